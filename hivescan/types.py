@@ -1,0 +1,296 @@
+"""The currency between the rooms: plain values with documented units.
+
+Times are integer milliseconds of presentation time; time 0 is the first frame shown.
+Pictures are ``uint8 [H, W, 3]`` RGB, upright, with alpha composited on white.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, NewType
+
+import numpy as np
+import numpy.typing as npt
+
+ContentId = NewType("ContentId", str)
+"""The sha256 of a file's bytes, 64 lower-case hex digits."""
+
+Pixels = npt.NDArray[np.uint8]
+"""``uint8 [H, W, 3]`` RGB."""
+
+
+class MediaType(StrEnum):
+    """What a file's bytes are, whatever its name says."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    TEXT = "text"
+    ARCHIVE = "archive"
+    DOCUMENT = "document"
+    UNKNOWN = "unknown"
+
+
+UNOPENED_TYPES = frozenset({MediaType.ARCHIVE, MediaType.DOCUMENT, MediaType.UNKNOWN})
+"""Types that are counted but not looked into: no report may call them clean."""
+
+
+class Status(StrEnum):
+    """How one chain ended on one content."""
+
+    DONE = "done"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNOPENED = "unopened"
+
+
+class Level(StrEnum):
+    """What a sample is a sample of. Derivation only goes to the right in this list."""
+
+    FILE = "file"
+    FRAME = "frame"
+    CLIP = "clip"
+    FACE = "face"
+    TEXT_BLOCK = "text_block"
+    PASSAGE = "passage"
+
+
+class Polarity(StrEnum):
+    """What it means that a class is present."""
+
+    HARMFUL = "harmful"
+    BENIGN = "benign"
+    DESCRIPTIVE = "descriptive"
+
+
+@dataclass(frozen=True)
+class Digests:
+    """Lower-case hex digests of a file's bytes, taken in one read."""
+
+    md5: str
+    sha1: str
+    sha256: str
+
+    @property
+    def content_id(self) -> ContentId:
+        return ContentId(self.sha256)
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a probe learns from headers, before anything is decoded.
+
+    ``frame_count`` is the number of pictures where the container tells it: 1 for a still, pages for a
+    TIFF, frames of an animation; None where unknown. ``duration_ms`` is None for stills and pages.
+    ``rotation`` is the clockwise turn in degrees that shows a video upright. ``width`` and ``height``
+    are those of the upright picture.
+    """
+
+    media_type: MediaType
+    mime: str
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    frame_count: int | None = None
+    codec: str | None = None
+    rotation: int = 0
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the pictures have times: videos and animations, not stills and pages."""
+        return self.media_type is MediaType.VIDEO or (
+            self.media_type is MediaType.IMAGE and self.duration_ms is not None
+        )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is too large to decode. A file over a limit becomes a row with that reason."""
+
+    max_bytes: int = 20 * 1024**3
+    max_pixels: int = 180_000_000
+    max_frames: int = 100_000
+    max_duration_s: float = 24 * 3600.0
+    file_timeout_s: float = 120.0
+    """Seconds without a sign of life from the decoder before its file is given up."""
+    worker_memory: int = 6 * 1024**3
+
+
+Decoder = Literal["auto", "decord", "pyav"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames of a timed picture are looked at: one every ``1 / fps`` seconds from time 0.
+
+    The frame at time t is the last one whose presentation time is ≤ t.
+    """
+
+    fps: float = 1.0
+    decoder: Decoder = "auto"
+
+    def key(self) -> str:
+        """The part of a fingerprint that says how frames were chosen (not who decoded them)."""
+        return f"fps={self.fps:g}"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture of a file.
+
+    ``index`` counts samples from 0. ``start_ms`` is the sample's time, ``end_ms`` the time of the next
+    sample or the end of the clip; both None for stills and for pages.
+    """
+
+    index: int
+    start_ms: int | None
+    end_ms: int | None
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture as one model wants it, made from the master: ``uint8 [height, width, 3]`` RGB.
+
+    ``resize`` brings the master to a size, ``(width, height)`` then cuts the centre:
+
+    - ``stretch``: to exactly ``resize_to`` × ``resize_to``, aspect not kept;
+    - ``cover``: the short side to ``resize_to``, aspect kept;
+    - ``contain``: the long side to ``resize_to``, aspect kept, black added right and below.
+
+    ``jpeg_quality`` sends the resized picture through a JPEG encoder and back (some models were
+    trained behind one).
+    """
+
+    width: int
+    height: int
+    resize: Literal["stretch", "cover", "contain"]
+    resize_to: int
+    resample: Literal["bilinear", "bicubic", "lanczos", "area"] = "bicubic"
+    jpeg_quality: int | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return self.width * self.height * 3
+
+
+@dataclass(frozen=True)
+class SampleKey:
+    """Where a sample stands: in which content, which one, when."""
+
+    content_id: ContentId
+    level: Level
+    index: int
+    start_ms: int | None
+    end_ms: int | None
+
+
+@dataclass(frozen=True)
+class HeadScores:
+    """Scores of one head over a batch: ``scores`` is ``float32 [N, C]``, rows summing to 1.
+
+    NaN in a row means that the head has nothing to say of that sample: no row is stored.
+    """
+
+    model: str
+    head: str
+    labels: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TopLabels:
+    """The best few classes of a large head: one short list of (label, score) a sample.
+
+    The stored head gets one more row, ``(other)``, with what is left to 1.
+    """
+
+    model: str
+    head: str
+    rows: tuple[tuple[tuple[str, float], ...], ...]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Embeddings of a batch: ``float16 [N, D]``, in the named space."""
+
+    space: str
+    vectors: npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """One hash a sample: ``bytes`` of fixed length, ``quality`` 0..100 where the algorithm has one."""
+
+    algorithm: str
+    hashes: tuple[bytes, ...]
+    quality: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A thing found in a sample.
+
+    ``polygon`` is x0, y0, x1, y1 … as fractions of the upright picture's width and height.
+    """
+
+    model: str
+    kind: str
+    polygon: tuple[float, ...]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one analyzer says of a batch of N samples, as columns. Every part has N rows."""
+
+    scores: tuple[HeadScores, ...] = ()
+    top: tuple[TopLabels, ...] = ()
+    vectors: tuple[Vectors, ...] = ()
+    hashes: tuple[Hashes, ...] = ()
+    regions: tuple[tuple[Region, ...], ...] | None = None
+    """``regions[i]`` are those of sample i; None where the analyzer finds none by nature."""
+
+
+@dataclass(frozen=True)
+class HeadClass:
+    """One class of a head and what its presence means."""
+
+    label: str
+    polarity: Polarity
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """A head as its card declares it; stored beside its scores so that reports need no catalogue."""
+
+    name: str
+    classes: tuple[HeadClass, ...]
+    group: str
+    validated: bool = False
+    description: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(c.label for c in self.classes)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One entry of a source, seen by the walk.
+
+    ``uri`` is an absolute path where that is valid UTF-8, else a ``file://`` URI with percent-encoded
+    bytes; other file systems keep their own scheme. ``source`` is the argument that led here.
+    ``user`` are the manifest's extra columns. ``error`` says why the entry cannot be read, if so.
+    """
+
+    uri: str
+    source: str
+    size: int | None
+    mtime_ns: int | None
+    etag: str | None = None
+    manifest_row: int | None = None
+    user: dict[str, object] = field(default_factory=dict)
+    error: str | None = None
