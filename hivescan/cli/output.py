@@ -1,0 +1,68 @@
+"""What commands print: results on standard output, everything else on standard error.
+
+Text that comes from files (names, labels, reasons) is escaped, so that neither control characters nor
+rich's own markup in a file name reach the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def stdout() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+@cache
+def stderr() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def printable(text: str) -> str:
+    """The text with control and undecodable characters shown as escapes, on one line."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogateescape").decode("ascii", "replace")
+        for c in text
+    )
+
+
+def say(line: str) -> None:
+    """One plain line on standard error."""
+    print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def emit(line: str) -> None:
+    """One line of result on standard output."""
+    print(line)  # noqa: T201
+
+
+def emit_json(value: Any) -> None:
+    """A result as JSON: sorted by nothing, missing values null, dates in ISO 8601."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str, allow_nan=False))  # noqa: T201
+
+
+def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """A table for people; numbers to the right, missing values empty."""
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for i, name in enumerate(columns):
+        numeric = bool(listed) and all(isinstance(row[i], int | float) or row[i] is None for row in listed)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(Text("" if v is None else printable(str(v))) for v in row))
+    stdout().print(table)

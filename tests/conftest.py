@@ -1,0 +1,41 @@
+"""What every test may use: the shared folder of real data, real pictures from scikit-image."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _shared_folder() -> Path | None:
+    named = os.environ.get("HIVESCAN_SHARED")
+    folder = Path(named) if named else REPOSITORY.parent / "shared"
+    return folder if (folder / "data").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The team's folder of real data; a clone elsewhere has none."""
+    folder = _shared_folder()
+    if folder is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have the shared data folder beside the checkout")
+        pytest.skip("the shared data folder is not beside this checkout (HIVESCAN_SHARED names another)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(shared: Path) -> Path:
+    """Real media files of the team, see its README."""
+    return shared / "data"
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The folder of scikit-image's own photos, installed with the tests' requirements."""
+    import skimage
+
+    return Path(skimage.__file__).parent / "data"
