@@ -1,0 +1,95 @@
+"""The catalogue: every model card that hivescan finds, by name.
+
+Cards lie in ``weights/<name>/card.toml`` of a checkout, or in ``hivescan/_weights`` of an installed
+wheel. Models that a user deploys lie in the user's model folder, in the same layout.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from hivescan.errors import CatalogueError, UnknownModelError
+from hivescan.models.parse import CARD_FILE, read_card
+from hivescan.models.schema import (
+    BackendSpec,
+    Card,
+    DerivedFile,
+    DetectorSpec,
+    EmbeddingSpec,
+    Golden,
+    HeadReading,
+    InputSpec,
+    Licence,
+    Quality,
+    WeightFile,
+)
+
+__all__ = [
+    "BackendSpec",
+    "Card",
+    "DerivedFile",
+    "DetectorSpec",
+    "EmbeddingSpec",
+    "Golden",
+    "HeadReading",
+    "InputSpec",
+    "Licence",
+    "Quality",
+    "WeightFile",
+    "bundled_folder",
+    "find_card",
+    "load_cards",
+    "models_folder",
+    "read_card",
+]
+
+
+def bundled_folder() -> Path:
+    """Where hivescan's own cards lie: inside an installed wheel, or at the root of a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "_weights"
+    return installed if installed.is_dir() else package.parent / "weights"
+
+
+def models_folder() -> Path:
+    """Where a user's own models lie: ``HIVESCAN_MODELS``, else the platform's folder for user data."""
+    named = os.environ.get("HIVESCAN_MODELS")
+    if named:
+        return Path(named).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "hivescan" / "models"
+    data = os.environ.get("XDG_DATA_HOME")
+    # The XDG specification has relative paths ignored.
+    base = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
+    return base / "hivescan" / "models"
+
+
+def load_cards() -> dict[str, Card]:
+    """All cards by name, sorted. A file that changed is read again; a wrong one is a ``CatalogueError``."""
+    found: dict[str, Card] = {}
+    for folder in (bundled_folder(), models_folder()):
+        for path in sorted(folder.glob(f"*/{CARD_FILE}")):
+            card = _read_once(path, path.stat().st_mtime_ns)
+            if card.name in found:
+                raise CatalogueError(
+                    f"{path}: name: {card.name!r} is taken by {found[card.name].folder / CARD_FILE};"
+                    " rename the folder and the card"
+                )
+            found[card.name] = card
+    return dict(sorted(found.items()))
+
+
+def find_card(name: str) -> Card:
+    """The card of one model, or :class:`UnknownModelError` with the names that exist."""
+    cards = load_cards()
+    if name not in cards:
+        raise UnknownModelError(f"no model is called {name!r}; there are {', '.join(cards) or 'none'}")
+    return cards[name]
+
+
+@lru_cache(maxsize=256)
+def _read_once(path: Path, mtime_ns: int) -> Card:
+    return read_card(path)
