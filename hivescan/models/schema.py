@@ -82,6 +82,10 @@ class WeightFile:
 class DerivedFile:
     """A file that a conversion of ours makes from fetched files, on this machine.
 
+    ``hivescan.models.convert.convert(conversion, inputs, target)`` makes it: ``inputs`` maps the names
+    of fetched files to their paths, ``target`` is the path to write. :func:`hivescan.models.fetch.ensure`
+    calls it once, and hands out the derived file's path beside those of the fetched files.
+
     It is known by its conversion, that conversion's revision and the sha256 of its ``inputs`` (names of
     :class:`WeightFile`), not by its own bytes: those may differ by the version of a library.
     """
