@@ -14,7 +14,8 @@
     ├── CatalogueError            a model card, its weights or its source
     │   ├── UnknownModelError     no card of that name
     │   ├── WeightsMissingError   not in the cache, and not to be had from the source
-    │   └── WeightsCorruptError   the sha256 differs from the card's
+    │   ├── WeightsCorruptError   the sha256 differs from the card's
+    │   └── LicenceNotAcceptedError   its licence must be read and agreed to first
     ├── ModelUnhealthyError       golden output off, NaN or infinite scores   (exit code 4)
     ├── LockedError               another run holds the lock
     ├── RunInterruptedError               Ctrl-C or SIGTERM, after the shard was kept  (exit code 130)
@@ -94,6 +95,10 @@ class WeightsMissingError(CatalogueError):
 
 
 class WeightsCorruptError(CatalogueError):
+    pass
+
+
+class LicenceNotAcceptedError(CatalogueError):
     pass
 
 
