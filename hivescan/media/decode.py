@@ -1,0 +1,47 @@
+"""One door to the pictures of any file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hivescan.errors import UnsupportedError
+from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
+
+
+class FrameStream:
+    """An iterator of frames that knows who decodes them."""
+
+    def __init__(self, frames: Iterator[Frame], decoder: str | None) -> None:
+        self._frames = frames
+        self._decoder = decoder
+
+    @property
+    def decoder(self) -> str | None:
+        """``pillow``, ``pyav`` or ``decord``; valid once the first frame has come or an error was raised."""
+        named: str | None = getattr(self._frames, "decoder", self._decoder)
+        return named
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        return next(self._frames)
+
+
+def frames(path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> FrameStream:
+    """The pictures of a still, an animation or a video, one at a time, in order.
+
+    Frames before a cut or damage are yielded first; then ``DecodeError`` is raised. Nothing is opened
+    before the first ``next``, so that errors of the file come from there. Sound and text have no
+    pictures: ``UnsupportedError``.
+    """
+    if info.media_type is MediaType.VIDEO:
+        from hivescan.media.video import video_frames
+
+        return FrameStream(video_frames(path, info, sampling, limits), None)
+    if info.media_type is MediaType.IMAGE:
+        from hivescan.media.image import image_frames
+
+        return FrameStream(image_frames(path, info, sampling, limits), "pillow")
+    raise UnsupportedError(f"a file of type {info.media_type.value} has no pictures to decode")

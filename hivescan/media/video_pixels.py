@@ -1,0 +1,103 @@
+"""From a decoded frame to a master: RGB, upright, at most 1920 on the long side.
+
+Everything here depends on the frame alone, so that a master is a function of the file alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hivescan.types import Pixels
+
+LONGEST_SIDE = 1920
+"""Masters of larger videos are scaled down to this, aspect kept."""
+
+_DISPLAY_MATRIX_BYTES = 36
+_TURNED = {
+    90: (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30),
+    180: (-65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30),
+    270: (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30),
+}
+"""Display matrices by the counter-clockwise angle that PyAV reports."""
+
+
+def master_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the master of a frame of this size."""
+    longest = max(width, height)
+    if longest <= LONGEST_SIDE:
+        return width, height
+    return (
+        max(1, (width * LONGEST_SIDE * 2 + longest) // (2 * longest)),
+        max(1, (height * LONGEST_SIDE * 2 + longest) // (2 * longest)),
+    )
+
+
+def master(frame: Any) -> Pixels:
+    """``uint8 [H, W, 3]`` RGB of a decoded ``av.VideoFrame``.
+
+    Matrix (BT.601, BT.709, BT.2020) and range (limited, full) follow the stream's tags; untagged
+    video counts as BT.601, as in ffmpeg. Sample aspect ratios are not applied: pixels as coded.
+    """
+    from av.video.reformatter import ColorRange, Interpolation
+
+    width, height = master_size(frame.width, frame.height)
+    # Without a stated target range swscale keeps the source's, which would leave black at 16.
+    rgb = frame.reformat(
+        width=width,
+        height=height,
+        format="rgb24",
+        interpolation=Interpolation.BICUBIC,
+        dst_color_range=ColorRange.JPEG,
+        threads=1,
+    )
+    return np.ascontiguousarray(upright(rgb.to_ndarray(), display_matrix(frame)))
+
+
+def display_matrix(frame: Any) -> tuple[int, ...] | None:
+    """The nine numbers (16.16 and 2.30 fixed point) that say how the frame is to be turned, or None."""
+    try:
+        side_data = frame.side_data
+    except ValueError:  # PyAV knows not all kinds of side data (multi-view HEVC has one more).
+        return _TURNED.get(frame.rotation % 360)
+    for data in side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            raw = bytes(data)[:_DISPLAY_MATRIX_BYTES]
+            if len(raw) == _DISPLAY_MATRIX_BYTES:
+                return tuple(int(v) for v in np.frombuffer(raw, dtype=np.int32))
+    return None
+
+
+def quarter_turns(matrix: tuple[int, ...] | None) -> int:
+    """Clockwise quarter turns (0 to 3) that show the frame upright; slanted matrices count as 0.
+
+    Mirrored pictures need a flip besides, which ``upright`` reads from the matrix itself.
+    """
+    if matrix is None:
+        return 0
+    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+    if b == 0 and c == 0:
+        return 2 if a < 0 and d < 0 else 0
+    if a == 0 and d == 0:
+        return 1 if b > 0 else 3
+    return 0
+
+
+def upright(pixels: Pixels, matrix: tuple[int, ...] | None) -> Pixels:
+    """Turns and mirrors ``[H, W, 3]`` as the display matrix says. The result may be a view.
+
+    The matrix maps a stored point (x, y) to the shown point (a·x + c·y, b·x + d·y).
+    """
+    if matrix is None:
+        return pixels
+    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+    if b == 0 and c == 0 and a and d:
+        across = pixels[:, ::-1] if a < 0 else pixels
+        return across[::-1] if d < 0 else across
+    if a == 0 and d == 0 and b and c:
+        # Shown x grows with stored y (c) and shown y with stored x (b).
+        turned = pixels.transpose(1, 0, 2)
+        across = turned[:, ::-1] if c < 0 else turned
+        return across[::-1] if b < 0 else across
+    return pixels
