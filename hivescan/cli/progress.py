@@ -1,0 +1,100 @@
+"""The one progress display of scans: a live line on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from hivescan.cli.output import say
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from hivescan.scan.config import Progress
+
+_FIRST_LINE_S = 2.0
+_LINE_EVERY_S = 30.0
+
+
+def human_bytes(n: float) -> str:
+    """``1.4 GB``: powers of 1000, three digits."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if n < 1000 or unit == "TB":
+            return f"{n:.0f} {unit}" if unit == "B" or n >= 100 else f"{n:.1f} {unit}"
+        n /= 1000
+    raise AssertionError
+
+
+def human_seconds(seconds: float) -> str:
+    """``3:07`` or ``2:03:07``."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
+
+
+class ScanProgress:
+    """Call it with the counts; use it with ``with``. Nothing is shown in the first two seconds."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._started = time.monotonic()
+        self._next_line = self._started + _FIRST_LINE_S
+        self._latest = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.update("")
+            self._live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if self._quiet or now < self._next_line:
+            return
+        line = describe(progress, now - self._started)
+        if not sys.stderr.isatty():
+            say(line)
+            self._next_line = now + _LINE_EVERY_S
+            return
+        if self._live is None:
+            from rich.live import Live
+
+            from hivescan.cli.output import stderr
+
+            self._live = Live(console=stderr(), refresh_per_second=8, transient=True)
+            self._live.start()
+        from rich.text import Text
+
+        self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+
+
+def describe(progress: Progress, elapsed: float) -> str:
+    """One line: files, share, rate and time left, frames, bytes, failures, queue before the models."""
+    done, total = progress.finished_files, progress.total_files
+    work = done - progress.unchanged
+    rate = work / elapsed if elapsed > 0 else 0.0
+    parts = []
+    if total:
+        parts.append(f"{done:,} of {total:,} files ({min(1.0, done / total):.0%})")
+        if rate > 0 and total > done:
+            parts.append(f"{human_seconds((total - done) / rate)} left")
+    else:
+        parts.append(f"{done:,} files")
+    parts += [
+        f"{rate:.1f} files/s",
+        f"{progress.samples:,} pictures",
+        human_bytes(progress.bytes_read),
+    ]
+    if progress.queued_samples:
+        parts.append(f"{progress.queued_samples} before the models")
+    bad = progress.failed + progress.partial
+    if bad:
+        parts.append(f"{bad:,} failed or partial")
+    return " · ".join(parts)

@@ -1,0 +1,1 @@
+"""The engine: plan, decode workers, one inference host, collection, commits."""

@@ -1,0 +1,125 @@
+"""What one scan is asked to do, and what it says when it ends."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from hivescan.media.sources import SourceOptions
+from hivescan.types import Limits, Sampling
+
+DEFAULT_STORE = Path("hivescan-results")
+
+
+class Verify(StrEnum):
+    """How an unchanged file is recognised."""
+
+    STAT = "stat"
+    """Same size and modification time: not opened again."""
+    CONTENT = "content"
+    """Every file is read and hashed again; clocks are not trusted."""
+
+
+def available_cores() -> int:
+    """The cores that this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class ScanConfig:
+    """Everything a scan depends on.
+
+    ``analyzers`` are names of :func:`hivescan.analyzers.registry.available`; None takes the profile's.
+    ``workers`` decode in parallel, 0 takes one a core. ``batch_size`` 0 is found from memory.
+    """
+
+    sources: tuple[str, ...]
+    store: Path = DEFAULT_STORE
+    profile: str = "standard"
+    analyzers: tuple[str, ...] | None = None
+    source_options: SourceOptions = field(default_factory=SourceOptions)
+    sampling: Sampling = field(default_factory=Sampling)
+    limits: Limits = field(default_factory=Limits)
+    verify: Verify = Verify.STAT
+    retry_errors: bool = False
+    rescan: bool = False
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int = 0
+    batch_size: int = 0
+    arena_bytes: int = 256 * 1024**2
+    commit_bytes: int = 64 * 1024**2
+    commit_seconds: float = 300.0
+    command: str = "classify"
+
+    def worker_count(self) -> int:
+        return self.workers or available_cores()
+
+    def record(self) -> dict[str, object]:
+        """The settings as plain JSON values, for the runs table."""
+        record = asdict(self)
+        record["store"] = str(self.store)
+        return record
+
+
+@dataclass
+class Progress:
+    """Counts that grow while a scan runs; ``total_*`` are None until the walk has been counted."""
+
+    files: int = 0
+    """Entries walked."""
+    unchanged: int = 0
+    """Known files whose wanted rows all exist: not opened."""
+    duplicates: int = 0
+    """Files whose bytes were seen before: read and hashed, not decoded."""
+    analyzed: int = 0
+    partial: int = 0
+    failed: int = 0
+    unopened: int = 0
+    gone: int = 0
+    samples: int = 0
+    bytes_read: int = 0
+    total_files: int | None = None
+    queued_samples: int = 0
+    commits: int = 0
+    stage: str = "starting"
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def finished_files(self) -> int:
+        return self.unchanged + self.duplicates + self.analyzed + self.partial + self.failed + self.unopened
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a scan ended. Seconds are wall clock but for the ``cpu`` ones."""
+
+    run_id: str
+    store: Path
+    status: Literal["done", "interrupted"]
+    files: int
+    unchanged: int
+    duplicates: int
+    analyzed: int
+    partial: int
+    failed: int
+    unopened: int
+    gone: int
+    samples: int
+    bytes_read: int
+    seconds: float
+    decode_cpu_seconds: float
+    model_seconds: dict[str, float]
+    analyzers: tuple[str, ...]
+    off: dict[str, str]
+    """Analyzers of the profile that could not run, each with its reason."""
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> dict[str, object]:
+        record = asdict(self)
+        record["store"] = str(self.store)
+        return record

@@ -1,0 +1,149 @@
+"""One content on its way through a scan: what was found so far, what is still out, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hivescan.scan.rows import ResultRows, frame_key
+from hivescan.store.schema import PROBE_CHAIN
+from hivescan.types import ContentId, Digests, Findings, MediaInfo, SampleKey, Status
+
+
+@dataclass
+class ChainState:
+    """One analyzer on one content."""
+
+    fingerprint: str
+    keys: list[SampleKey] = field(default_factory=list)
+    pieces: list[tuple[list[SampleKey], Findings]] = field(default_factory=list)
+    trouble: str | None = None
+
+
+@dataclass
+class ContentRun:
+    """A content being decoded and analyzed. ``pending`` samples are with the inference host."""
+
+    digests: Digests
+    info: MediaInfo
+    chains: dict[str, ChainState]
+    pending: int = 0
+    samples: int = 0
+    decoded: bool = False
+    status: Status = Status.DONE
+    reason: str | None = None
+    retryable: bool = False
+
+    @property
+    def content_id(self) -> ContentId:
+        return self.digests.content_id
+
+    @property
+    def complete(self) -> bool:
+        return self.decoded and self.pending == 0
+
+    def key(self, index: int, start_ms: int | None, end_ms: int | None) -> SampleKey:
+        return frame_key(self.content_id, index, start_ms, end_ms)
+
+    def found(self, chain: str, keys: list[SampleKey], findings: Findings) -> None:
+        self.chains[chain].pieces.append((keys, findings))
+
+    def failed_on(self, chain: str, reason: str) -> None:
+        """An analyzer failed on one sample; the first reason is kept."""
+        state = self.chains[chain]
+        state.trouble = state.trouble or reason
+
+    def ended(self, status: Status, reason: str | None, *, retryable: bool) -> None:
+        """No more samples will come."""
+        self.decoded = True
+        self.status, self.reason, self.retryable = status, reason, retryable
+
+    def write(self, rows: ResultRows, run_id: str, now: datetime) -> Status:
+        """Add the content's results and ledger rows; returns how it ended over all chains."""
+        statuses = []
+        for chain, state in self.chains.items():
+            if chain == PROBE_CHAIN:
+                continue
+            status, reason, retryable = self._verdict(state)
+            samples = sum(len(keys) for keys, _ in state.pieces)
+            if status is Status.FAILED:
+                samples = 0
+            else:
+                for keys, findings in state.pieces:
+                    rows.add(chain, keys, findings)
+            row = ledger_row(
+                content_id=self.content_id,
+                run_id=run_id,
+                now=now,
+                chain=chain,
+                fingerprint=state.fingerprint,
+                status=status,
+                reason=reason,
+                retryable=retryable,
+                samples=samples,
+            )
+            rows.add_row("analyses", row)
+            statuses.append(status)
+        return worst(statuses)
+
+    def _verdict(self, state: ChainState) -> tuple[Status, str | None, bool]:
+        if self.status is Status.FAILED or (state.trouble and not state.pieces):
+            return Status.FAILED, self.reason or state.trouble, self.retryable or self.reason is None
+        if self.status is Status.PARTIAL or state.trouble:
+            return Status.PARTIAL, self.reason or state.trouble, self.retryable
+        return Status.DONE, None, False
+
+
+def worst(statuses: list[Status]) -> Status:
+    for status in (Status.FAILED, Status.PARTIAL):
+        if status in statuses:
+            return status
+    return Status.DONE
+
+
+def ledger_row(
+    *,
+    content_id: ContentId,
+    run_id: str,
+    now: datetime,
+    chain: str,
+    fingerprint: str,
+    status: Status,
+    reason: str | None,
+    retryable: bool,
+    samples: int,
+) -> dict[str, object]:
+    return {
+        "content_id": content_id,
+        "chain": chain,
+        "run_id": run_id,
+        "fingerprint": fingerprint,
+        "status": status.value,
+        "reason": reason,
+        "retryable": retryable,
+        "samples": samples,
+        "finished_at": now,
+    }
+
+
+def content_row(
+    digests: Digests, info: MediaInfo, *, size: int, decoder: str | None, run_id: str, now: datetime
+) -> dict[str, object]:
+    return {
+        "content_id": digests.content_id,
+        "size": size,
+        "md5": digests.md5,
+        "sha1": digests.sha1,
+        "sha256": digests.sha256,
+        "media_type": info.media_type.value,
+        "mime": info.mime,
+        "width": info.width,
+        "height": info.height,
+        "duration_ms": info.duration_ms,
+        "frame_count": info.frame_count,
+        "rotation": info.rotation,
+        "codec": info.codec,
+        "decoder": decoder,
+        "created_at": now,
+        "run_id": run_id,
+    }

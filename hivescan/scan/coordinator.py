@@ -1,0 +1,544 @@
+"""The event loop of a scan: admits files, answers workers, feeds the host, commits what is finished.
+
+It loads no ML library and decodes nothing. Back-pressure stands at the source alone: a picture is
+decoded when a lease in the arena is free for its views, and leases return when the host is through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import numpy as np
+
+from hivescan.errors import MediaError, UnreadableError
+from hivescan.media.uri import uri_to_path
+from hivescan.scan.arena import Arena, Leases
+from hivescan.scan.config import Progress, ScanConfig, Verify
+from hivescan.scan.contents import ChainState, ContentRun, content_row, ledger_row
+from hivescan.scan.hosting import Hosting, Waiting
+from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip
+from hivescan.scan.plan import PROBE_FINGERPRINT, Planner
+from hivescan.scan.pool import Assignment, Pool, Worker
+from hivescan.scan.rows import ResultRows
+from hivescan.scan.walker import Walker
+from hivescan.scan.worker import describe_exit
+from hivescan.store.lookup import KnownAttempt, KnownFile, Lookup
+from hivescan.store.schema import PROBE_CHAIN
+from hivescan.store.writer import StoreWriter
+from hivescan.types import ContentId, MediaInfo, MediaType, Observation, Status
+
+_CHUNK = 2_000
+_GRACE_S = 20.0
+"""How long contents already begun may take to finish after an interruption."""
+
+
+@dataclass
+class Doing:
+    """A file that a worker has."""
+
+    seen: Observation
+    worker: Worker
+    content: ContentRun | None = None
+    layout: Layout | None = None
+    lease: int | None = None
+    hosted: tuple[str, ...] = ()
+    size: int = 0
+    settled: bool = False
+    """Nothing more is wanted of it: what the worker does from now on costs the file nothing."""
+
+
+class Coordinator:
+    """One scan of one process. ``interrupt`` may be called from a signal handler."""
+
+    def __init__(
+        self,
+        config: ScanConfig,
+        *,
+        planner: Planner,
+        lookup: Lookup,
+        writer: StoreWriter,
+        hosting: Hosting,
+        arena: Arena,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._config = config
+        self._planner = planner
+        self._lookup = lookup
+        self._writer = writer
+        self._hosting = hosting
+        self._arena = arena
+        self._leases = Leases(arena.nbytes)
+        self._on_progress = on_progress
+        self._pool: Pool | None = None
+        self._walker = Walker(config.sources, config.source_options)
+        self._todo: deque[tuple[Observation, int]] = deque()
+        self._doing: dict[int, Doing] = {}
+        self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
+        self._next_job = 0
+        self._known = lookup.content_keys()
+        self._met: set[int] = set()  # contents begun in this run, 64 bits each
+        self._rows = ResultRows(writer.run_id)
+        self._committed_at = time.monotonic()
+        self._told_at = 0.0
+        self._interrupted_at: float | None = None
+        self.progress = Progress()
+        self.decode_cpu_seconds = 0.0
+
+    @property
+    def interrupted(self) -> bool:
+        return self._interrupted_at is not None
+
+    @property
+    def complete_sources(self) -> list[str]:
+        return [] if self.interrupted else self._walker.complete
+
+    def interrupt(self) -> None:
+        """Begin nothing more; what has begun may finish for a short while."""
+        if self._interrupted_at is None:
+            self._interrupted_at = time.monotonic()
+
+    def add_row(self, table: str, row: dict[str, Any]) -> None:
+        """A row to be committed with the next shard."""
+        self._rows.add_row(table, row)
+
+    def run(self) -> None:
+        """Scan until all is done or interrupted; everything finished is committed on return."""
+        self.progress.stage = "scanning"
+        try:
+            while not self._over():
+                self._admit()
+                self._hosting.feed(more_coming=bool(self._doing))
+                self._listen()
+                self._replace_overdue()
+                self._commit_when_due()
+                self._tell()
+        finally:
+            if self._pool is not None:
+                self._pool.close()
+        if not self.interrupted:
+            self._record_gone()
+        self.commit()
+        self._tell(force=True)
+
+    def _over(self) -> bool:
+        if self._interrupted_at is not None:
+            idle = not self._doing and not self._hosting.waiting
+            return idle or time.monotonic() - self._interrupted_at > _GRACE_S
+        return self._walker.exhausted and not self._todo and not self._doing and not self._hosting.waiting
+
+    # --- admission ------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        if self.interrupted:
+            self._todo.clear()
+            return
+        while not self._todo and not self._walker.exhausted:
+            self._plan_chunk(self._walker.chunk(_CHUNK))
+            self._tell()
+        while self._todo:
+            if self._pool is None:
+                self._pool = Pool(self._config.worker_count(), self._arena, self._config.limits)
+            worker = self._pool.with_room()
+            if worker is None:
+                return
+            seen, size = self._todo.popleft()
+            job = self._next_job
+            self._next_job += 1
+            self._doing[job] = Doing(seen, worker)
+            self._pool.assign(worker, Job(job, seen.uri), size)
+
+    def _plan_chunk(self, chunk: list[Observation]) -> None:
+        """Sort a chunk into unchanged files, unreadable ones, and jobs."""
+        known = self._lookup.files([seen.uri for seen in chunk])
+        same = {
+            seen.uri: before
+            for seen in chunk
+            if (before := known.get(seen.uri)) is not None and self._unchanged(seen, before)
+        }
+        settled = self._settled({b.content_id for b in same.values() if b.content_id is not None})
+        for source, uris in _by_source(chunk).items():
+            self._lookup.note_seen(source, uris)
+        for seen in chunk:
+            self.progress.files += 1
+            before = same.get(seen.uri)
+            if seen.error is not None:
+                self._unreadable(seen, UnreadableError(seen.error, retryable=True))
+            elif before is not None and before.content_id in settled:
+                self.progress.unchanged += 1
+                if self._user_json(seen) != before.user:
+                    self._file_row(seen, before.content_id, seen.size, seen.mtime_ns)
+            else:
+                self._todo.append((seen, seen.size or 0))
+
+    def _unchanged(self, seen: Observation, before: KnownFile) -> bool:
+        if self._config.verify is Verify.CONTENT or self._planner.rescan:
+            return False
+        if before.gone or before.content_id is None:
+            return False
+        if seen.size != before.size:
+            return False
+        if seen.mtime_ns is not None or before.mtime_ns is not None:
+            return seen.mtime_ns == before.mtime_ns
+        return seen.etag is not None and seen.etag == before.etag
+
+    def _settled(self, ids: set[ContentId]) -> set[ContentId]:
+        """Those contents of which nothing is missing."""
+        contents = self._lookup.contents(list(ids))
+        attempts = self._attempts(list(contents))
+        return {
+            content_id
+            for content_id, content in contents.items()
+            if not self._planner.missing(
+                self._planner.wanted(content.info.media_type, timed=content.info.is_timed),
+                attempts[content_id],
+            )
+        }
+
+    def _attempts(self, ids: list[ContentId]) -> dict[ContentId, dict[str, list[KnownAttempt]]]:
+        """Content → chain → what the ledger has of it."""
+        attempts: dict[ContentId, dict[str, list[KnownAttempt]]] = {content_id: {} for content_id in ids}
+        for (content_id, chain), rows in self._lookup.ledger(ids).items():
+            attempts[ContentId(content_id)][chain] = rows
+        return attempts
+
+    # --- listening ------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        workers: dict[Connection, Worker] = {}
+        if self._pool is not None:
+            workers = {w.pipe: w for w in self._pool.workers}
+        pipes: list[Any] = list(workers)
+        if self._hosting.pipe is not None:
+            pipes.append(self._hosting.pipe)
+        if not pipes:
+            return
+        for pipe in wait(pipes, timeout=0.25):
+            if pipe is self._hosting.pipe:
+                self._take_back(self._hosting.receive())
+            elif isinstance(pipe, Connection):
+                self._hear(workers[pipe])
+
+    def _hear(self, worker: Worker) -> None:
+        try:
+            message = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._lose(worker, None)
+            return
+        worker.deadline = None
+        doing = self._doing[message.job]
+        if isinstance(message, Probed):
+            self._identified(message, doing)
+        elif isinstance(message, SampleReady):
+            self._sample(message, doing)
+        elif isinstance(message, Finished):
+            self._finished(message, doing)
+
+    def _identified(self, message: Probed, doing: Doing) -> None:
+        """Answer a worker that knows what its file is: go on, or let it be."""
+        now = datetime.now(UTC)
+        if self.interrupted:
+            self._skip(message.job, doing)
+            return
+        if message.digests is None:
+            assert message.error is not None
+            self._unreadable(doing.seen, message.error)
+            self._skip(message.job, doing)
+            return
+        seen, digests = doing.seen, message.digests
+        doing.size = message.size or 0
+        self.progress.bytes_read += doing.size
+        code = int(digests.content_id[:16], 16)
+        mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
+        self._file_row(seen, digests.content_id, message.size, mtime_ns)
+        if code in self._met:
+            self.progress.duplicates += 1
+            self._skip(message.job, doing)
+            return
+        self._met.add(code)
+        info = message.info or MediaInfo(MediaType.UNKNOWN, "application/octet-stream")
+        missing = self._missing(digests.content_id, info)
+        if not missing:
+            self.progress.duplicates += 1
+            self._skip(message.job, doing)
+            return
+        run = ContentRun(digests, info, {c: ChainState(f) for c, f in missing.items()})
+        if PROBE_CHAIN in missing:
+            self._probe_row(run, message.error, now)
+        chains = [chain for chain in missing if chain != PROBE_CHAIN]
+        if message.error is not None or not chains:
+            self._content_row(run, doing.size, None, now)
+            self._count(Status.FAILED if message.error else self._planner.probe_status(info.media_type))
+            self._skip(message.job, doing)
+            return
+        doing.content = run
+        doing.hosted = self._planner.hosted(chains)
+        views = self._planner.views_for(chains)
+        doing.layout = Layout.of(views) if views else None
+        if doing.layout is None:
+            self._proceed(message.job, doing)
+        else:
+            self._wanting.append(message.job)
+            self._grant_leases()
+
+    def _missing(self, content_id: ContentId, info: MediaInfo) -> dict[str, str]:
+        wanted = self._planner.wanted(info.media_type, timed=info.is_timed)
+        key = np.uint64(int(content_id[:16], 16))
+        at = np.searchsorted(self._known, key)
+        if at == len(self._known) or self._known[at] != key:
+            return wanted
+        return self._planner.missing(wanted, self._attempts([content_id])[content_id])
+
+    def _proceed(self, job: int, doing: Doing) -> None:
+        assert doing.content is not None
+        decoders = self._planner.in_decoder([c for c in doing.content.chains if c != PROBE_CHAIN])
+        doing.worker.send(Proceed(job, decoders, doing.layout, doing.lease, self._config.sampling))
+        self._expect(doing.worker)
+
+    def _skip(self, job: int, doing: Doing) -> None:
+        doing.settled = True
+        doing.worker.send(Skip(job))
+        self._expect(doing.worker)
+
+    def _expect(self, worker: Worker) -> None:
+        assert self._pool is not None
+        self._pool.expect_sign(worker)
+
+    def _sample(self, message: SampleReady, doing: Doing) -> None:
+        content = doing.content
+        assert content is not None
+        content.samples += 1
+        self.progress.samples += 1
+        key = content.key(message.index, message.start_ms, message.end_ms)
+        for chain, findings in message.findings.items():
+            content.found(chain, [key], findings)
+        for chain, reason in message.trouble.items():
+            content.failed_on(chain, reason)
+        if doing.layout is None:
+            self._expect(doing.worker)
+            return
+        assert doing.lease is not None
+        content.pending += 1
+        self._hosting.put(Waiting(content, key, doing.lease, doing.layout, doing.hosted))
+        doing.lease = None
+        if content.info.frame_count == 1 and not content.info.is_timed:
+            self._expect(doing.worker)  # a still: no further sample, no further lease
+        else:
+            self._wanting.append(message.job)
+            self._grant_leases()
+
+    def _grant_leases(self) -> None:
+        while self._wanting:
+            job = self._wanting[0]
+            doing = self._doing[job]
+            assert doing.layout is not None and doing.content is not None
+            offset = self._leases.take(doing.layout.nbytes)
+            if offset is None:
+                return
+            self._wanting.popleft()
+            doing.lease = offset
+            if doing.content.samples == 0:
+                self._proceed(job, doing)
+            else:
+                doing.worker.send(Lease(job, offset))
+                self._expect(doing.worker)
+
+    def _take_back(self, samples: list[Waiting]) -> None:
+        """Samples that the host is through with: their leases return, contents may be complete."""
+        for sample in samples:
+            self._leases.give(sample.lease)
+            sample.content.pending -= 1
+            self._settle(sample.content)
+        self._grant_leases()
+
+    def _finished(self, message: Finished, doing: Doing) -> None:
+        assert self._pool is not None
+        self._pool.job_over(doing.worker)
+        self.decode_cpu_seconds += message.cpu_seconds
+        self._end_job(message.job, message)
+
+    def _end_job(self, job: int, end: Finished) -> None:
+        doing = self._doing.pop(job)
+        if job in self._wanting:
+            self._wanting.remove(job)
+        if doing.lease is not None:
+            self._leases.give(doing.lease)
+        if doing.content is not None:
+            self._content_row(doing.content, doing.size, end.decoder, datetime.now(UTC))
+            doing.content.ended(end.status, end.reason, retryable=end.retryable)
+            self._settle(doing.content)
+        self._grant_leases()
+
+    def _settle(self, content: ContentRun) -> None:
+        if content.complete:
+            self._count(content.write(self._rows, self._writer.run_id, datetime.now(UTC)))
+
+    # --- trouble --------------------------------------------------------------------------------
+
+    def _replace_overdue(self) -> None:
+        if self._pool is None:
+            return
+        for worker in self._pool.overdue():
+            if not worker.process.is_alive():
+                self._lose(worker, None)
+                continue
+            self._lose(worker, f"no sign of life for {self._config.limits.file_timeout_s:g} s: given up")
+
+    def _lose(self, worker: Worker, reason: str | None) -> None:
+        """A worker is dead or hung: its current file is marked, its other ones go back into the queue."""
+        assert self._pool is not None
+        lost, code = self._pool.replace(worker)
+        why = MediaError(reason or describe_exit(code), retryable=True)
+        for i, assignment in enumerate(lost):
+            if i == 0:
+                self._fail(assignment, why)
+            else:
+                doing = self._doing.pop(assignment.job.job)
+                self._todo.appendleft((doing.seen, assignment.size))
+
+    def _fail(self, assignment: Assignment, why: MediaError) -> None:
+        job = assignment.job.job
+        doing = self._doing[job]
+        if doing.content is None:
+            if not (self.interrupted or doing.settled):
+                self._unreadable(doing.seen, why)
+            self._end_job(job, Finished(job, Status.FAILED, why.reason, True, None, 0.0))
+            return
+        status = Status.PARTIAL if doing.content.samples else Status.FAILED
+        self._end_job(job, Finished(job, status, why.reason, why.retryable, None, 0.0))
+
+    def _unreadable(self, seen: Observation, error: MediaError) -> None:
+        self._count(Status.FAILED)
+        self._file_row(seen, None, seen.size, seen.mtime_ns, error=error)
+
+    # --- rows -----------------------------------------------------------------------------------
+
+    @staticmethod
+    def _user_json(seen: Observation) -> str | None:
+        if not seen.user:
+            return None
+        return json.dumps(seen.user, ensure_ascii=False, sort_keys=True, default=str)
+
+    def _file_row(
+        self,
+        seen: Observation,
+        content_id: ContentId | None,
+        size: int | None,
+        mtime_ns: int | None,
+        *,
+        error: MediaError | None = None,
+    ) -> None:
+        self._rows.add_row(
+            "files",
+            {
+                "uri": seen.uri,
+                "source": seen.source,
+                "manifest_row": seen.manifest_row,
+                "size": size,
+                "mtime_ns": mtime_ns,
+                "etag": seen.etag,
+                "content_id": content_id,
+                "user": self._user_json(seen),
+                "error": None if error is None else error.reason,
+                "retryable": None if error is None else error.retryable,
+                "observed_at": datetime.now(UTC),
+                "gone_since": None,
+                "run_id": self._writer.run_id,
+            },
+        )
+
+    def _probe_row(self, run: ContentRun, error: MediaError | None, now: datetime) -> None:
+        status = self._planner.probe_status(run.info.media_type)
+        row = ledger_row(
+            content_id=run.content_id,
+            run_id=self._writer.run_id,
+            now=now,
+            chain=PROBE_CHAIN,
+            fingerprint=PROBE_FINGERPRINT,
+            status=Status.FAILED if error else status,
+            reason=error.reason if error else unopened_reason(run.info.media_type),
+            retryable=error.retryable if error else False,
+            samples=0,
+        )
+        self._rows.add_row("analyses", row)
+
+    def _content_row(self, run: ContentRun, size: int, decoder: str | None, now: datetime) -> None:
+        self._rows.add_row(
+            "contents",
+            content_row(
+                run.digests, run.info, size=size, decoder=decoder, run_id=self._writer.run_id, now=now
+            ),
+        )
+
+    def _record_gone(self) -> None:
+        """Files known from sources that were now walked to their end, and not seen there."""
+        now = datetime.now(UTC)
+        for source in self._walker.complete:
+            for before in self._lookup.unseen(source):
+                path = uri_to_path(before.uri)
+                if path is not None and os.path.lexists(path):
+                    continue  # still there, only left out by this walk's patterns
+                row = before._asdict() | {
+                    "observed_at": now,
+                    "gone_since": now,
+                    "run_id": self._writer.run_id,
+                }
+                del row["gone"]
+                self._rows.add_row("files", row)
+                self.progress.gone += 1
+
+    def _count(self, status: Status) -> None:
+        if status is Status.FAILED:
+            self.progress.failed += 1
+        elif status is Status.PARTIAL:
+            self.progress.partial += 1
+        elif status is Status.UNOPENED:
+            self.progress.unopened += 1
+        else:
+            self.progress.analyzed += 1
+
+    def _commit_when_due(self) -> None:
+        waited = time.monotonic() - self._committed_at
+        if self._rows.nbytes >= self._config.commit_bytes or (
+            self._rows.nbytes and waited >= self._config.commit_seconds
+        ):
+            self.commit()
+
+    def commit(self) -> None:
+        """Make everything finished so far part of the store."""
+        for table, rows in self._rows.take().items():
+            self._writer.add(table, rows)
+        self._writer.commit()
+        self._committed_at = time.monotonic()
+        self.progress.commits += 1
+
+    def _tell(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now - self._told_at >= 0.1:
+            self._told_at = now
+            self.progress.queued_samples = self._hosting.waiting
+            self._on_progress(self.progress)
+
+
+def _by_source(chunk: list[Observation]) -> dict[str, list[str]]:
+    uris: dict[str, list[str]] = {}
+    for seen in chunk:
+        uris.setdefault(seen.source, []).append(seen.uri)
+    return uris
+
+
+def unopened_reason(media_type: MediaType) -> str | None:
+    """Why files of this type are not looked into, or None where they are."""
+    reasons = {
+        MediaType.ARCHIVE: "archive: its contents were not looked at",
+        MediaType.DOCUMENT: "document: its contents were not looked at",
+        MediaType.UNKNOWN: "not a type that is known",
+    }
+    return reasons.get(media_type)

@@ -1,0 +1,110 @@
+"""The inference host: one process a device that holds the models and sees nothing but views.
+
+On a CPU one model runs at a time and takes the cores it is given. Results do not depend on how samples
+were put together into batches; that is the analyzers' contract.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import numpy as np
+
+from hivescan.analyzers import registry
+from hivescan.analyzers.base import HostAnalyzer
+from hivescan.errors import HivescanError, ModelUnhealthyError
+from hivescan.models.golden import ConstantScores, check_finite
+from hivescan.scan.arena import Arena
+from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady
+from hivescan.scan.worker import as_media_error
+from hivescan.types import Findings
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """Which analyzers to load, and on what: ``threads`` is what one model may use on a CPU."""
+
+    analyzers: tuple[str, ...]
+    device: str
+    threads: int
+    batch_size: int
+
+
+def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
+    """Load the models, then serve batches until None arrives or the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        started = time.perf_counter()
+        try:
+            analyzers = {
+                name: registry.load(name, device=config.device, threads=config.threads)
+                for name in config.analyzers
+            }
+        except HivescanError as error:
+            pipe.send(HostFailed(error))
+            return
+        except Exception as error:  # a broken installation of a runtime, not a broken file
+            pipe.send(HostFailed(HivescanError(f"models cannot be loaded: {type(error).__name__}: {error}")))
+            return
+        pipe.send(HostReady(time.perf_counter() - started))
+        watch = ConstantScores()
+        while (batch := pipe.recv()) is not None:
+            try:
+                pipe.send(_run(batch, analyzers, arena, watch))
+            except ModelUnhealthyError as error:
+                pipe.send(HostFailed(error))
+                return
+        pipe.send(HostGone(tuple(watch.warnings())))
+
+
+def _run(batch: Batch, analyzers: dict[str, HostAnalyzer], arena: Arena, watch: ConstantScores) -> BatchDone:
+    findings: dict[str, list[tuple[tuple[int, ...], Findings]]] = {}
+    trouble: dict[str, dict[int, str]] = {}
+    seconds: dict[str, float] = {}
+    for name, indices in batch.work.items():
+        started = time.perf_counter()
+        analyzer = analyzers[name]
+        try:
+            pieces = [(indices, _infer(analyzer, batch, indices, arena))]
+        except ModelUnhealthyError:
+            raise
+        except Exception:  # one odd sample, or no memory for so many: each alone shows which
+            pieces, trouble[name] = _one_by_one(analyzer, batch, indices, arena)
+        for _, found in pieces:
+            check_finite(name, found)
+            watch.see(found)
+        findings[name] = pieces
+        seconds[name] = time.perf_counter() - started
+    return BatchDone(batch.batch, findings, trouble, seconds)
+
+
+def _infer(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena) -> Findings:
+    stacks = {}
+    for name, view in (analyzer.spec.views or {}).items():
+        stack = np.empty((len(indices), view.height, view.width, 3), dtype=np.uint8)
+        for row, index in enumerate(indices):
+            lease, layout = batch.samples[index]
+            offset = lease + layout.offsets[layout.views.index(view)]
+            stack[row] = arena.view(offset, view.nbytes).reshape(stack.shape[1:])
+        stacks[name] = stack
+    return analyzer.infer(stacks)
+
+
+def _one_by_one(
+    analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena
+) -> tuple[list[tuple[tuple[int, ...], Findings]], dict[int, str]]:
+    pieces: list[tuple[tuple[int, ...], Findings]] = []
+    trouble: dict[int, str] = {}
+    for index in indices:
+        try:
+            pieces.append(((index,), _infer(analyzer, batch, (index,), arena)))
+        except ModelUnhealthyError:
+            raise
+        except Exception as error:
+            trouble[index] = f"the model failed on it: {as_media_error(error).reason}"
+    return pieces, trouble

@@ -1,0 +1,163 @@
+"""What the processes of a scan say to each other. Each worker and the host have one pipe of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hivescan.errors import HivescanError, MediaError
+from hivescan.types import Digests, Findings, MediaInfo, Sampling, Status, View
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each view lies inside a lease: ``offsets[i]`` is the start of ``views[i]``."""
+
+    views: tuple[View, ...]
+    offsets: tuple[int, ...]
+    nbytes: int
+
+    @classmethod
+    def of(cls, views: tuple[View, ...]) -> Layout:
+        offsets, end = [], 0
+        for view in views:
+            offsets.append(end)
+            end += -(-view.nbytes // 64) * 64
+        return cls(views, tuple(offsets), end)
+
+
+# --- coordinator → worker -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Job:
+    """Read this file, hash it, tell what it is."""
+
+    job: int
+    uri: str
+
+
+@dataclass(frozen=True)
+class Proceed:
+    """Decode the file of the current job.
+
+    ``decoders`` are decoder analyzers to run; ``layout`` is what to write for the host (None: nothing);
+    ``lease`` is where the first sample goes.
+    """
+
+    job: int
+    decoders: tuple[str, ...]
+    layout: Layout | None
+    lease: int | None
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Nothing more is wanted of the current job."""
+
+    job: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Where the next sample of the current job goes."""
+
+    job: int
+    offset: int
+
+
+# --- worker → coordinator -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Probed:
+    """The file's digests and type; ``error`` where either could not be had.
+
+    Without ``digests`` the file could not be read; with digests and an error it is not what it seems.
+    """
+
+    job: int
+    size: int | None
+    mtime_ns: int | None
+    digests: Digests | None
+    info: MediaInfo | None
+    error: MediaError | None
+
+
+@dataclass(frozen=True)
+class SampleReady:
+    """One picture was decoded: its views stand in the lease, decoder analyzers have spoken.
+
+    ``trouble`` names decoder analyzers that failed on it, with the reason.
+    """
+
+    job: int
+    index: int
+    start_ms: int | None
+    end_ms: int | None
+    findings: dict[str, Findings]
+    trouble: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The current job is over."""
+
+    job: int
+    status: Status
+    reason: str | None
+    retryable: bool
+    decoder: str | None
+    cpu_seconds: float
+
+
+# --- coordinator → host -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples in the arena, and which of them each analyzer is to see.
+
+    ``samples[i]`` is (offset of the lease, its layout); ``work[name]`` are indices into it.
+    """
+
+    batch: int
+    samples: tuple[tuple[int, Layout], ...]
+    work: dict[str, tuple[int, ...]]
+
+
+# --- host → coordinator -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HostReady:
+    """All models are loaded and their golden outputs agree."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class HostFailed:
+    """The host cannot go on; the run stops with this error."""
+
+    error: HivescanError
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """``findings[name]`` are pieces: indices into the batch's samples, and findings with a row for each.
+
+    ``trouble[name]`` gives the reason for each index that the analyzer failed on.
+    """
+
+    batch: int
+    findings: dict[str, list[tuple[tuple[int, ...], Findings]]]
+    trouble: dict[str, dict[int, str]]
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class HostGone:
+    """The host's last words, after it was told to stop."""
+
+    warnings: tuple[str, ...]

@@ -1,0 +1,81 @@
+"""What a content still needs: the analyzers asked for, less what the ledger holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.store.lookup import KnownAttempt
+from hivescan.store.schema import PROBE_CHAIN
+from hivescan.types import UNOPENED_TYPES, MediaType, Sampling, Status, View
+
+PROBE_FINGERPRINT = "probe-1"
+"""Raised when telling types apart changes its answers."""
+
+_SETTLED = {Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.value}
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Which chains a content should have, and which are missing.
+
+    ``retry_errors`` asks again for what ended partial or failed; ``rescan`` for everything.
+    """
+
+    specs: Mapping[str, AnalyzerSpec]
+    sampling: Sampling
+    retry_errors: bool = False
+    rescan: bool = False
+
+    def wanted(self, media_type: MediaType, *, timed: bool) -> dict[str, str]:
+        """Chain → fingerprint for a content of this type. Every content has at least the probe's."""
+        wanted = {PROBE_CHAIN: PROBE_FINGERPRINT}
+        key = self.sampling.key() if timed else None
+        for name, spec in self.specs.items():
+            if media_type in spec.consumes:
+                wanted[name] = spec.fingerprint(key)
+        return wanted
+
+    def missing(
+        self, wanted: Mapping[str, str], attempts: Mapping[str, Sequence[KnownAttempt]]
+    ) -> dict[str, str]:
+        """Those of ``wanted`` that the ledger does not settle. ``attempts`` are by chain."""
+        if self.rescan:
+            return dict(wanted)
+        missing = {
+            chain: fingerprint
+            for chain, fingerprint in wanted.items()
+            if not self._settled(fingerprint, attempts.get(chain, ()))
+        }
+        if PROBE_CHAIN not in missing and self._probe_failed(attempts.get(PROBE_CHAIN, ())):
+            return {}  # what cannot be identified cannot be decoded
+        return missing
+
+    def _settled(self, fingerprint: str, attempts: Sequence[KnownAttempt]) -> bool:
+        same = [a for a in attempts if a.fingerprint == fingerprint]
+        if self.retry_errors:
+            return any(a.status in _SETTLED for a in same)
+        return bool(same)
+
+    @staticmethod
+    def _probe_failed(attempts: Sequence[KnownAttempt]) -> bool:
+        return bool(attempts) and all(a.status == Status.FAILED.value for a in attempts)
+
+    def probe_status(self, media_type: MediaType) -> Status:
+        return Status.UNOPENED if media_type in UNOPENED_TYPES else Status.DONE
+
+    def views_for(self, chains: Sequence[str]) -> tuple[View, ...]:
+        """The distinct views that host analyzers among ``chains`` want, in a stable order."""
+        views: dict[View, None] = {}
+        for chain in chains:
+            spec = self.specs[chain]
+            if spec.runs_in == "host":
+                views |= dict.fromkeys((spec.views or {}).values())
+        return tuple(views)
+
+    def hosted(self, chains: Sequence[str]) -> tuple[str, ...]:
+        return tuple(c for c in chains if self.specs[c].runs_in == "host")
+
+    def in_decoder(self, chains: Sequence[str]) -> tuple[str, ...]:
+        return tuple(c for c in chains if self.specs[c].runs_in == "decoder")

@@ -1,0 +1,132 @@
+"""The decode workers: started, fed, watched and replaced.
+
+Workers come from a forkserver, so that none inherits threads or descriptors of the coordinator. Each
+has a pipe of its own: killing a process that shares a queue can hang all others that use it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from hivescan.scan.arena import Arena
+from hivescan.scan.messages import Job
+from hivescan.scan.start import starting
+from hivescan.scan.worker import worker_main
+from hivescan.types import Limits
+
+_SLOWEST_READ = 5 * 1024**2
+"""Bytes a second below which a disk is taken for hung while a file is hashed."""
+
+
+@dataclass
+class Assignment:
+    """A job as handed to a worker, with what its deadline depends on."""
+
+    job: Job
+    size: int
+
+
+@dataclass
+class Worker:
+    """One worker process as the coordinator sees it.
+
+    ``jobs`` are those in its pipe, the current one first. ``deadline`` is None while the worker waits
+    for the coordinator, so that our own slowness is never taken for its silence.
+    """
+
+    process: BaseProcess
+    pipe: Connection
+    jobs: deque[Assignment] = field(default_factory=deque)
+    deadline: float | None = None
+
+    @property
+    def current(self) -> Assignment | None:
+        return self.jobs[0] if self.jobs else None
+
+    def send(self, message: Any) -> None:
+        """Send; a worker that has died is noticed by its closed pipe soon after."""
+        try:
+            self.pipe.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            self.deadline = 0.0
+
+
+class Pool:
+    """A fixed number of decode workers."""
+
+    def __init__(self, size: int, arena: Arena, limits: Limits, prefetch: int = 2) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["hivescan.scan.worker"])
+        self._arena = arena
+        self._limits = limits
+        self._prefetch = prefetch
+        with starting(threads=1):
+            self.workers = [self._start() for _ in range(size)]
+
+    def _start(self) -> Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=worker_main, args=(theirs, self._arena, self._limits), daemon=True, name="hivescan-decode"
+        )
+        process.start()
+        theirs.close()
+        return Worker(process, ours)
+
+    def with_room(self) -> Worker | None:
+        """A worker that can take one more job, the least loaded first."""
+        worker = min(self.workers, key=lambda w: len(w.jobs))
+        return worker if len(worker.jobs) < self._prefetch else None
+
+    def assign(self, worker: Worker, job: Job, size: int) -> None:
+        worker.jobs.append(Assignment(job, size))
+        if len(worker.jobs) == 1:
+            self.expect_identity(worker)
+        worker.send(job)
+
+    def expect_identity(self, worker: Worker) -> None:
+        """The worker now reads and hashes its current file: large ones may take longer."""
+        assert worker.current is not None
+        worker.deadline = time.monotonic() + self._limits.file_timeout_s + worker.current.size / _SLOWEST_READ
+
+    def expect_sign(self, worker: Worker) -> None:
+        """The worker has all it needs for its next message."""
+        worker.deadline = time.monotonic() + self._limits.file_timeout_s
+
+    def job_over(self, worker: Worker) -> None:
+        """The current job is finished; the next one in the pipe, if any, is now current."""
+        worker.jobs.popleft()
+        worker.deadline = None
+        if worker.jobs:
+            self.expect_identity(worker)
+
+    def overdue(self) -> list[Worker]:
+        now = time.monotonic()
+        return [w for w in self.workers if w.deadline is not None and w.deadline < now]
+
+    def replace(self, worker: Worker) -> tuple[list[Assignment], int | None]:
+        """Kill a worker, start another. Returns its jobs (the current one first) and its exit code."""
+        worker.process.kill()
+        worker.process.join()
+        code = worker.process.exitcode
+        worker.pipe.close()
+        worker.process.close()
+        lost = list(worker.jobs)
+        with starting(threads=1):
+            self.workers[self.workers.index(worker)] = self._start()
+        return lost, code
+
+    def close(self) -> None:
+        """End all workers at once: whatever they were on is not wanted any more."""
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.process.join()
+            worker.pipe.close()
+            worker.process.close()
+        self.workers = []

@@ -1,0 +1,268 @@
+"""One scan from Python: ``hivescan.classify(["./media"], store="./hivescan-results")``."""
+
+from __future__ import annotations
+
+import json
+import platform
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+from types import FrameType
+
+from hivescan import __version__
+from hivescan.analyzers import registry
+from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.errors import UsageError
+from hivescan.scan.arena import Arena
+from hivescan.scan.config import Progress, RunSummary, ScanConfig, available_cores
+from hivescan.scan.coordinator import Coordinator
+from hivescan.scan.host import HostConfig
+from hivescan.scan.hosting import Hosting
+from hivescan.scan.plan import Planner
+from hivescan.scan.walker import CountAhead
+from hivescan.store.lookup import Lookup
+from hivescan.store.merge import collect_garbage, merge_small_parts
+from hivescan.store.store import Store, open_store
+from hivescan.store.writer import StoreWriter
+
+_RECORDED = (
+    "numpy",
+    "pillow",
+    "av",
+    "decord",
+    "onnxruntime",
+    "torch",
+    "imagehash",
+    "pyarrow",
+    "duckdb",
+)
+
+
+def run_scan(
+    config: ScanConfig, on_progress: Callable[[Progress], None] = lambda progress: None
+) -> RunSummary:
+    """Scan the sources into the store and say how it went.
+
+    Only what is new or changed is decoded, only what the ledger lacks is analyzed. Ctrl-C and SIGTERM end
+    the scan early, with ``status`` ``interrupted``; what was finished is kept, and the next call goes on.
+
+    Raises :class:`SourceError` where a source does not exist, :class:`StoreError` where the store cannot be
+    written, :class:`ModelUnhealthyError` where a model does not answer as its card says.
+    """
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    specs, off = choose_analyzers(config)
+    store = open_store(config.store, create=True)
+    run_id = new_run_id(started)
+    writer = StoreWriter(store, run_id)
+    hosting_config = _host_config(config, specs)
+    arena = Arena.create(config.arena_bytes)
+    hosting = Hosting(hosting_config, arena)
+    counting = CountAhead(config.sources, config.source_options)
+    try:
+        with Lookup(store) as lookup:
+            coordinator = Coordinator(
+                config,
+                planner=Planner(specs, config.sampling, config.retry_errors, config.rescan),
+                lookup=lookup,
+                writer=writer,
+                hosting=hosting,
+                arena=arena,
+                on_progress=_with_total(on_progress, counting),
+            )
+            details = _details(config, specs, off)
+            start_row = _run_row(run_id, config.command, started, details)
+            coordinator.add_row("runs", start_row)
+            for row in _head_rows(store, specs, run_id, started):
+                coordinator.add_row("heads", row)
+            with _interruptible(coordinator.interrupt):
+                coordinator.run()
+    finally:
+        hosting.close()
+        counting.close()
+        arena.close()
+    progress = coordinator.progress
+    summary = RunSummary(
+        run_id=run_id,
+        store=store.path,
+        status="interrupted" if coordinator.interrupted else "done",
+        files=progress.files,
+        unchanged=progress.unchanged,
+        duplicates=progress.duplicates,
+        analyzed=progress.analyzed,
+        partial=progress.partial,
+        failed=progress.failed,
+        unopened=progress.unopened,
+        gone=progress.gone,
+        samples=progress.samples,
+        bytes_read=progress.bytes_read,
+        seconds=time.perf_counter() - clock,
+        decode_cpu_seconds=coordinator.decode_cpu_seconds,
+        model_seconds=hosting.model_seconds,
+        analyzers=tuple(specs),
+        off=off,
+        warnings=hosting.warnings,
+    )
+    end_row = start_row | {
+        "status": summary.status,
+        "recorded_at": datetime.now(UTC),
+        "ended_at": datetime.now(UTC),
+        "complete_sources": coordinator.complete_sources,
+        "files": summary.files,
+        "failed": summary.failed,
+    }
+    coordinator.add_row("runs", end_row)
+    coordinator.commit()
+    merge_small_parts(store)
+    collect_garbage(store)
+    return summary
+
+
+def choose_analyzers(config: ScanConfig) -> tuple[dict[str, AnalyzerSpec], dict[str, str]]:
+    """The analyzers to run, and those of the profile that cannot, each with its reason.
+
+    What was asked for by name and cannot run is an error; what a profile includes is left out and said.
+    """
+    available = registry.available()
+    named = config.analyzers
+    if named is None:
+        if config.profile not in registry.PROFILES:
+            raise UsageError(
+                f"there is no profile {config.profile!r}; there are {', '.join(registry.PROFILES)}"
+            )
+        names = registry.PROFILES[config.profile]
+    else:
+        names = tuple(dict.fromkeys(named))
+    specs: dict[str, AnalyzerSpec] = {}
+    off: dict[str, str] = {}
+    for name in names:
+        if name not in available:
+            raise UsageError(f"there is no analyzer {name!r}; there are {', '.join(available)}")
+        reason = registry.missing(name)
+        if reason is None:
+            specs[name] = available[name]
+        elif named is not None:
+            raise UsageError(f"analyzer {name} cannot run: {reason}")
+        else:
+            off[name] = reason
+    return specs, off
+
+
+def new_run_id(started: datetime) -> str:
+    """Sortable by time, unique: ``20260301T101502-1f3a9c``."""
+    return f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def _host_config(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> HostConfig:
+    return HostConfig(
+        analyzers=tuple(name for name, spec in specs.items() if spec.runs_in == "host"),
+        device=config.device,
+        threads=available_cores(),
+        batch_size=config.batch_size or 8,
+    )
+
+
+def _with_total(on_progress: Callable[[Progress], None], counting: CountAhead) -> Callable[[Progress], None]:
+    def tell(progress: Progress) -> None:
+        progress.total_files = counting.total
+        on_progress(progress)
+
+    return tell
+
+
+def _details(
+    config: ScanConfig, specs: Mapping[str, AnalyzerSpec], off: Mapping[str, str]
+) -> dict[str, object]:
+    """What a later reader needs to know of a run: settings, versions, weights, machine."""
+    versions = {"hivescan": __version__, "python": platform.python_version()}
+    for package in _RECORDED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "config": config.record(),
+        "versions": versions,
+        "machine": {"system": platform.platform(), "processor": platform.machine()},
+        "analyzers": {
+            name: {
+                "stills": spec.fingerprint(None),
+                "timed": spec.fingerprint(config.sampling.key()),
+                "weights": list(spec.weights),
+            }
+            for name, spec in specs.items()
+        },
+        "off": dict(off),
+    }
+
+
+def _run_row(run_id: str, command: str, started: datetime, details: dict[str, object]) -> dict[str, object]:
+    return {
+        "run_id": run_id,
+        "command": command,
+        "status": "running",
+        "started_at": started,
+        "recorded_at": started,
+        "ended_at": None,
+        "complete_sources": None,
+        "files": None,
+        "failed": None,
+        "details": json.dumps(details, ensure_ascii=False, default=str),
+    }
+
+
+def _head_rows(
+    store: Store, specs: Mapping[str, AnalyzerSpec], run_id: str, now: datetime
+) -> Iterator[dict[str, object]]:
+    """What the heads' classes mean, where the store has not been told yet."""
+    told = {
+        (row["model"], row["head"], row["label"], row["fingerprint"])
+        for row in store.table("heads").to_pylist()
+    }
+    for chain, spec in specs.items():
+        fingerprint = spec.fingerprint(None)
+        for model, heads in (spec.heads or {}).items():
+            for head in heads:
+                for cls in head.classes:
+                    if (model, head.name, cls.label, fingerprint) in told:
+                        continue
+                    yield {
+                        "model": model,
+                        "head": head.name,
+                        "label": cls.label,
+                        "polarity": cls.polarity.value,
+                        "group": head.group,
+                        "validated": head.validated,
+                        "chain": chain,
+                        "fingerprint": fingerprint,
+                        "recorded_at": now,
+                        "run_id": run_id,
+                    }
+
+
+@contextmanager
+def _interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM asks for an orderly end, the second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        interrupt()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

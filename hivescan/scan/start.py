@@ -1,0 +1,36 @@
+"""How processes of a scan are started, whoever calls."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def starting(threads: int) -> Iterator[None]:
+    """Start processes inside this block.
+
+    They inherit how many threads numerical libraries may take, which must stand before numpy loads. And
+    they do not import the caller's main script, as new processes otherwise do: a script without a main
+    guard would start a scan in every worker.
+    """
+    before = {name: os.environ.get(name) for name in _THREADS}
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    main.__file__ = None
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
+        for name, setting in before.items():
+            if setting is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = setting

@@ -1,0 +1,61 @@
+"""The walk over the sources as the coordinator uses it: in chunks, and counted ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from hivescan.errors import HivescanError
+from hivescan.media.sources import SourceDone, SourceOptions, walk
+from hivescan.types import Observation
+
+
+class Walker:
+    """Observations in chunks; afterwards which sources were walked to their end."""
+
+    def __init__(self, sources: Sequence[str], options: SourceOptions) -> None:
+        self._entries: Iterator[Observation | SourceDone] = iter(walk(sources, options))
+        self.complete: list[str] = []
+        self.exhausted = False
+
+    def chunk(self, size: int) -> list[Observation]:
+        """Up to ``size`` more observations; empty when the walk is over."""
+        chunk = []
+        for entry in self._entries:
+            if isinstance(entry, SourceDone):
+                if entry.complete:
+                    self.complete.append(entry.source)
+                continue
+            chunk.append(entry)
+            if len(chunk) == size:
+                return chunk
+        self.exhausted = True
+        return chunk
+
+
+class CountAhead:
+    """Counts the entries of local sources in a thread of its own, so that progress knows the whole."""
+
+    def __init__(self, sources: Sequence[str], options: SourceOptions) -> None:
+        self.total: int | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        if not any(s == "-" or "://" in s for s in sources):
+            self._thread = threading.Thread(target=self._count, args=(sources, options), daemon=True)
+            self._thread.start()
+
+    def _count(self, sources: Sequence[str], options: SourceOptions) -> None:
+        count = 0
+        try:
+            for entry in walk(sources, options):
+                if self._stop.is_set():
+                    return
+                count += isinstance(entry, Observation)
+        except HivescanError:
+            return  # the walk that matters meets the same and says so
+        self.total = count
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()

@@ -1,0 +1,212 @@
+"""A decode worker: one process, one thread, one file at a time.
+
+Decoders crash, hang and grow on hostile files. A worker that dies or falls silent costs the one file
+it was on; the coordinator starts another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from hivescan.analyzers import registry
+from hivescan.analyzers.base import DecoderAnalyzer
+from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
+from hivescan.media.blob import Blob, digests, open_blob
+from hivescan.media.decode import frames
+from hivescan.media.probe import probe
+from hivescan.media.views import make_views
+from hivescan.scan.arena import Arena
+from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip
+from hivescan.types import Digests, Findings, Frame, Limits, MediaInfo, Status
+
+
+class Inbox:
+    """Messages of the coordinator. Jobs may arrive early and wait their turn."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._jobs: deque[Job] = deque()
+
+    def next_job(self) -> Job | None:
+        """The next file, or None when the coordinator wants no more."""
+        if self._jobs:
+            return self._jobs.popleft()
+        message = self._pipe.recv()
+        assert message is None or isinstance(message, Job)
+        return message
+
+    def answer(self) -> Any:
+        """What the coordinator says about the current job."""
+        while True:
+            message = self._pipe.recv()
+            if not isinstance(message, Job):
+                return message
+            self._jobs.append(message)
+
+
+def worker_main(pipe: Connection, arena: Arena, limits: Limits) -> None:
+    """Serve jobs until the pipe closes."""
+    _prepare_process(limits)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        DecodeWorker(pipe, arena, limits).run()
+
+
+def _prepare_process(limits: Limits) -> None:
+    # Ctrl-C reaches the whole process group; only the coordinator decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        wanted = limits.worker_memory
+        resource.setrlimit(
+            resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+        )
+        # A crash on a hostile file must not leave its content behind in a core dump.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    """On Linux: when the process that forked us goes, we go, even from inside a hung decoder."""
+    with contextlib.suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one file ended, but for its samples, which were sent one by one."""
+
+    status: Status
+    reason: str | None = None
+    retryable: bool = False
+    decoder: str | None = None
+
+
+class DecodeWorker:
+    """One worker's end of its pipe, and the decoder analyzers it has loaded so far."""
+
+    def __init__(self, pipe: Connection, arena: Arena, limits: Limits) -> None:
+        self._pipe = pipe
+        self._inbox = Inbox(pipe)
+        self._arena = arena
+        self._limits = limits
+        self._analyzers: dict[str, DecoderAnalyzer] = {}
+
+    def run(self) -> None:
+        while (job := self._inbox.next_job()) is not None:
+            started = time.process_time()
+            end = self._serve(job)
+            spent = time.process_time() - started
+            self._pipe.send(Finished(job.job, end.status, end.reason, end.retryable, end.decoder, spent))
+
+    def _serve(self, job: Job) -> Outcome:
+        told = False
+        try:
+            with open_blob(job.uri, self._limits) as blob:
+                seen, info, error = self._identify(blob)
+                self._pipe.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
+                told = True
+                answer = self._inbox.answer()
+                if isinstance(answer, Skip):
+                    return Outcome(Status.DONE)
+                assert isinstance(answer, Proceed) and info is not None
+                outcome = self._decode(answer, blob, info)
+                blob.check_unchanged()
+                return outcome
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:
+            failure = as_media_error(error)
+            if not told:
+                self._pipe.send(Probed(job.job, None, None, None, None, failure))
+                self._inbox.answer()
+            return Outcome(Status.FAILED, failure.reason, failure.retryable)
+
+    def _identify(self, blob: Blob) -> tuple[Digests, MediaInfo | None, MediaError | None]:
+        seen = digests(blob)
+        try:
+            return seen, probe(blob.path, self._limits), None
+        except Exception as error:
+            return seen, None, as_media_error(error)
+
+    def _decode(self, plan: Proceed, blob: Blob, info: MediaInfo) -> Outcome:
+        for name in plan.decoders:
+            if name not in self._analyzers:
+                self._analyzers[name] = registry.load_decoder(name)
+        lease, decoded, stream = plan.lease, 0, None
+        try:
+            stream = frames(blob.path, info, plan.sampling, self._limits)
+            for frame in stream:
+                if plan.layout is not None:
+                    if lease is None:
+                        message = self._inbox.answer()
+                        assert isinstance(message, Lease)
+                        lease = message.offset
+                    self._write_views(frame, plan.layout, lease)
+                    lease = None
+                found, trouble = _run_decoders(frame, {name: self._analyzers[name] for name in plan.decoders})
+                self._pipe.send(
+                    SampleReady(plan.job, frame.index, frame.start_ms, frame.end_ms, found, trouble)
+                )
+                decoded += 1
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:
+            failure = as_media_error(error)
+            status = Status.PARTIAL if decoded else Status.FAILED
+            return Outcome(status, failure.reason, failure.retryable, getattr(stream, "decoder", None))
+        if not decoded:
+            return Outcome(Status.FAILED, "no picture could be decoded", False, stream.decoder)
+        return Outcome(Status.DONE, decoder=stream.decoder)
+
+    def _write_views(self, frame: Frame, layout: Layout, lease: int) -> None:
+        made = make_views(frame.pixels, {str(i): view for i, view in enumerate(layout.views)})
+        for i, view in enumerate(layout.views):
+            self._arena.view(lease + layout.offsets[i], view.nbytes)[:] = made[str(i)].reshape(-1)
+
+
+def _run_decoders(
+    frame: Frame, analyzers: dict[str, DecoderAnalyzer]
+) -> tuple[dict[str, Findings], dict[str, str]]:
+    found: dict[str, Findings] = {}
+    trouble: dict[str, str] = {}
+    for name, analyzer in analyzers.items():
+        try:
+            found[name] = analyzer.infer([frame.pixels])
+        except Exception as error:
+            trouble[name] = as_media_error(error).reason
+    return found, trouble
+
+
+def as_media_error(error: BaseException) -> MediaError:
+    """Any failure on one file, as a reason that a person understands."""
+    if isinstance(error, MediaError):
+        return error
+    if isinstance(error, MemoryError):
+        return LimitError("needs more memory than a decode worker may use (--worker-memory)", retryable=True)
+    if isinstance(error, HivescanError):
+        return DecodeError(str(error))
+    if isinstance(error, OSError):
+        return DecodeError(f"cannot be read: {error.strerror or error}", retryable=True)
+    first_line = str(error).strip().partition("\n")[0][:200]
+    return DecodeError(f"the decoder gave up: {type(error).__name__}: {first_line}".rstrip(": "))
+
+
+def describe_exit(exitcode: int | None) -> str:
+    """Why a worker is gone, for the reason of the file it was on."""
+    if exitcode is None or exitcode >= 0:
+        return f"the decoder ended by itself (exit {exitcode})"
+    name = signal.Signals(-exitcode).name
+    if -exitcode == signal.SIGKILL:
+        return "the decoder was killed, most likely for want of memory"
+    return f"the decoder crashed ({name})"
