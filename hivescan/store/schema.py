@@ -148,6 +148,7 @@ MATCHES = pa.schema(
         pa.field("quality", pa.int16()),
         pa.field("known_quality", pa.int16()),
         pa.field("entry_id", pa.string(), nullable=False),
+        pa.field("parent_id", pa.string()),  # the known video that the entry is a scene of
         pa.field("source", _word),
         pa.field("hash_set", _word),
         pa.field("match_type", _word),
