@@ -1,0 +1,220 @@
+"""``hivescan models``: the catalogue, its weights and their licences."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hivescan.cli.options import JsonOption, QuietOption
+from hivescan.cli.output import emit, emit_json, emit_table, printable, say, stderr
+from hivescan.errors import CatalogueError, ExitCode, LicenceNotAcceptedError, UsageError
+
+if TYPE_CHECKING:
+    from hivescan.models.cards import Card
+
+models = typer.Typer(
+    no_args_is_help=True,
+    help="The catalogue of models: list, show, pull and verify.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models of the catalogue.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(models, name="models")
+
+
+@models.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """List the models of the catalogue and which of them are at hand."""
+    from hivescan.models.cards import load_cards
+    from hivescan.models.describe import gives, gives_shortly
+    from hivescan.models.verify import state
+
+    cards = list(load_cards().values())
+    if as_json:
+        emit_json(
+            [
+                {
+                    "name": card.name,
+                    "task": card.task,
+                    "gives": gives(card),
+                    "state": state(card).value,
+                    "size": card.size,
+                    "licence": card.licence.spdx,
+                }
+                for card in cards
+            ]
+        )
+        return
+    emit_table(
+        ("name", "task", "gives", "state", "MB", "licence"),
+        [
+            (
+                card.name,
+                card.task,
+                gives_shortly(card),
+                state(card).value,
+                round(card.size / 1e6, 1),
+                card.licence.spdx,
+            )
+            for card in cards
+        ],
+    )
+
+
+@models.command()
+def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: JsonOption = False) -> None:
+    """Show a model's whole card."""
+    from hivescan.models.cards import find_card
+    from hivescan.models.describe import card_lines, card_values
+
+    card = find_card(name)
+    if as_json:
+        emit_json(card_values(card))
+        return
+    for line in card_lines(card):
+        emit(printable(line))
+
+
+@models.command()
+def pull(
+    names: Names = None,
+    *,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="The models of a profile: fast, standard or full."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All models of the catalogue.")] = False,
+    mirror: Annotated[
+        Path | None,
+        typer.Option(
+            "--mirror", envvar="HIVESCAN_MIRROR", metavar="DIR", help="A folder of weights to ask first."
+        ),
+    ] = None,
+    accept_licence: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-licence", metavar="NAME", help="Agree to the licence of this model; can be repeated."
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch the weights of models into the cache (without names: those of the profile standard)."""
+    from hivescan.models.fetch import ensure
+
+    if bool(names) + (profile is not None) + every > 1:
+        raise UsageError("models pull: give names, --profile or --all, not several of them")
+    cards = _chosen(names or [], profile, every)
+    for name in accept_licence or []:
+        if name not in {card.name for card in cards}:
+            raise UsageError(f"--accept-licence {name}: this model is not among those to be pulled")
+    failed = 0
+    for card in cards:
+        try:
+            _settle_licence(card, agreed=card.name in (accept_licence or []))
+            with _progress(card.name, quiet) as progress:
+                ensure(card, mirror=mirror, progress=progress)
+        except LicenceNotAcceptedError as error:
+            say(f"hivescan: {error} --accept-licence {card.name}")
+            failed += bool(names)  # of a profile, or of all, such a model is just left out
+        except CatalogueError as error:
+            say(f"hivescan: {error}")
+            failed += 1
+        else:
+            if not quiet:
+                say(f"{card.name}: ready")
+    if failed:
+        raise typer.Exit(int(ExitCode.USAGE))
+
+
+@models.command()
+def verify(names: Names = None, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Hash the weights in the cache again (without names: of all models); exit code 2 if one is wrong."""
+    from hivescan.models.cards import find_card, load_cards
+    from hivescan.models.verify import verify as verify_card
+
+    cards = [find_card(name) for name in names] if names else list(load_cards().values())
+    checks = []
+    for card in cards:
+        found = verify_card(card)
+        if not found and names:
+            raise CatalogueError(f"{card.name}: its weights are not here: hivescan models pull {card.name}")
+        checks += found
+    wrong = [check for check in checks if check.problem is not None]
+    if as_json:
+        emit_json(
+            [{"model": c.card, "file": c.name, "path": str(c.path), "problem": c.problem} for c in checks]
+        )
+    else:
+        for check in wrong:
+            emit(printable(f"{check.card}: {check.path}: {check.problem}"))
+        if not quiet:
+            say(f"{len(checks) - len(wrong)} of {len(checks)} files are as their cards say")
+    if wrong:
+        if not quiet:
+            say(f"hivescan models pull {' '.join(sorted({c.card for c in wrong}))} fetches them again")
+        raise typer.Exit(int(ExitCode.USAGE))
+
+
+def _chosen(names: list[str], profile: str | None, every: bool) -> list[Card]:
+    from hivescan.models.cards import find_card, load_cards
+
+    if names:
+        return [find_card(name) for name in dict.fromkeys(names)]
+    if every:
+        return list(load_cards().values())
+    from hivescan.analyzers.registry import PROFILES, available
+
+    profile = profile or "standard"
+    if profile not in PROFILES:
+        raise UsageError(f"--profile {profile}: there are {', '.join(PROFILES)}")
+    specs = available()
+    weights = {digest for name in PROFILES[profile] for digest in specs[name].weights}
+    return [card for card in load_cards().values() if weights.issuperset(card.weights)]
+
+
+def _settle_licence(card: Card, *, agreed: bool) -> None:
+    """Show a licence that must be seen; remember a yes, from the option or from the keyboard."""
+    from hivescan.models.licences import accept, is_accepted
+
+    if is_accepted(card):
+        return
+    licence = card.licence
+    say(f"{card.name} ({card.title}) comes under {licence.spdx}, {licence.url}")
+    say(licence.notice)
+    if not agreed and sys.stdin.isatty() and sys.stderr.isatty():
+        agreed = typer.confirm(f"Do you agree to use {card.name} under this licence?", err=True)
+    if agreed:
+        accept(card)
+
+
+@contextmanager
+def _progress(name: str, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal; elsewhere a plain line at the start of a download."""
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        started = False
+
+        def plain(_done: int, total: int) -> None:
+            nonlocal started
+            if not started:
+                started = True
+                say(f"{name}: fetching {total / 1e6:.1f} MB")
+
+        yield plain
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=stderr(), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
