@@ -206,7 +206,7 @@ class Coordinator:
         """Content → chain → what the ledger has of it."""
         attempts: dict[ContentId, dict[str, list[KnownAttempt]]] = {content_id: {} for content_id in ids}
         for (content_id, chain), rows in self._lookup.ledger(ids).items():
-            attempts[ContentId(content_id)][chain] = rows
+            attempts[content_id][chain] = rows
         return attempts
 
     # --- listening ------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def choose_analyzers(config: ScanConfig) -> tuple[dict[str, AnalyzerSpec], dict[
             raise UsageError(
                 f"there is no profile {config.profile!r}; there are {', '.join(registry.PROFILES)}"
             )
-        names = registry.PROFILES[config.profile]
+        names: tuple[str, ...] = registry.PROFILES[config.profile]
     else:
         names = tuple(dict.fromkeys(named))
     specs: dict[str, AnalyzerSpec] = {}

@@ -1,0 +1,97 @@
+"""Findings become rows: every value in its place, of the store's own schema."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hivescan.scan.rows import OTHER_LABEL, ResultRows, frame_key, pick
+from hivescan.store.schema import TABLES
+from hivescan.types import ContentId, Findings, Hashes, HeadScores, Region, TopLabels, Vectors
+
+A, B = ContentId("a" * 64), ContentId("b" * 64)
+
+
+def findings() -> Findings:
+    return Findings(
+        scores=(
+            HeadScores(
+                "m", "gun", ("yes_gun", "no_gun"), np.array([[0.25, 0.75], [1, 0], [0, 1]], np.float32)
+            ),
+        ),
+        top=(TopLabels("m", "imagenet", ((("cat", 0.5), ("dog", 0.25)), (("cup", 1.0),), (("x", 0.125),))),),
+        vectors=(Vectors("space", np.arange(12, dtype=np.float16).reshape(3, 4)),),
+        hashes=(Hashes("pdq", (b"1" * 32, b"2" * 32, b"3" * 32), (100, None, 7)),),
+        regions=((Region("n", "face", (0, 0, 1, 0, 1, 1, 0, 1), 0.5),), (), ()),
+    )
+
+
+KEYS = [frame_key(A, 0, None, None), frame_key(B, 0, 0, 1000), frame_key(B, 1, 1000, 1500)]
+
+
+@pytest.fixture
+def tables() -> dict[str, list[dict[str, object]]]:
+    rows = ResultRows("run")
+    rows.add("chain", KEYS, findings())
+    assert rows.nbytes > 0
+    made = rows.take()
+    assert all(table.schema.equals(TABLES[name]) for name, table in made.items())
+    assert rows.take() == {} and rows.nbytes == 0
+    return {name: table.to_pylist() for name, table in made.items()}
+
+
+def test_scores_have_a_row_a_label_with_the_sample_they_belong_to(tables) -> None:
+    found = {
+        (r["content_id"], r["index"], r["start_ms"], r["end_ms"], r["label"]): r["score"]
+        for r in tables["scores"]
+        if r["head"] == "gun"
+    }
+    assert found == {
+        (A, 0, None, None, "yes_gun"): 0.25,
+        (A, 0, None, None, "no_gun"): 0.75,
+        (B, 0, 0, 1000, "yes_gun"): 1.0,
+        (B, 0, 0, 1000, "no_gun"): 0.0,
+        (B, 1, 1000, 1500, "yes_gun"): 0.0,
+        (B, 1, 1000, 1500, "no_gun"): 1.0,
+    }
+
+
+def test_the_best_labels_of_a_large_head_sum_to_one_with_the_rest(tables) -> None:
+    sums: dict[object, float] = {}
+    for r in tables["scores"]:
+        if r["head"] == "imagenet":
+            sums[r["content_id"], r["index"]] = sums.get((r["content_id"], r["index"]), 0) + r["score"]
+    assert set(sums.values()) == {1.0}
+    other = [r["score"] for r in tables["scores"] if r["label"] == OTHER_LABEL]
+    assert other == [0.25, 0.0, 0.875]
+
+
+def test_hashes_vectors_and_regions_stand_with_their_samples(tables) -> None:
+    assert [(r["content_id"], r["index"], r["hash"], r["quality"]) for r in tables["hashes"]] == [
+        (A, 0, b"1" * 32, 100),
+        (B, 0, b"2" * 32, None),
+        (B, 1, b"3" * 32, 7),
+    ]
+    assert [list(r["vector"]) for r in tables["embeddings"]] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    (region,) = tables["regions"]
+    assert (region["content_id"], region["region"], region["kind"], region["confidence"]) == (
+        A,
+        0,
+        "face",
+        0.5,
+    )
+
+
+def test_a_head_with_nothing_to_say_of_a_sample_writes_no_row() -> None:
+    rows = ResultRows("run")
+    scores = np.array([[np.nan, np.nan], [0.5, 0.5]], np.float32)
+    rows.add("c", KEYS[:2], Findings(scores=(HeadScores("m", "h", ("x", "y"), scores),)))
+    assert {r["content_id"] for r in rows.take()["scores"].to_pylist()} == {B}
+
+
+def test_picked_rows_are_those_of_the_chosen_samples() -> None:
+    some = pick(findings(), [2, 0])
+    assert some.hashes[0].hashes == (b"3" * 32, b"1" * 32)
+    assert some.scores[0].scores.tolist() == [[0, 1], [0.25, 0.75]]
+    assert some.top[0].rows[0] == (("x", 0.125),)
+    assert some.regions is not None and [len(r) for r in some.regions] == [0, 1]
