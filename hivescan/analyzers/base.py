@@ -55,6 +55,11 @@ class AnalyzerSpec:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
+SIZES = "sizes"
+"""The name beside the views under which analyzers that find regions get ``int32 [N, 2]``: width and height
+of each sample's upright picture. Without it they find no regions."""
+
+
 class HostAnalyzer(Protocol):
     """Runs in the inference process. Made by ``load`` of its module, with its models loaded."""
 

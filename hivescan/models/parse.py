@@ -20,6 +20,7 @@ from hivescan.models.schema import (
     EmbeddingSpec,
     GithubSource,
     Golden,
+    GoldenMeasure,
     HeadReading,
     HubSource,
     InputSpec,
@@ -374,6 +375,10 @@ def _golden(table: TomlTable) -> Golden:
         output=table.text("output"),
         expected=table.numbers("expected"),
         tolerance={name: entries.number(name) for name in entries.keys()},  # noqa: SIM118
+        measure=cast(
+            GoldenMeasure,
+            table.choice("measure", ("absolute", "cosine")) if table.has("measure") else "absolute",
+        ),
     )
     table.close()
     return golden

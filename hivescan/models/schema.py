@@ -13,6 +13,7 @@ BackendKind = Literal["onnx", "timm", "transformers", "openvino"]
 Layout = Literal["NCHW", "NHWC"]
 Channels = Literal["RGB", "BGR"]
 Activation = Literal["none", "softmax", "sigmoid"]
+GoldenMeasure = Literal["absolute", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -192,15 +193,16 @@ class Quality:
 class Golden:
     """An input that :mod:`hivescan.models.golden` makes, and what an output must be for it.
 
-    ``expected`` are the first values of the flattened output. ``tolerance`` is the largest absolute
-    difference, by backend (``onnx``) or backend and CPU feature set (``onnx+avx512_vnni``), which
-    comes first.
+    ``expected`` are the first values of the flattened output. ``tolerance`` is the largest difference, by
+    backend (``onnx``) or backend and CPU feature set (``onnx+avx512_vnni``), which comes first; by
+    ``measure`` it is that of any value, or 1 less the cosine of the two vectors.
     """
 
     input: str
     output: str
     expected: tuple[float, ...]
     tolerance: Mapping[str, float]
+    measure: GoldenMeasure = "absolute"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,41 @@
+"""Nudity and sexual acts, by two models whose opinions stand side by side.
+
+Both speak in the head ``nsfw`` with the classes ``sfw`` and ``nsfw``: opennsfw by itself, nsfwjs as the sum
+of its classes hentai and porn (its class sexy, people in swimwear and the like, counts as sfw). Their
+difference for a sample is therefore one subtraction over rows of equal head and label::
+
+    SELECT content_id, "index", max(score) - min(score) AS disagreement
+    FROM scores WHERE head = 'nsfw' AND label = 'nsfw' GROUP BY ALL
+
+nsfwjs also keeps its own five classes, in the head ``nsfw_kind``. Neither model tells suggestive pictures
+from plain ones as the three classes of ``general_nsfw`` do, so those are not filled.
+
+A model whose weights cannot be had is left out, and the fingerprint with it: once it can be had, the
+contents are analyzed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from hivescan.analyzers.base import AnalyzerSpec, HostAnalyzer
+from hivescan.analyzers.classifiers import Classifier, classifier_spec
+from hivescan.models.backends.base import Device, Precision
+from hivescan.models.schema import Card
+
+NAME: Final = "nsfw"
+MODELS: Final = ("opennsfw", "nsfwjs")
+REVISION: Final = 1
+
+
+def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
+    """What the engine plans with. ``cards`` are those of :data:`MODELS` that can be had."""
+    return classifier_spec(NAME, REVISION, cards, precision)
+
+
+def load(
+    cards: Sequence[Card], device: Device = "cpu", threads: int = 1, precision: Precision = "auto"
+) -> HostAnalyzer:
+    """The analyzer with its models open and healthy."""
+    return Classifier(spec(cards, precision), cards, device, threads, precision)

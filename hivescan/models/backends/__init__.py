@@ -1,0 +1,1 @@
+"""Runtimes behind one interface. Each module imports its library only when a network is opened."""

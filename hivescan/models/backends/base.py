@@ -1,0 +1,123 @@
+"""What runs a network: one small interface, whichever runtime is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hivescan.errors import UsageError
+from hivescan.models.schema import Card
+
+Tensor = npt.NDArray[np.float32]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+DEVICES: Final = ("auto", "cpu", "cuda")
+PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
+GPU_SHARE: Final = 4 * 1024**3
+"""Bytes of GPU memory that one model's batch may use, where nothing else is said."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how a network is to run. ``batch_size`` None lets the backend choose."""
+
+    device: Device = "cpu"
+    threads: int = 1
+    precision: Precision = "auto"
+    batch_size: int | None = None
+
+
+class Backend(Protocol):
+    """An opened network.
+
+    ``runtime`` is the name that golden tolerances use (``onnx``, ``timm``, ``transformers``,
+    ``openvino``), ``device`` where it runs (``cpu`` or ``cuda``).
+
+    Networks always see batches of exactly ``batch_size`` samples: how a runtime computes one sample may
+    depend on the batch's size (other kernels, another order of summation), and a stored row must not.
+    """
+
+    runtime: str
+    device: str
+    batch_size: int
+
+    def run(self, batch: Tensor) -> dict[str, Tensor]:
+        """``float32 [N, …]`` in the card's layout → its ``backend.outputs`` by name, N rows each."""
+        ...
+
+
+def open_backend(
+    card: Card,
+    files: Mapping[str, Path],
+    device: Device = "cpu",
+    threads: int = 1,
+    *,
+    precision: Precision = "auto",
+    batch_size: int | None = None,
+) -> Backend:
+    """The card's network from its ``files`` (fetched and derived, by name).
+
+    ``batch_size`` None takes 1 on a CPU, where larger batches were measured to be no faster, and what
+    fits (:func:`suggest_batch_size`) on CUDA.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"device {device!r} is not one of {', '.join(DEVICES)}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    if card.backend.max_batch is not None:
+        batch_size = min(batch_size or 1, card.backend.max_batch)
+    placement = Placement(device, threads, precision, batch_size)
+    path = files[card.backend.file]
+    if card.backend.kind == "onnx":
+        from hivescan.models.backends.onnx import OnnxBackend
+
+        return OnnxBackend(card, path, placement)
+    if card.backend.kind == "timm":
+        from hivescan.models.backends.timm import TimmBackend
+
+        return TimmBackend(card, path, placement)
+    if card.backend.kind == "transformers":
+        from hivescan.models.backends.transformers import TransformersBackend
+
+        return TransformersBackend(card, files, placement)
+    from hivescan.models.backends.openvino import OpenvinoBackend
+
+    return OpenvinoBackend(card, path, placement)
+
+
+def suggest_batch_size(card: Card, memory: int) -> int:
+    """How many samples of the card's view fit into ``memory`` bytes beside the weights, a power of two.
+
+    A convolutional network or transformer holds about 40 times its input at its widest layers (measured
+    on EfficientNet-lite2, ResNet-50 and ViT-B/16: 14 to 38), so a sample is taken as 64 float32 copies
+    of its view, and half of the memory is left alone. From 1 to 256.
+    """
+    if card.backend.max_batch is not None:
+        return card.backend.max_batch
+    view = max(card.views.values(), key=lambda v: v.nbytes)
+    room = memory // 2 - 2 * card.size
+    fits = max(1, room // (64 * 4 * view.nbytes))
+    return min(256, 1 << (fits.bit_length() - 1))
+
+
+def in_fixed_batches(
+    run: Callable[[Tensor], dict[str, Tensor]], batch: Tensor, size: int
+) -> dict[str, Tensor]:
+    """Run ``batch`` as batches of exactly ``size``, the last filled up with zeros that are dropped again."""
+    pieces: list[dict[str, Tensor]] = []
+    for start in range(0, len(batch), size):
+        piece = batch[start : start + size]
+        missing = size - len(piece)
+        if missing:
+            piece = np.concatenate([piece, np.zeros((missing, *piece.shape[1:]), np.float32)])
+        outputs = run(np.ascontiguousarray(piece))
+        pieces.append({name: values[: size - missing] for name, values in outputs.items()})
+    if len(pieces) == 1:
+        return pieces[0]
+    return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}

@@ -1,0 +1,88 @@
+"""ONNX Runtime: the default on a CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hivescan.errors import CatalogueError, UsageError
+from hivescan.models.backends.base import (
+    GPU_SHARE,
+    Device,
+    Placement,
+    Tensor,
+    in_fixed_batches,
+    suggest_batch_size,
+)
+from hivescan.models.schema import Card
+
+
+class OnnxBackend:
+    """A graph in ONNX Runtime; float32, or whatever integers the graph itself computes with."""
+
+    runtime = "onnx"
+
+    def __init__(self, card: Card, path: Path, placement: Placement) -> None:
+        if placement.precision not in {"auto", "float32"}:
+            raise UsageError(
+                f"model {card.name}: an ONNX graph runs in the precision it was made with,"
+                f" not {placement.precision}"
+            )
+        self.device = _choose_device(placement.device)
+        fallback = 1 if self.device == "cpu" else suggest_batch_size(card, GPU_SHARE)
+        self.batch_size = placement.batch_size or fallback
+        self._session = _session(card, path, self.device, placement.threads)
+        self._input = card.backend.input or self._session.get_inputs()[0].name
+        self._outputs = list(card.backend.outputs)
+        offered = [o.name for o in self._session.get_outputs()]
+        missing = [name for name in self._outputs if name not in offered]
+        if missing:
+            raise CatalogueError(
+                f"model {card.name}: {path.name} has no output {missing[0]!r}; it has {', '.join(offered)}"
+            )
+
+    def run(self, batch: Tensor) -> dict[str, Tensor]:
+        return in_fixed_batches(self._run, batch, self.batch_size)
+
+    def _run(self, batch: Tensor) -> dict[str, Tensor]:
+        values = self._session.run(self._outputs, {self._input: batch})
+        return {
+            name: np.asarray(value, np.float32) for name, value in zip(self._outputs, values, strict=True)
+        }
+
+
+def _choose_device(device: Device) -> str:
+    import onnxruntime
+
+    cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not cuda:
+        raise UsageError(
+            "--device cuda: this onnxruntime has no CUDA; install onnxruntime-gpu, or use --device cpu"
+        )
+    return "cuda" if cuda and device != "cpu" else "cpu"
+
+
+def _session(card: Card, path: Path, device: str, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3
+    # Threads that spin while they wait would take the cores from the decode workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda":
+        # TF32 would round the products of float32 networks to 10 bits.
+        providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime raises classes of its own that share no base
+        reason = str(error).partition("\n")[0]
+        raise CatalogueError(
+            f"model {card.name}: {path.name} cannot be opened by ONNX Runtime: {reason}"
+        ) from error

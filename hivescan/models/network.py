@@ -1,0 +1,65 @@
+"""A model of the catalogue, opened and found healthy: views in, its outputs out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hivescan.errors import CatalogueError
+from hivescan.models import golden
+from hivescan.models.backends.base import Backend, Device, Precision, Tensor, open_backend
+from hivescan.models.fetch import ensure
+from hivescan.models.preprocess import to_input
+from hivescan.models.schema import Card
+
+
+@dataclass(frozen=True)
+class Network:
+    """A card and the backend that runs it."""
+
+    card: Card
+    backend: Backend
+
+    def run(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> dict[str, Tensor]:
+        """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB; the outputs have N rows."""
+        (name,) = self.card.views
+        return self.backend.run(to_input(views[name], self.card.input))
+
+
+def open_network(
+    card: Card, device: Device = "cpu", threads: int = 1, precision: Precision = "auto"
+) -> Network:
+    """Open a card's network and check it against its golden outputs.
+
+    Fetches what is not in the cache. Raises ``ModelUnhealthyError`` where the outputs drifted.
+    """
+    if len(card.views) != 1:
+        raise CatalogueError(f"model {card.name}: takes {len(card.views)} views; one is what is supported")
+    backend = open_backend(card, ensure(card), device, threads, precision=precision)
+    network = Network(card, backend)
+    golden.check(card, backend)
+    return network
+
+
+def space_of(card: Card, precision: Precision = "auto") -> str:
+    """The name of the space of a card's vectors: the card's own name for it, and ``@`` with 8 hex digits.
+
+    The digits change with the weights, the build of the graph, the preprocessing and the precision:
+    vectors of different spaces must not be compared.
+    """
+    if card.embedding is None:
+        raise CatalogueError(f"model {card.name}: gives no vectors")
+    parts = [
+        card.weights,
+        sorted((name, repr(view)) for name, view in card.views.items()),
+        repr(card.input),
+        [card.backend.kind, card.backend.file, card.embedding.output],
+        "float32" if precision == "auto" else precision,
+    ]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+    return f"{card.embedding.space}@{digest}"
