@@ -1,0 +1,101 @@
+"""``hivescan report``: what the store says, and what it cannot say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hivescan.cli.options import DEFAULT_STORE, StoreOption
+from hivescan.errors import ExitCode
+
+
+def register(app: typer.Typer) -> None:
+    app.command("report", help="Show hash matches, flagged files, and what was not looked at.")(report)
+
+
+def report(
+    store: StoreOption = DEFAULT_STORE,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--threshold",
+            "-t",
+            metavar="[HEAD=]N",
+            help="Flag scores at or above this, 0 to 1 (default 0.9); repeat for single heads: gun_any=0.8.",
+        ),
+    ] = None,
+    head: Annotated[list[str] | None, typer.Option("--head", help="Only this head; may be repeated.")] = None,
+    all_classes: Annotated[
+        bool, typer.Option("--all-classes", help="List benign and descriptive classes too.")
+    ] = False,
+    aggregate: Annotated[
+        str,
+        typer.Option(
+            "--aggregate",
+            metavar="RULE",
+            help="From frames to a video: max, mean, count:3, share:0.2, kofn:3/5 or consecutive:5s.",
+        ),
+    ] = "max",
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only files scanned since: 2026-01-31, 24h, 7d."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", metavar="SQL", help="Only items that fit: \"media_type = 'video'\"."),
+    ] = None,
+    group_by: Annotated[
+        str | None, typer.Option("--group-by", metavar="COLUMN", help="Count files by a column of items.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", min=0, help="Most rows of a section, 0 for all (default 50; all for json and csv)."
+        ),
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="table, json, csv or md.")
+    ] = "table",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to a file that only you can read."),
+    ] = None,
+    fail_on_findings: Annotated[
+        bool, typer.Option("--fail-on-findings", help="Exit with 1 where something matched or is flagged.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 where items failed.")] = False,
+) -> None:
+    from hivescan.report import render
+    from hivescan.report import report as make_report
+    from hivescan.report.layout import report_blocks
+    from hivescan.report.options import Format, report_options
+    from hivescan.report.render import write_private
+    from hivescan.store.store import open_store
+
+    chosen, options = report_options(
+        thresholds=threshold or (),
+        heads=head or (),
+        all_classes=all_classes,
+        aggregate=aggregate,
+        since=since,
+        where=where,
+        group_by=group_by,
+        limit=limit,
+        output=format_,
+    )
+    made = make_report(open_store(store), options)
+    if output is not None:
+        write_private(output, render(made, chosen))
+    elif chosen is Format.TABLE:
+        from hivescan.cli.blocks import emit_blocks
+        from hivescan.cli.output import stdout
+
+        emit_blocks(report_blocks(made, shorten_paths=stdout().is_terminal))
+    else:
+        print(render(made, chosen), end="")  # noqa: T201
+    if strict and made.has_failures:
+        raise typer.Exit(ExitCode.ITEMS_FAILED)
+    if fail_on_findings and made.has_findings:
+        raise typer.Exit(ExitCode.FINDINGS)

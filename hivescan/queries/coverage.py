@@ -1,0 +1,264 @@
+"""What was looked at and what was not. Every report states it; nothing unseen is called clean."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from hivescan.queries.heads import Head
+from hivescan.queries.selection import SELECTION
+from hivescan.types import MediaType, Status
+
+if TYPE_CHECKING:
+    import duckdb
+
+NOT_ANALYZED = "not_analyzed"
+"""The status of an item of which only the metadata was read."""
+
+_PICTURES = frozenset({MediaType.IMAGE.value, MediaType.VIDEO.value})
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why items ended as they did, and how many did."""
+
+    status: str
+    reason: str
+    items: int
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far one chain got on the items of one media type.
+
+    ``ran`` counts done and partial ones; ``not_run`` those without any attempt.
+    """
+
+    media_type: str
+    items: int
+    ran: int
+    failed: int
+
+    @property
+    def not_run(self) -> int:
+        return self.items - self.ran - self.failed
+
+
+@dataclass(frozen=True)
+class ChainCoverage:
+    """What one model's heads looked at."""
+
+    chain: str
+    model: str
+    heads: tuple[str, ...]
+    unvalidated: tuple[str, ...]
+    reach: tuple[Reach, ...]
+
+    @property
+    def items(self) -> int:
+        return sum(r.items for r in self.reach)
+
+    @property
+    def ran(self) -> int:
+        return sum(r.ran for r in self.reach)
+
+
+@dataclass(frozen=True)
+class ListMatched:
+    """A hash list and the newest run that matched it. ``name`` may be None in foreign stores.
+
+    ``later`` counts items of the report whose content was first read after that run began: they were
+    not compared with this list.
+    """
+
+    list_id: str
+    name: str | None
+    matched_at: datetime
+    complete: bool
+    later: int
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    """A label with scores of which no card says what it means."""
+
+    model: str
+    head: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Counts of items in the report by how they ended, and what ran on them.
+
+    ``in_store`` counts all live items, ``gone`` those that a complete walk no longer found. ``runs``
+    are scans, ``off`` the analyzers that the newest one had to leave out, each with its reason.
+    """
+
+    items: int
+    in_store: int
+    gone: int
+    done: int
+    partial: int
+    failed: int
+    unopened: int
+    skipped: int
+    not_analyzed: int
+    media_types: Mapping[str, int]
+    reasons: tuple[Reason, ...]
+    chains: tuple[ChainCoverage, ...]
+    undeclared: tuple[Undeclared, ...]
+    lists: tuple[ListMatched, ...]
+    runs: int
+    unfinished_runs: int
+    off: Mapping[str, str]
+
+    @property
+    def looked_at(self) -> int:
+        """Items that were analyzed, at least in part."""
+        return self.done + self.partial
+
+    @property
+    def not_fully_seen(self) -> int:
+        """Items about which silence means nothing."""
+        return self.items - self.done
+
+
+def coverage(
+    connection: duckdb.DuckDBPyConnection, heads: Sequence[Head], *, wanted: Sequence[str] = ()
+) -> Coverage:
+    """The coverage of the table ``selection``; heads only the ``wanted`` ones, or all of ``heads``."""
+    statuses = dict(
+        connection.execute(f"SELECT status, count(*) FROM {SELECTION} GROUP BY status").fetchall()
+    )
+    types = dict(
+        connection.execute(
+            f"""SELECT coalesce(media_type::VARCHAR, 'unread'), count(*) FROM {SELECTION}
+                GROUP BY ALL ORDER BY 2 DESC, 1"""
+        ).fetchall()
+    )
+    reasons = connection.execute(
+        f"""SELECT status, coalesce(reason, 'no reason recorded'), count(*) FROM {SELECTION}
+            WHERE status IN ('failed', 'partial', 'skipped') GROUP BY ALL ORDER BY 3 DESC, 1, 2 LIMIT 20"""
+    ).fetchall()
+    shown = [head for head in heads if not wanted or head.head in wanted]
+    runs, unfinished, details = _row(
+        connection,
+        """SELECT count(*), count(*) FILTER (status <> 'done'), arg_max(details, started_at)
+           FROM runs WHERE command <> 'hash-match'""",
+    )
+    return Coverage(
+        items=sum(statuses.values()),
+        in_store=_row(connection, "SELECT count(*) FROM items")[0],
+        gone=_row(
+            connection,
+            """SELECT count(*) FROM (
+                SELECT gone_since FROM raw.files
+                QUALIFY row_number() OVER (PARTITION BY uri ORDER BY observed_at DESC) = 1)
+            WHERE gone_since IS NOT NULL""",
+        )[0],
+        done=statuses.get(Status.DONE, 0),
+        partial=statuses.get(Status.PARTIAL, 0),
+        failed=statuses.get(Status.FAILED, 0),
+        unopened=statuses.get(Status.UNOPENED, 0),
+        skipped=statuses.get(Status.SKIPPED, 0),
+        not_analyzed=statuses.get(NOT_ANALYZED, 0),
+        media_types=types,
+        reasons=tuple(Reason(*row) for row in reasons),
+        chains=_chains(connection, shown, types),
+        undeclared=_undeclared(connection, wanted),
+        lists=_lists(connection),
+        runs=runs,
+        unfinished_runs=unfinished,
+        off=json.loads(details).get("off", {}) if details else {},
+    )
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return tuple(row)
+
+
+def _chains(
+    connection: duckdb.DuckDBPyConnection, heads: Sequence[Head], types: Mapping[str, int]
+) -> tuple[ChainCoverage, ...]:
+    attempts: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for chain, media_type, status, items in connection.execute(
+        f"""SELECT a.chain, s.media_type::VARCHAR, a.status, count(*)
+            FROM {SELECTION} s JOIN analyses a USING (content_id) GROUP BY ALL"""
+    ).fetchall():
+        attempts[chain][media_type][status] = items
+    grouped: dict[tuple[str, str], list[Head]] = defaultdict(list)
+    for head in heads:
+        grouped[head.chain, head.model].append(head)
+    return tuple(
+        ChainCoverage(
+            chain=chain,
+            model=model,
+            heads=tuple(h.head for h in spoken),
+            unvalidated=tuple(h.head for h in spoken if not h.validated),
+            reach=_reach(attempts.get(chain, {}), types),
+        )
+        for (chain, model), spoken in sorted(grouped.items())
+    )
+
+
+def _reach(attempts: Mapping[str, Mapping[str, int]], types: Mapping[str, int]) -> tuple[Reach, ...]:
+    """One row for every media type that the chain is for.
+
+    The store does not say what a chain is for. What it was tried on tells: a chain tried on pictures
+    or videos is for both, so that "0 of 40 videos" is said; one tried on sound or text is not. A
+    chain never tried on any of these items is taken to be for pictures and videos.
+    """
+    tried = {media_type for media_type, by_status in attempts.items() if by_status}
+    meant = tried if tried - _PICTURES else _PICTURES
+    rows = []
+    for media_type in sorted(meant & types.keys()):
+        by_status = attempts.get(media_type, {})
+        ran = by_status.get(Status.DONE, 0) + by_status.get(Status.PARTIAL, 0)
+        rows.append(Reach(media_type, types[media_type], ran, sum(by_status.values()) - ran))
+    return tuple(rows)
+
+
+def _undeclared(connection: duckdb.DuckDBPyConnection, wanted: Sequence[str]) -> tuple[Undeclared, ...]:
+    rows = connection.execute(
+        """
+        SELECT DISTINCT model::VARCHAR, head::VARCHAR, label::VARCHAR FROM scores
+        WHERE label <> '(other)' AND (len($heads::VARCHAR[]) = 0 OR list_contains($heads::VARCHAR[], head))
+            AND (model::VARCHAR, head::VARCHAR, label::VARCHAR) NOT IN
+                (SELECT (model, head, label) FROM heads)
+        ORDER BY ALL
+        """,
+        {"heads": list(wanted)},
+    ).fetchall()
+    return tuple(Undeclared(*row) for row in rows)
+
+
+def _lists(connection: duckdb.DuckDBPyConnection) -> tuple[ListMatched, ...]:
+    """Lists are named in the details of the runs that matched them, also where nothing matched."""
+    newest: dict[str, tuple[str | None, datetime, bool]] = {}
+    for status, started_at, details in connection.execute(
+        "SELECT status, started_at, details FROM runs WHERE details IS NOT NULL ORDER BY started_at"
+    ).fetchall():
+        for known in json.loads(details).get("lists") or []:
+            newest[known["list_id"]] = (known.get("name"), started_at, status == "done")
+    return tuple(
+        ListMatched(list_id, name, at, complete, _items_read_after(connection, at))
+        for list_id, (name, at, complete) in newest.items()
+    )
+
+
+def _items_read_after(connection: duckdb.DuckDBPyConnection, at: datetime) -> int:
+    row = connection.execute(
+        f"""SELECT count(*) FROM {SELECTION}
+            JOIN (SELECT content_id, created_at AS read_at FROM contents) USING (content_id)
+            WHERE read_at > ?""",
+        [at],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

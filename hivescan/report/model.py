@@ -1,0 +1,176 @@
+"""A report as plain values. Times are integer milliseconds of presentation time, scores 0 to 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+from hivescan.queries.coverage import Coverage
+from hivescan.queries.spans import Span
+
+
+@dataclass(frozen=True)
+class AlgorithmMatch:
+    """The best match of one algorithm: ``distance`` ≤ ``max_distance`` bits, on ``samples`` samples."""
+
+    algorithm: str
+    distance: int
+    max_distance: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Match:
+    """One file and one known entry. All frames that match it are in one row; ``spans`` says where."""
+
+    uri: str
+    content_id: str
+    media_type: str | None
+    status: str
+    entry_id: str
+    source: str | None
+    hash_set: str | None
+    match_type: str | None
+    classification: str | None
+    polarity: str | None
+    algorithms: tuple[AlgorithmMatch, ...]
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class ModelScore:
+    """What one model says of a file: the head's score, and the file's score of its single labels."""
+
+    model: str
+    score: float
+    labels: tuple[LabelScore, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One file flagged by one head.
+
+    ``score`` is that of the model that says most; ``disagreement`` the distance between the models
+    that say most and least, None where one model speaks. ``label`` is the class with the highest
+    score. ``spans`` are where a model that flags the file reaches the threshold.
+    """
+
+    uri: str
+    content_id: str
+    media_type: str | None
+    status: str
+    head: str
+    label: str
+    score: float
+    disagreement: float | None
+    models: tuple[ModelScore, ...]
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    """How many flagged files have this label as their highest."""
+
+    label: str
+    files: int
+
+
+@dataclass(frozen=True)
+class HeadFindings:
+    """The files that one head flags, the highest score first.
+
+    ``polarity`` is ``harmful`` where the head's harmful classes were added up; with all classes there
+    are further sections, of single labels that are benign, descriptive or undeclared. ``files`` counts
+    all flagged files, ``findings`` may be fewer by the limit.
+    """
+
+    head: str
+    polarity: str
+    threshold: float
+    validated: bool
+    models: tuple[str, ...]
+    files: int
+    labels: tuple[LabelCount, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Counts of files by one value of a column. ``value`` None: the column is empty."""
+
+    value: str | None
+    files: int
+    matched: int
+    flagged: int
+    not_fully_seen: int
+
+
+@dataclass(frozen=True)
+class Groups:
+    column: str
+    total: int
+    rows: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the report was asked, as text where an object stood."""
+
+    store: str
+    threshold: float
+    head_thresholds: dict[str, float]
+    heads: tuple[str, ...]
+    all_classes: bool
+    since: datetime | None
+    where: str | None
+    group_by: str | None
+    aggregate: str
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """``matched_files`` and ``flagged_files`` count files of the whole selection, each once.
+
+    ``match_rows`` is the number of matches before the limit; ``harmless_matches`` those with entries
+    known to be harmless (benign, negative), which are listed with all classes only.
+    """
+
+    question: Question
+    created_at: datetime
+    matched_files: int
+    match_rows: int
+    harmless_matches: int
+    matches: tuple[Match, ...]
+    flagged_files: int
+    heads: tuple[HeadFindings, ...]
+    groups: Groups | None
+    coverage: Coverage
+
+    @property
+    def has_findings(self) -> bool:
+        return self.matched_files > 0 or self.flagged_files > 0
+
+    @property
+    def has_failures(self) -> bool:
+        return self.coverage.failed > 0
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, tuples and times as what JSON has. Properties are left out."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value

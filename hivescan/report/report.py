@@ -1,0 +1,234 @@
+"""Making a report: SQL over the whole store, rows fetched only of what is flagged and shown."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hivescan.errors import UsageError
+from hivescan.queries.coverage import coverage
+from hivescan.queries.heads import check_heads, create_classes, known_heads
+from hivescan.queries.selection import SELECTION, columns_of, create_selection
+from hivescan.queries.spans import read_spans
+from hivescan.report.model import (
+    AlgorithmMatch,
+    Finding,
+    Group,
+    Groups,
+    HeadFindings,
+    LabelCount,
+    LabelScore,
+    Match,
+    ModelScore,
+    Question,
+    Report,
+)
+from hivescan.report.options import ReportOptions
+from hivescan.report.statements import (
+    create_flagged,
+    create_matches,
+    create_shown,
+    quoted,
+)
+from hivescan.types import Polarity
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from hivescan.store.store import Store
+
+
+def report(store: Store, options: ReportOptions | None = None) -> Report:
+    """What the store says: hash matches, flagged files, coverage.
+
+    Raises UsageError for an unknown head or column, QueryError for a wrong ``where``.
+    """
+    options = options or ReportOptions()
+    connection = store.connect()
+    try:
+        return _report(connection, options, str(store.path))
+    finally:
+        connection.close()
+
+
+def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store: str) -> Report:
+    heads = known_heads(connection)
+    check_heads(heads, (*options.heads, *options.head_thresholds))
+    column = _column(connection, options.group_by) if options.group_by is not None else None
+    create_selection(connection, where=options.where, since=options.since)
+    create_classes(
+        connection,
+        name="report_classes",
+        threshold=options.threshold,
+        overrides=options.head_thresholds,
+        heads=options.heads,
+    )
+    create_matches(connection)
+    create_flagged(connection, options)
+    create_shown(connection, options.limit)
+    matched_files, match_rows, harmless, flagged_files = connection.execute(
+        f"""
+        SELECT
+            (SELECT count(*) FROM {SELECTION} WHERE content_id IN
+                (SELECT content_id FROM report_matches WHERE NOT harmless)),
+            (SELECT count(*) FROM match_rows WHERE NOT harmless OR $all_classes),
+            (SELECT count(*) FROM match_rows WHERE harmless),
+            (SELECT count(*) FROM {SELECTION} WHERE content_id IN
+                (SELECT content_id FROM flagged WHERE polarity = 'harmful'))
+        """,
+        {"all_classes": options.all_classes},
+    ).fetchone() or (0, 0, 0, 0)
+    return Report(
+        question=Question(
+            store=store,
+            threshold=options.threshold,
+            head_thresholds=dict(options.head_thresholds),
+            heads=options.heads,
+            all_classes=options.all_classes,
+            since=options.since,
+            where=options.where,
+            group_by=column,
+            aggregate=str(options.aggregate),
+            limit=options.limit,
+        ),
+        created_at=datetime.now(UTC),
+        matched_files=matched_files,
+        match_rows=match_rows,
+        harmless_matches=harmless,
+        matches=_matches(connection, options),
+        flagged_files=flagged_files,
+        heads=_heads(connection),
+        groups=_groups(connection, column, options.limit) if column is not None else None,
+        coverage=coverage(connection, heads, wanted=options.heads),
+    )
+
+
+def _column(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    columns = columns_of(connection, "items")
+    for column in columns:
+        if column.lower() == name.lower():
+            return column
+    raise UsageError(f"--group-by: items have no column {name!r}: they have {', '.join(columns)}")
+
+
+def _records(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Any = None
+) -> list[dict[str, Any]]:
+    cursor = connection.execute(query, parameters)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _matches(connection: duckdb.DuckDBPyConnection, options: ReportOptions) -> tuple[Match, ...]:
+    rows = _records(
+        connection,
+        """
+        SELECT r.*, s.spans FROM match_rows r LEFT JOIN match_spans s USING (match_id)
+        WHERE NOT harmless OR $all_classes
+        ORDER BY harmless, hash_set NULLS LAST, classification NULLS LAST, nearness, uri, entry_id
+        LIMIT $limit
+        """,
+        {"all_classes": options.all_classes, "limit": options.limit},
+    )
+    return tuple(
+        Match(
+            **{name: row[name] for name in _MATCH_COLUMNS},
+            algorithms=tuple(AlgorithmMatch(**a) for a in row["algorithms"]),
+            spans=read_spans(row["spans"]),
+        )
+        for row in rows
+    )
+
+
+_MATCH_COLUMNS = (
+    "uri",
+    "content_id",
+    "media_type",
+    "status",
+    "entry_id",
+    "source",
+    "hash_set",
+    "match_type",
+    "classification",
+    "polarity",
+)
+
+
+def _heads(connection: duckdb.DuckDBPyConnection) -> tuple[HeadFindings, ...]:
+    """One section a head and polarity, harmful ones first, then by name."""
+    labels: dict[tuple[str, str, str, str], list[LabelScore]] = defaultdict(list)
+    for content_id, head, part, model, label, score in connection.execute(
+        "SELECT content_id, head, part, model, label, score FROM shown_labels ORDER BY score DESC, label"
+    ).fetchall():
+        labels[content_id, head, part, model].append(LabelScore(label, score))
+    findings: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for row in _records(connection, "SELECT * FROM shown ORDER BY score DESC, uri, label"):
+        models = tuple(
+            ModelScore(
+                m["model"], m["score"], tuple(labels[row["content_id"], row["head"], row["part"], m["model"]])
+            )
+            for m in row["models"]
+        )
+        findings[row["head"], row["polarity"]].append(
+            Finding(
+                uri=row["uri"],
+                content_id=row["content_id"],
+                media_type=row["media_type"],
+                status=row["status"],
+                head=row["head"],
+                label=row["label"],
+                score=row["score"],
+                disagreement=row["disagreement"],
+                models=models,
+                spans=read_spans(row["spans"]),
+            )
+        )
+    counts: dict[tuple[str, str], list[LabelCount]] = defaultdict(list)
+    for head, polarity, label, files in connection.execute(
+        f"""SELECT head, polarity, label, count(*) FROM flagged JOIN {SELECTION} USING (content_id)
+            GROUP BY ALL ORDER BY 4 DESC, 3"""
+    ).fetchall():
+        counts[head, polarity].append(LabelCount(label, files))
+    sections = _records(
+        connection,
+        f"""
+        WITH spoken AS (
+            SELECT head, list_sort(list(DISTINCT model)) AS models, bool_and(validated) AS validated
+            FROM heads GROUP BY head)
+        SELECT f.head, f.polarity, any_value(f.threshold) AS threshold,
+            coalesce(any_value(s.models), []) AS models, coalesce(any_value(s.validated), false) AS validated,
+            count(DISTINCT i.uri) AS files
+        FROM flagged f JOIN {SELECTION} i USING (content_id) LEFT JOIN spoken s USING (head)
+        GROUP BY f.head, f.polarity ORDER BY f.polarity <> '{Polarity.HARMFUL}', f.head, f.polarity
+        """,
+    )
+    return tuple(
+        HeadFindings(
+            head=section["head"],
+            polarity=section["polarity"],
+            threshold=section["threshold"],
+            validated=section["validated"],
+            models=tuple(section["models"]),
+            files=section["files"],
+            labels=tuple(counts[section["head"], section["polarity"]]),
+            findings=tuple(findings[section["head"], section["polarity"]]),
+        )
+        for section in sections
+    )
+
+
+def _groups(connection: duckdb.DuckDBPyConnection, column: str, limit: int | None) -> Groups:
+    rows = connection.execute(
+        f"""
+        SELECT {quoted(column)}::VARCHAR AS value, count(*) AS files,
+            count(*) FILTER (content_id IN (SELECT content_id FROM report_matches WHERE NOT harmless))
+                AS matched,
+            count(*) FILTER (content_id IN (SELECT content_id FROM flagged WHERE polarity = 'harmful'))
+                AS flagged,
+            count(*) FILTER (status <> 'done') AS not_fully_seen
+        FROM {SELECTION} GROUP BY 1
+        ORDER BY matched DESC, flagged DESC, files DESC, value
+        """
+    ).fetchall()
+    return Groups(column, len(rows), tuple(Group(*row) for row in rows[:limit]))

@@ -1,0 +1,144 @@
+"""A report as one flat CSV table: programs filter it by its first column, ``section``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from hivescan.report.escape import csv_cell
+from hivescan.report.layout import match_text, places
+from hivescan.report.model import Report
+
+COLUMNS = (
+    "section",
+    "uri",
+    "content_id",
+    "media_type",
+    "status",
+    "head",
+    "polarity",
+    "label",
+    "score",
+    "threshold",
+    "disagreement",
+    "models",
+    "validated",
+    "match",
+    "distance",
+    "max_distance",
+    "source",
+    "hash_set",
+    "match_type",
+    "classification",
+    "entry_id",
+    "where",
+    "start_ms",
+    "end_ms",
+    "name",
+    "files",
+)
+"""``start_ms`` and ``end_ms`` are those of the first and last span. Rows of the sections ``group`` and
+``coverage`` have ``name`` and ``files``."""
+
+
+def csv_table(report: Report) -> str:
+    """The table with its header; lines end in CR LF (RFC 4180)."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="")
+    writer.writeheader()
+    for row in _rows(report):
+        writer.writerow(
+            {
+                name: "" if value is None else csv_cell(value) if isinstance(value, str) else value
+                for name, value in row.items()
+            }
+        )
+    return text.getvalue()
+
+
+def _rows(report: Report) -> Iterator[dict[str, object]]:
+    for match in report.matches:
+        nearest = min(match.algorithms, key=lambda a: a.distance / max(a.max_distance, 1))
+        yield {
+            "section": "match",
+            "uri": match.uri,
+            "content_id": match.content_id,
+            "media_type": match.media_type,
+            "status": match.status,
+            "polarity": match.polarity,
+            "match": match_text(match),
+            "distance": nearest.distance,
+            "max_distance": nearest.max_distance,
+            "source": match.source,
+            "hash_set": match.hash_set,
+            "match_type": match.match_type,
+            "classification": match.classification,
+            "entry_id": match.entry_id,
+            "where": places(match.spans, None),
+            "start_ms": match.spans[0].start_ms if match.spans else None,
+            "end_ms": match.spans[-1].end_ms if match.spans else None,
+        }
+    for section in report.heads:
+        for finding in section.findings:
+            yield {
+                "section": "finding",
+                "uri": finding.uri,
+                "content_id": finding.content_id,
+                "media_type": finding.media_type,
+                "status": finding.status,
+                "head": finding.head,
+                "polarity": section.polarity,
+                "label": finding.label,
+                "score": f"{finding.score:.6g}",
+                "threshold": f"{section.threshold:g}",
+                "disagreement": None if finding.disagreement is None else f"{finding.disagreement:.6g}",
+                "models": ", ".join(f"{m.model} {m.score:.6g}" for m in finding.models),
+                "validated": str(section.validated).lower(),
+                "where": places(finding.spans, None),
+                "start_ms": finding.spans[0].start_ms if finding.spans else None,
+                "end_ms": finding.spans[-1].end_ms if finding.spans else None,
+            }
+    if report.groups is not None:
+        for group in report.groups.rows:
+            for name, files in (
+                ("files", group.files),
+                ("matched", group.matched),
+                ("flagged", group.flagged),
+                ("not_fully_seen", group.not_fully_seen),
+            ):
+                yield {
+                    "section": "group",
+                    "label": f"{report.groups.column}={'' if group.value is None else group.value}",
+                    "name": name,
+                    "files": files,
+                }
+    yield from _coverage(report)
+
+
+def _coverage(report: Report) -> Iterator[dict[str, object]]:
+    seen = report.coverage
+    for name in (
+        "items",
+        "done",
+        "partial",
+        "failed",
+        "unopened",
+        "skipped",
+        "not_analyzed",
+        "gone",
+        "in_store",
+    ):
+        yield {"section": "coverage", "name": name, "files": getattr(seen, name)}
+    for chain in seen.chains:
+        for reach in chain.reach:
+            for name, files in (("ran", reach.ran), ("failed", reach.failed), ("not_run", reach.not_run)):
+                yield {
+                    "section": "coverage",
+                    "models": chain.model,
+                    "head": ", ".join(chain.heads),
+                    "media_type": reach.media_type,
+                    "name": name,
+                    "files": files,
+                }
+    yield {"section": "coverage", "name": "hash_lists_matched", "files": len(seen.lists)}
