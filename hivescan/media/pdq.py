@@ -25,6 +25,9 @@ import numpy.typing as npt
 
 from hivescan.types import Pixels
 
+REVISION: Final = 1
+"""Raised only when hashes change for the same picture."""
+
 HASH_BYTES: Final = 32
 """Length of a PDQ hash: 256 bits, the first byte holds the highest frequencies."""
 

@@ -1,0 +1,67 @@
+"""``known.parquet``: a list of known material, one row a hash.
+
+====================  ==================  ==================================================================
+column                type                meaning
+====================  ==================  ==================================================================
+entry_id              string, required    the provider's id; hashes of one file may share it
+source                string              who gave the entry
+hash_set              string              which of the provider's sets it belongs to
+algorithm             string, required    md5, sha1, sha256, pdq, phash, dhash; others are carried unmatched
+hash                  binary, required    the bytes, not hex; PDQ in the order of the published hex strings
+quality               int16               0 to 100, where the algorithm has one
+match_type            string              what a match means: CSAM, NCII, TVEC …
+classification        string              the provider's class: A1, B2 …
+polarity              string, required    positive, seed or disputed match; negative and benign do not
+max_distance          int32               the distance that applies to this entry, in bits
+parent_id             string              the known video that this entry is a scene of
+scene_start_ms        int64               where in the known video the scene is, presentation time
+scene_end_ms          int64
+tags                  list of string
+created_at            timestamp, UTC
+updated_at            timestamp, UTC
+deleted               bool, required      a tombstone: kept, never matched
+====================  ==================  ==================================================================
+
+The file's key-value metadata carry ``hivescan.known.version`` and, as JSON, ``hivescan.known.made_with``.
+Columns are only added, nullable. A list is named by its ``list_id``, the sha256 of its bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+KNOWN_VERSION: Final = 1
+"""The major version of the layout. A list written by a newer one is refused."""
+
+VERSION_KEY: Final = b"hivescan.known.version"
+MADE_WITH_KEY: Final = b"hivescan.known.made_with"
+
+POLARITIES: Final = ("positive", "seed", "disputed", "negative", "benign")
+MATCHED_POLARITIES: Final = ("positive", "seed", "disputed")
+
+_word = pa.dictionary(pa.int32(), pa.string())
+_time = pa.timestamp("us", tz="UTC")
+
+KNOWN: Final = pa.schema(
+    [
+        pa.field("entry_id", pa.string(), nullable=False),
+        pa.field("source", _word),
+        pa.field("hash_set", _word),
+        pa.field("algorithm", _word, nullable=False),
+        pa.field("hash", pa.binary(), nullable=False),
+        pa.field("quality", pa.int16()),
+        pa.field("match_type", _word),
+        pa.field("classification", _word),
+        pa.field("polarity", _word, nullable=False),
+        pa.field("max_distance", pa.int32()),
+        pa.field("parent_id", pa.string()),
+        pa.field("scene_start_ms", pa.int64()),
+        pa.field("scene_end_ms", pa.int64()),
+        pa.field("tags", pa.list_(pa.string())),
+        pa.field("created_at", _time),
+        pa.field("updated_at", _time),
+        pa.field("deleted", pa.bool_(), nullable=False),
+    ]
+)
