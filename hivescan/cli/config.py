@@ -16,14 +16,16 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from hivescan.errors import ConfigError
 
+Command = TyperCommand | TyperGroup
+
 
 def default_map(path: str, ctx: typer.Context) -> dict[str, Any]:
-    """Defaults for click, checked: an unknown command or option is an error that names file and key."""
+    """Defaults by command and parameter; an unknown command or option is an error that names it."""
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -31,7 +33,7 @@ def default_map(path: str, ctx: typer.Context) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
     group = ctx.command
-    assert isinstance(group, click.Group)
+    assert isinstance(group, TyperGroup)
     shared = {key: value for key, value in document.items() if not isinstance(value, dict)}
     tables = {key.replace("_", "-"): value for key, value in document.items() if isinstance(value, dict)}
     for name in tables:
@@ -43,21 +45,19 @@ def default_map(path: str, ctx: typer.Context) -> dict[str, Any]:
     return {name: _defaults(path, command, tables.get(name, {}), shared) for name, command in _named(group)}
 
 
-def _named(group: click.Group) -> list[tuple[str, click.Command]]:
-    return list(group.commands.items())
+def _named(group: TyperGroup) -> list[tuple[str, Command]]:
+    return [(name, c) for name, c in group.commands.items() if isinstance(c, TyperCommand | TyperGroup)]
 
 
-def _leaves(group: click.Group) -> list[click.Command]:
-    leaves: list[click.Command] = []
-    for command in group.commands.values():
-        leaves += _leaves(command) if isinstance(command, click.Group) else [command]
+def _leaves(group: TyperGroup) -> list[Command]:
+    leaves: list[Command] = []
+    for _, command in _named(group):
+        leaves += _leaves(command) if isinstance(command, TyperGroup) else [command]
     return leaves
 
 
-def _defaults(
-    path: str, command: click.Command, table: dict[str, Any], shared: dict[str, Any]
-) -> dict[str, Any]:
-    if isinstance(command, click.Group):
+def _defaults(path: str, command: Command, table: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(command, TyperGroup):
         nested = {key: value for key, value in table.items() if isinstance(value, dict)}
         common = shared | {key: value for key, value in table.items() if not isinstance(value, dict)}
         return {name: _defaults(path, sub, nested.get(name, {}), common) for name, sub in _named(command)}
@@ -75,7 +75,7 @@ def _defaults(
     return defaults
 
 
-def _option(command: click.Command, key: str) -> str | None:
+def _option(command: Command, key: str) -> str | None:
     """The parameter that ``--key`` sets, or None."""
     wanted = "--" + key.replace("_", "-")
     for parameter in command.params:

@@ -77,6 +77,8 @@ class ScanProgress:
 
 def describe(progress: Progress, elapsed: float) -> str:
     """One line: files, share, rate and time left, frames, bytes, failures, queue before the models."""
+    if progress.stage.startswith("fetching"):
+        return progress.stage
     done, total = progress.finished_files, progress.total_files
     work = done - progress.unchanged
     rate = work / elapsed if elapsed > 0 else 0.0

@@ -17,6 +17,7 @@ import numpy as np
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import HostAnalyzer
 from hivescan.errors import HivescanError, ModelUnhealthyError
+from hivescan.models.backends.base import Device
 from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady
@@ -29,7 +30,7 @@ class HostConfig:
     """Which analyzers to load, and on what: ``threads`` is what one model may use on a CPU."""
 
     analyzers: tuple[str, ...]
-    device: str
+    device: Device
     threads: int
     batch_size: int
 

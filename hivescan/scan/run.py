@@ -17,7 +17,8 @@ from types import FrameType
 from hivescan import __version__
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import AnalyzerSpec
-from hivescan.errors import UsageError
+from hivescan.errors import CatalogueError, UsageError
+from hivescan.models.fetch import ensure
 from hivescan.scan.arena import Arena
 from hivescan.scan.config import Progress, RunSummary, ScanConfig, available_cores
 from hivescan.scan.coordinator import Coordinator
@@ -57,6 +58,7 @@ def run_scan(
     started = datetime.now(UTC)
     clock = time.perf_counter()
     specs, off = choose_analyzers(config)
+    fetch_weights(config, specs, off, on_progress)
     store = open_store(config.store, create=True)
     run_id = new_run_id(started)
     writer = StoreWriter(store, run_id)
@@ -151,6 +153,32 @@ def choose_analyzers(config: ScanConfig) -> tuple[dict[str, AnalyzerSpec], dict[
         else:
             off[name] = reason
     return specs, off
+
+
+def fetch_weights(
+    config: ScanConfig,
+    specs: dict[str, AnalyzerSpec],
+    off: dict[str, str],
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Have the weights of all analyzers at hand; one of a profile that cannot be had moves to ``off``."""
+    progress = Progress()
+    for name in list(specs):
+        for card in registry.models_of(name):
+
+            def tell(done: int, total: int, model: str = card.name) -> None:
+                progress.stage = f"fetching {model}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+                on_progress(progress)
+
+            try:
+                ensure(card, progress=tell)
+            except CatalogueError as error:
+                if config.analyzers is not None:
+                    raise
+                off[name] = str(error)
+                specs.pop(name, None)
+    if config.profile and not specs:
+        raise UsageError("no analyzer can run: " + "; ".join(off.values()))
 
 
 def new_run_id(started: datetime) -> str:
