@@ -2,12 +2,59 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Final
 
-from hivescan.errors import UnsupportedError
-from hivescan.types import Limits, MediaInfo
+from hivescan.errors import DecodeError, UnreadableError, UnsupportedError
+from hivescan.media.sniff import HEAD, PILLOW_FORMATS, TAIL, Sniffed, find_mpeg_audio, sniff
+from hivescan.media.text import probe_text
+from hivescan.types import UNOPENED_TYPES, Limits, MediaInfo, MediaType
+
+_GARBAGE: Final = 1 << 18
+"""How far into a file that nothing else explains the start of MPEG audio is looked for."""
 
 
 def probe(path: Path, limits: Limits) -> MediaInfo:
-    """Type, size and duration of the file, whatever its name says. Raises a leaf of ``MediaError``."""
-    raise UnsupportedError(f"{path}: not yet known")
+    """Type, size and duration of the file, whatever its name says; pictures are not decoded for it.
+
+    Archives, documents and what nothing is known of are types too: they are reported as not opened. Raises
+    ``DecodeError`` for empty files and damaged headers, ``UnsupportedError`` for pictures and codecs that
+    cannot be decoded, ``LimitError`` for what is larger than a limit, ``UnreadableError``.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD)
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(max(0, size - TAIL))
+            tail = stream.read(TAIL)
+            found = sniff(head, tail)
+            text = probe_text(head, tail) if found is None and head else None
+            if found is None and text is None:
+                stream.seek(0)
+                found = _last_look(stream.read(_GARBAGE))
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror or error}", retryable=True) from error
+    if not head:
+        raise DecodeError("the file is empty (0 bytes)")
+    if found is None:
+        return text or MediaInfo(MediaType.UNKNOWN, "application/octet-stream")
+    if found.media_type in UNOPENED_TYPES:
+        return MediaInfo(found.media_type, found.mime)
+    if found.media_type is MediaType.IMAGE:
+        return _probe_image(path, found, limits)
+    from hivescan.media.video import probe_video
+
+    return probe_video(path, limits)
+
+
+def _last_look(start: bytes) -> Sniffed | None:
+    return Sniffed(MediaType.AUDIO, "audio/mpeg") if find_mpeg_audio(start) else None
+
+
+def _probe_image(path: Path, found: Sniffed, limits: Limits) -> MediaInfo:
+    if found.mime not in PILLOW_FORMATS:
+        raise UnsupportedError(f"pictures of type {found.mime} are not decoded")
+    from hivescan.media.image import probe_image
+
+    return probe_image(path, found.mime, limits)

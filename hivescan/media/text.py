@@ -1,0 +1,97 @@
+"""Whether bytes are text, and of what sort."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+from hivescan.types import MediaInfo, MediaType
+
+_CONTROLS: Final = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x08\x1a")) + b"\x7f"
+"""Characters that text does not hold. Escape, backspace and Ctrl-Z are seen in logs and old files."""
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def probe_text(head: bytes, tail: bytes) -> MediaInfo | None:
+    """Text, with its encoding as ``codec`` (``8-bit`` where it is none of Unicode's); None for other bytes.
+
+    Only the beginning and the end of the file are looked at.
+    """
+    encoding = _encoding(head, tail)
+    if encoding is None:
+        return None
+    text = head.decode("latin-1" if encoding == "8-bit" else encoding, "replace")
+    return MediaInfo(MediaType.TEXT, _mime(text.lstrip("\ufeff")), codec=encoding)
+
+
+def _encoding(head: bytes, tail: bytes) -> str | None:
+    for bom, name in _BOMS:
+        if head.startswith(bom):
+            return name
+    wide = _wide_encoding(head)
+    if wide is not None:
+        return wide
+    for part in (head, tail):
+        if len(part.translate(None, _CONTROLS)) != len(part):
+            return None
+    return "utf-8" if _is_utf8(head) and _is_utf8(tail) else "8-bit"
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    """UTF-16 without a mark, told by the zero in every second byte of Western text."""
+    if len(head) < 8 or len(head) % 2:
+        return None
+    for name, high, low in (("utf-16-le", head[1::2], head[::2]), ("utf-16-be", head[::2], head[1::2])):
+        if high.count(0) > 0.9 * len(high) and len(low.translate(None, _CONTROLS)) == len(low):
+            return name
+    return None
+
+
+def _is_utf8(part: bytes) -> bool:
+    """Whether the bytes are UTF-8, but for characters that were cut at either end."""
+    start = next((i for i, byte in enumerate(part[:4]) if byte & 0xC0 != 0x80), 0)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(part[start:], final=False)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mime(text: str) -> str:
+    start = text[:4096].lstrip()
+    lower = start[:512].lower()
+    if lower.startswith("<?xml"):
+        return "application/xhtml+xml" if "<html" in lower else "text/xml"
+    if re.match(r"<(!doctype html|html|head|body)\b", lower):
+        return "text/html"
+    if start.startswith("WEBVTT"):
+        return "text/vtt"
+    if re.match(r"\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} -->", start):
+        return "application/x-subrip"
+    if _looks_like_json(start):
+        return "application/json"
+    if _is_table(text[:8192], ","):
+        return "text/csv"
+    if _is_table(text[:8192], "\t"):
+        return "text/tab-separated-values"
+    return "text/plain"
+
+
+def _looks_like_json(start: str) -> bool:
+    return bool(
+        re.match(r'\{\s*(?:"(?:[^"\\\n]|\\.){0,200}"\s*:|\})|\[\s*(?:[\[{"\-\d\]]|true|false|null)', start)
+    )
+
+
+def _is_table(text: str, delimiter: str) -> bool:
+    """Whether the first lines have the same number of fields, more than one."""
+    lines = [line for line in text.splitlines()[:-1] if line][:6]
+    counts = {line.count(delimiter) for line in lines if '"' not in line}
+    return len(lines) >= 2 and len(counts) == 1 and counts.pop() > 0
