@@ -28,11 +28,11 @@ class Blobs(Protocol):
         """All bytes. ``FileNotFoundError`` where there is no such name."""
         ...
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         """Write under a name that nobody else uses. A crash may leave a torn blob under it."""
         ...
 
-    def put_if_absent(self, name: str, data: bytes) -> bool:
+    def put_if_absent(self, name: str, data: bytes | memoryview) -> bool:
         """Write all or nothing; False where the name is taken, whose bytes then stay as they are."""
         ...
 
@@ -66,7 +66,7 @@ class LocalBlobs:
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         path = self.root / name
         self._make_folder(path.parent)
         try:
@@ -77,7 +77,7 @@ class LocalBlobs:
             raise
         _sync_folder(path.parent)
 
-    def put_if_absent(self, name: str, data: bytes) -> bool:
+    def put_if_absent(self, name: str, data: bytes | memoryview) -> bool:
         path = self.root / name
         self._make_folder(path.parent)
         temporary = path.parent / f"{TEMPORARY_PREFIX}{utc_stamp()}-{secrets.token_hex(8)}"
@@ -106,7 +106,7 @@ class LocalBlobs:
         _sync_folder(folder.parent)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _write_synced(path: Path, data: bytes | memoryview) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         rest = memoryview(data)

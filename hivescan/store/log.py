@@ -31,7 +31,11 @@ RecordKind = Literal["commit", "merge"]
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file of one table. ``bytes`` and ``sha256`` are those of the file."""
+    """One Parquet file of one table. ``bytes`` and ``sha256`` are those of the file.
+
+    ``user`` are the types of the keys in ``files.user`` (see :mod:`hivescan.store.user_columns`), kept here
+    so that nobody has to read all rows to know the columns of ``items``.
+    """
 
     table: str
     name: str
@@ -39,6 +43,7 @@ class Part:
     bytes: int
     sha256: str
     columns: int
+    user: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,10 @@ def read_snapshot(blobs: Blobs, since: Snapshot | None = None) -> Snapshot:
         apply(live, record)
         number, digest = record.number, record_digest
     return since if number == since.number else Snapshot(number, digest, live)
+
+
+def read_record(blobs: Blobs, number: int) -> Record:
+    return parse_record(number, blobs.read(record_name(number)))
 
 
 def records_after(blobs: Blobs, snapshot: Snapshot) -> Iterator[tuple[Record, str]]:
@@ -209,11 +218,11 @@ def _encode(record: Record, live: dict[str, Part] | None) -> bytes:
         "commit": record.commit,
         "run_id": record.run_id,
         "at": record.at.isoformat(),
-        "added": [asdict(part) for part in record.added],
+        "added": [_entry(part) for part in record.added],
         "removed": list(record.removed),
     }
     if live is not None:
-        value["live"] = [asdict(part) for part in live.values()]
+        value["live"] = [_entry(part) for part in live.values()]
     return json.dumps(value, ensure_ascii=False, indent=1).encode()
 
 
@@ -222,5 +231,18 @@ def _part(entry: dict[str, Any]) -> Part:
     if match is None or match[1] != entry["table"]:
         raise ValueError(f"{entry['name']!r} is no name of a part")
     return Part(
-        entry["table"], entry["name"], entry["rows"], entry["bytes"], entry["sha256"], entry["columns"]
+        entry["table"],
+        entry["name"],
+        entry["rows"],
+        entry["bytes"],
+        entry["sha256"],
+        entry["columns"],
+        entry.get("user", {}),
     )
+
+
+def _entry(part: Part) -> dict[str, Any]:
+    entry = asdict(part)
+    if not part.user:
+        del entry["user"]
+    return entry

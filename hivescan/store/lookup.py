@@ -7,12 +7,12 @@ each question reads the columns it needs of the parts that may hold an answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from hivescan.store.sql import open_connection
@@ -59,7 +59,6 @@ class KnownAttempt(NamedTuple):
     reason: str | None
     retryable: bool
     samples: int
-    finished_at: datetime
     run_id: str
 
 
@@ -67,7 +66,7 @@ class Lookup:
     """Answers for the planner, from one snapshot of the store. Close it, or use it with ``with``."""
 
     def __init__(self, store: Store) -> None:
-        self._connection = open_connection(store, memory_limit=_MEMORY_LIMIT)
+        self._connection = open_connection(store, query="files", memory_limit=_MEMORY_LIMIT)
 
     def close(self) -> None:
         self._connection.close()
@@ -93,7 +92,7 @@ class Lookup:
         )
         return {row[0]: KnownFile._make(row) for row in rows}
 
-    def contents(self, ids: Sequence[str]) -> dict[str, KnownContent]:
+    def contents(self, ids: Sequence[str]) -> dict[ContentId, KnownContent]:
         """The contents of these ids that the store knows."""
         rows = self._ask(
             """
@@ -106,11 +105,11 @@ class Lookup:
         )
         return {row[0]: _known_content(row) for row in rows}
 
-    def ledger(self, ids: Sequence[str]) -> dict[tuple[str, str], list[KnownAttempt]]:
+    def ledger(self, ids: Sequence[str]) -> dict[tuple[ContentId, str], list[KnownAttempt]]:
         """By content id and chain: the newest attempt of each fingerprint, newest first."""
         rows = self._ask(
             """
-            SELECT content_id, chain, fingerprint, status, reason, retryable, samples, finished_at, run_id
+            SELECT content_id, chain, fingerprint, status, reason, retryable, samples, run_id
             FROM raw.analyses SEMI JOIN asked USING (content_id)
             QUALIFY row_number() OVER (
                 PARTITION BY content_id, chain, fingerprint ORDER BY finished_at DESC, run_id DESC
@@ -119,31 +118,44 @@ class Lookup:
             """,
             content_id=ids,
         )
-        found: dict[tuple[str, str], list[KnownAttempt]] = defaultdict(list)
+        found: dict[tuple[ContentId, str], list[KnownAttempt]] = defaultdict(list)
         for content_id, chain, fingerprint, status, *rest in rows:
             found[content_id, chain].append(KnownAttempt(chain, fingerprint, Status(status), *rest))
         return dict(found)
 
-    def gone(self, source: str, seen: Iterable[str]) -> Iterator[KnownFile]:
-        """Live files last observed under this source whose uri is not among those seen.
+    def content_keys(self) -> npt.NDArray[np.uint64]:
+        """``uint64 [N]``: the first 64 bits of every known content id, sorted. 8 MB for a million."""
+        keys = self._connection.execute(
+            "SELECT DISTINCT ('0x' || content_id[1:16])::UBIGINT AS key FROM raw.contents ORDER BY key"
+        ).fetchnumpy()["key"]
+        return np.asarray(keys, dtype=np.uint64)
 
-        Ask only after a complete walk of the source. ``seen`` is read in chunks and kept as 16 bytes a
-        uri (its md5: the question is who is missing, so a stand-in must not be shared).
+    def note_seen(self, source: str, uris: Sequence[str]) -> None:
+        """A walk of ``source`` came by these. Kept as 16 bytes a uri, for :meth:`unseen`.
+
+        The stand-in is the md5: who shares another's stand-in would never be found missing.
         """
-        run = self._connection.execute
-        run("CREATE OR REPLACE TEMP TABLE seen (key HUGEINT)")
-        uris = iter(seen)
-        while chunk := list(islice(uris, _CHUNK)):
-            self._connection.register("asked", pa.table({"uri": pa.array(chunk, pa.string())}))
-            run("INSERT INTO seen SELECT md5_number(uri) FROM asked")
-        cursor = run(
+        self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS walked (source VARCHAR, key UHUGEINT)")
+        table = pa.table({"uri": pa.array(uris, pa.string())})
+        self._connection.register("asked", table)
+        self._connection.execute("INSERT INTO walked SELECT ?, md5_number(uri) FROM asked", [source])
+        self._connection.unregister("asked")
+
+    def unseen(self, source: str) -> Iterator[KnownFile]:
+        """Live files last observed under ``source`` that :meth:`note_seen` was not told of.
+
+        Ask only after a complete walk of the source.
+        """
+        self.note_seen(source, [])
+        cursor = self._connection.execute(
             """
             SELECT uri, source, manifest_row, size, mtime_ns, etag, content_id, "user", error, retryable,
                 false
-            FROM files WHERE source = ? AND md5_number(uri) NOT IN (SELECT key FROM seen)
+            FROM files WHERE source = $source
+                AND md5_number(uri) NOT IN (SELECT key FROM walked WHERE source = $source)
             ORDER BY uri
             """,
-            [source],
+            {"source": source},
         )
         while rows := cursor.fetchmany(_CHUNK):
             yield from map(KnownFile._make, rows)

@@ -15,6 +15,7 @@ from hivescan.errors import StoreCorruptError, StoreError
 from hivescan.store.blobs import Blobs, utc_stamp
 from hivescan.store.log import Part
 from hivescan.store.schema import TABLES
+from hivescan.store.user_columns import UserTypes
 
 ROW_GROUP_ROWS: Final = 1_000_000
 ROW_GROUP_BYTES: Final = 64 * 1024**2
@@ -68,13 +69,12 @@ def sort(table: str, rows: pa.Table) -> pa.Table:
     return rows.take(pc.sort_indices(values))
 
 
-def encode(rows: pa.Table) -> bytes:
+def encode(rows: pa.Table) -> memoryview:
     """The bytes of a Parquet file. The same rows give the same bytes."""
     sink = pa.BufferOutputStream()
     with open_parquet_writer(sink, rows.schema) as writer:
         writer.write_table(rows, row_group_size=row_group_rows(rows))
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
+    return memoryview(sink.getvalue())
 
 
 def open_parquet_writer(sink: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
@@ -96,15 +96,17 @@ def open_parquet_writer(sink: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWri
 def row_group_rows(rows: pa.Table) -> int:
     if rows.num_rows == 0:
         return ROW_GROUP_ROWS
-    row_bytes = max(1, int(rows.nbytes) // rows.num_rows)
+    row_bytes: int = max(1, int(rows.nbytes) // rows.num_rows)
     return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES // row_bytes))
 
 
-def put_part(blobs: Blobs, table: str, data: bytes, *, rows: int, columns: int) -> Part:
+def put_part(
+    blobs: Blobs, table: str, data: memoryview, *, rows: int, columns: int, user: UserTypes | None = None
+) -> Part:
     """Write a part under a new unique name, which tells its age. The log does not list it yet."""
     name = f"{table}/{utc_stamp()}-{secrets.token_hex(8)}.parquet"
     blobs.put(name, data)
-    return Part(table, name, rows, len(data), hashlib.sha256(data).hexdigest(), columns)
+    return Part(table, name, rows, len(data), hashlib.sha256(data).hexdigest(), columns, user or {})
 
 
 def read_part(blobs: Blobs, part: Part, columns: Iterable[str] | None = None) -> pa.Table:

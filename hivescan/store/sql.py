@@ -2,21 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
 
-from hivescan.store.store import Store
+from hivescan.errors import QueryError
+from hivescan.store.blobs import LocalBlobs, utc_stamp
+from hivescan.store.store import Store, storage_errors
+from hivescan.store.views import create_current_views, create_raw_views, look_at_keys
 
+SPILL_PREFIX: Final = "_spill-"
+"""Begins the folder inside the store to which DuckDB writes what does not fit into memory."""
 
-def open_connection(store: Store, *, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
-    raise NotImplementedError
+_READING_NODES: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+_TABLE_FUNCTIONS: Final = {
+    "range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree", "histogram",
+    "histogram_values", "summary", "query_table", "duckdb_columns", "duckdb_functions", "duckdb_keywords",
+    "duckdb_schemas", "duckdb_settings", "duckdb_tables", "duckdb_types", "duckdb_views", "pragma_show",
+    "pragma_table_info", "pragma_version", "pg_timezone_names",
+}  # fmt: skip
+"""Those that neither touch files nor run a statement hidden in a string."""
+
+_EXPLAIN: Final = re.compile(r"\s*explain\b(\s+analyze\b)?(\s*\([^)]*\))?", re.IGNORECASE)
 
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
-    raise NotImplementedError
+    """See :meth:`Store.connect`."""
+    return open_connection(store)
+
+
+def open_connection(
+    store: Store, *, query: str | None = None, memory_limit: str | None = None
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory database over the store as it is now, locked against files outside it.
+
+    ``query`` says which views must be quick; None for all of them.
+    """
+    if not isinstance(store.blobs, LocalBlobs):
+        raise QueryError("SQL needs a store on a local disk")
+    blobs = store.blobs
+    snapshot = store.snapshot()
+    # Queries larger than memory spill inside the store, where only its owner can read.
+    connection = duckdb.connect(
+        config={
+            "temp_directory": blobs.url(f"{SPILL_PREFIX}{utc_stamp()}-{secrets.token_hex(8)}"),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+            **({"memory_limit": memory_limit} if memory_limit else {}),
+        }
+    )
+    try:
+        with storage_errors(store.path):
+            # A store carries no time zone of its own: the same query prints the same times everywhere.
+            connection.execute("SET TimeZone = 'UTC'")
+            inside = str(blobs.root).replace("'", "''")
+            connection.execute(f"SET allowed_directories = ['{inside}/']")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            create_raw_views(connection, snapshot, blobs.url)
+            create_current_views(connection, snapshot, look_at_keys(connection, query))
+    except duckdb.Error as error:
+        connection.close()
+        raise QueryError(
+            f"store {store.path}: {_first_line(error)}; `hivescan store check` names damaged parts"
+        ) from error
+    return connection
 
 
 def select(store: Store, query: str, params: Sequence[object] | Mapping[str, object] = ()) -> pa.Table:
-    raise NotImplementedError
+    """See :meth:`Store.sql`."""
+    check_read_only(query)
+    connection = open_connection(store, query=query)
+    try:
+        relation = connection.sql(query, params=params or None)
+        return relation.to_arrow_table()
+    except duckdb.Error as error:
+        raise QueryError(_first_line(error)) from None
+    finally:
+        connection.close()
+
+
+def check_read_only(query: str) -> None:
+    """``QueryError`` unless the text is one statement that reads: SELECT, FROM, WITH, VALUES, PIVOT … IN,
+    DESCRIBE, SUMMARIZE, SHOW, or EXPLAIN of one of these.
+
+    DuckDB allows COPY and INSERT inside WITH, so the whole syntax tree is looked at.
+    """
+    explained = _EXPLAIN.match(query)
+    text = query[explained.end() :] if explained else query
+    try:
+        statements = duckdb.extract_statements(text)
+    except duckdb.Error as error:
+        raise QueryError(_first_line(error)) from None
+    if len(statements) != 1:
+        raise QueryError("one SQL statement at a time" if statements else "the SQL statement is empty")
+    with duckdb.connect() as connection:
+        row = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchone()
+    tree = json.loads(row[0]) if row else {"error": True}
+    if tree.get("error"):
+        kind = statements[0].type.name
+        hint = " (a PIVOT needs an IN list here)" if kind == "MULTI" else ""
+        raise QueryError(f"only statements that read are allowed, not {kind}{hint}")
+    for node in _nodes(tree):
+        kind = str(node.get("type", ""))
+        if kind.endswith("_NODE") and kind not in _READING_NODES:
+            verb = kind.removesuffix("_NODE").removesuffix("_QUERY")
+            raise QueryError(f"only statements that read are allowed, not {verb}")
+        if kind == "TABLE_FUNCTION":
+            name = str(node["function"]["function_name"]).lower()
+            if name not in _TABLE_FUNCTIONS:
+                raise QueryError(f"the table function {name}() is not allowed here")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for branch in tree:
+            yield from _nodes(branch)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.errors import StoreError
-from hivescan.store import parts
+from hivescan.store import parts, user_columns
 from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
 from hivescan.store.log import Part, Record, Snapshot, append, records_after
 from hivescan.store.log import apply as apply_record
@@ -68,6 +68,11 @@ class StoreWriter:
         conformed = parts.conform(table, rows)
         if not conformed.num_rows:
             return
+        if table == "files":
+            place = conformed.column_names.index("user")
+            conformed = conformed.set_column(
+                place, conformed.schema.field(place), user_columns.clean(conformed.column(place))
+            )
         foreign = [run for run in pc.unique(conformed.column("run_id")).to_pylist() if run != self.run_id]
         if foreign:
             raise StoreError(f"table {table}: the writer of run {self.run_id} got rows of run {foreign[0]}")
@@ -145,6 +150,7 @@ class StoreWriter:
                     parts.encode(rows),
                     rows=rows.num_rows,
                     columns=rows.num_columns,
+                    user=user_columns.types_of(rows.column("user")) if table == "files" else None,
                 )
 
     def _catch_up(self, commit_id: str) -> bool:
