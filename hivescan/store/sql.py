@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -37,11 +38,16 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
 
 def open_connection(
-    store: Store, *, query: str | None = None, memory_limit: str | None = None
+    store: Store,
+    *,
+    query: str | None = None,
+    memory_limit: str | None = None,
+    also_inside: Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory database over the store as it is now, locked against files outside it.
 
-    ``query`` says which views must be quick; None for all of them.
+    ``query`` says which views must be quick, None for all of them; ``also_inside`` is one more folder
+    that may be read and written.
     """
     if not isinstance(store.blobs, LocalBlobs):
         raise QueryError("SQL needs a store on a local disk")
@@ -61,8 +67,9 @@ def open_connection(
         with storage_errors(store.path):
             # A store carries no time zone of its own: the same query prints the same times everywhere.
             connection.execute("SET TimeZone = 'UTC'")
-            inside = str(blobs.root).replace("'", "''")
-            connection.execute(f"SET allowed_directories = ['{inside}/']")
+            folders = [blobs.root] if also_inside is None else [blobs.root, also_inside]
+            inside = ", ".join("'" + str(folder).replace("'", "''") + "/'" for folder in folders)
+            connection.execute(f"SET allowed_directories = [{inside}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             create_raw_views(connection, snapshot, blobs.url)
@@ -70,7 +77,7 @@ def open_connection(
     except duckdb.Error as error:
         connection.close()
         raise QueryError(
-            f"store {store.path}: {_first_line(error)}; `hivescan store check` names damaged parts"
+            f"store {store.path}: {first_line(error)}; `hivescan store check` names damaged parts"
         ) from error
     return connection
 
@@ -83,7 +90,7 @@ def select(store: Store, query: str, params: Sequence[object] | Mapping[str, obj
         relation = connection.sql(query, params=params or None)
         return relation.to_arrow_table()
     except duckdb.Error as error:
-        raise QueryError(_first_line(error)) from None
+        raise QueryError(first_line(error)) from None
     finally:
         connection.close()
 
@@ -99,7 +106,7 @@ def check_read_only(query: str) -> None:
     try:
         statements = duckdb.extract_statements(text)
     except duckdb.Error as error:
-        raise QueryError(_first_line(error)) from None
+        raise QueryError(first_line(error)) from None
     if len(statements) != 1:
         raise QueryError("one SQL statement at a time" if statements else "the SQL statement is empty")
     with duckdb.connect() as connection:
@@ -129,5 +136,5 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(branch)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
