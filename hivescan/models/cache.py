@@ -104,6 +104,12 @@ def write_stamp(stamp_for: Path, file: Path, sha256: str) -> None:
         scratch.replace(target)
 
 
+def forget_stamp(stamp_for: Path) -> None:
+    """Have the file hashed again at its next use."""
+    with contextlib.suppress(OSError):
+        _stamp_path(stamp_for).unlink(missing_ok=True)
+
+
 def read_stamp(stamp_for: Path) -> Stamp | None:
     """The stamp beside ``stamp_for``, None where there is none that can be read."""
     try:

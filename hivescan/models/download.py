@@ -15,6 +15,8 @@ from hivescan.errors import WeightsCorruptError, WeightsMissingError
 CHUNK = 1 << 18
 TRIES = 4
 TIMEOUT_S = 60.0
+PAUSE_S = 1.0
+"""Before the second try; doubled before each further one."""
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})
 """Answers that another try does not change."""
 
@@ -26,7 +28,6 @@ def download(
     progress: Callable[[int], None],
     *,
     token: str | None = None,
-    pause_s: float = 1.0,
 ) -> None:
     """Fill ``part`` up to ``size`` bytes. Bytes that it already has are kept and the rest is asked for.
 
@@ -37,7 +38,7 @@ def download(
     problem = ""
     for attempt in range(TRIES):
         if attempt:
-            time.sleep(pause_s * 2 ** (attempt - 1))
+            time.sleep(PAUSE_S * 2 ** (attempt - 1))
         try:
             _get(url, part, size, progress, token)
         except urllib.error.HTTPError as error:

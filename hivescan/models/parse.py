@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from hivescan.errors import CatalogueError
 from hivescan.models.schema import (
@@ -53,11 +53,13 @@ def read_card(path: Path) -> Card:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{path}: is not TOML: {error}") from None
-    return _card(TomlTable(path, values))
+    return parse_card(path, values)
 
 
-def _card(top: TomlTable) -> Card:
-    folder = top.path.parent
+def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
+    """The card whose TOML in ``path`` was read as ``values``."""
+    top = TomlTable(path, values)
+    folder = path.parent
     name = top.text("name")
     if not NAME.fullmatch(name):
         top.fail("name", f"{name!r} may have only a-z, 0-9 and _")
@@ -107,6 +109,8 @@ def _vocabulary(top: TomlTable) -> tuple[str, ...]:
     name = top.optional_text("vocabulary")
     if name is None:
         return ()
+    if not FILE_NAME.fullmatch(name):
+        top.fail("vocabulary", f"{name!r} is not the plain name of a file beside the card")
     try:
         lines = (top.path.parent / name).read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -162,9 +166,16 @@ def _source(table: TomlTable) -> Source:
     elif kind == "hub":
         source = HubSource(_repository(table), _commit(table, "revision"), _relative(table, "path"))
     else:
-        source = LocalSource(table.path.parent / Path(table.text("path")).expanduser())
+        source = LocalSource(_local_path(table))
     table.close()
     return source
+
+
+def _local_path(table: TomlTable) -> Path:
+    try:
+        return table.path.parent / Path(table.text("path")).expanduser()
+    except RuntimeError as error:
+        table.fail("path", str(error))
 
 
 def _repository(table: TomlTable) -> str:

@@ -33,6 +33,8 @@ class TomlTable:
         value = self._get(name, str, "a string")
         if not value.strip():
             self.fail(name, "is empty")
+        if "\0" in value:
+            self.fail(name, "has a NUL character")
         return value.strip()
 
     def optional_text(self, name: str) -> str | None:

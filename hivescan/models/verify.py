@@ -9,6 +9,7 @@ from pathlib import Path
 from hivescan.models.cache import (
     derived_path,
     file_path,
+    forget_stamp,
     is_derived,
     is_intact,
     read_stamp,
@@ -52,7 +53,10 @@ def state(card: Card) -> State:
 
 
 def verify(card: Card) -> list[FileCheck]:
-    """Hash every file of a card that is there. A card of which nothing is there gives no checks."""
+    """Hash every file of a card that is there. A card of which nothing is there gives no checks.
+
+    What is found wrong is fetched or made again at the next :func:`hivescan.models.fetch.ensure`.
+    """
     if not any(file_path(card, file).exists() for file in card.files):
         return []
     checks = []
@@ -63,6 +67,7 @@ def verify(card: Card) -> list[FileCheck]:
             problem = "is missing"
         elif (found := sha256_of(path)) != file.sha256:
             problem = f"has the sha256 {found}, the card says {file.sha256}"
+            forget_stamp(stamp_place(card, file))
         else:
             write_stamp(stamp_place(card, file), path, file.sha256)
         checks.append(FileCheck(card.name, file.name, path, problem))
@@ -75,5 +80,6 @@ def verify(card: Card) -> list[FileCheck]:
         if stamp is None or stamp.sha256 != found:
             was = "unknown" if stamp is None else stamp.sha256
             problem = f"has the sha256 {found}; when it was made here, it was {was}"
+            forget_stamp(path)
         checks.append(FileCheck(card.name, derived.name, path, problem))
     return checks
