@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final
 
 import duckdb
 
@@ -16,8 +16,7 @@ from hivescan.store.sql import first_line, open_connection
 from hivescan.store.store import Store
 from hivescan.store.views import VIEWS
 
-ExportFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
-EXPORT_FORMATS: Final[tuple[str, ...]] = get_args(ExportFormat)
+EXPORT_FORMATS: Final = ("parquet", "csv", "jsonl", "duckdb")
 
 _OPTIONS: Final = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
@@ -30,14 +29,14 @@ _DATABASE: Final = "store.duckdb"
 def export_store(
     store: Store,
     target: str | Path,
-    format: ExportFormat = "parquet",
+    format: str = "parquet",
     views: Sequence[str] = VIEWS,
 ) -> dict[str, int]:
     """Write the current views, and say how many rows of each went out.
 
     ``parquet``, ``csv`` and ``jsonl`` make a folder with one file a view; ``duckdb`` makes one database
-    file with a table a view. Binary hashes become hex in CSV and JSON. The target must not exist yet; it
-    appears only when it is complete.
+    file with a table a view. Binary hashes become hex in CSV and JSON. The target must not exist yet, is
+    readable by its owner alone, and appears only when it is complete.
     """
     if format not in EXPORT_FORMATS:
         raise UsageError(f"unknown format {format!r}: one of {', '.join(EXPORT_FORMATS)}")
@@ -50,9 +49,12 @@ def export_store(
     partial = target.parent / f".{target.name}.partial-{secrets.token_hex(4)}"
     try:
         with _target_errors(target):
-            partial.mkdir(parents=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.mkdir(mode=0o700)
         rows = _write(store, partial, target, format, views)
         with _target_errors(target):
+            for file in partial.iterdir():
+                file.chmod(0o600)
             # The new name appears at once and complete.
             (partial / _DATABASE if format == "duckdb" else partial).rename(target)
     finally:

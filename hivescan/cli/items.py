@@ -1,0 +1,62 @@
+"""``hivescan items``: every file, how it went and why."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from hivescan.cli.output import emit_table, say
+
+_COLUMNS = ("status", "media_type", "uri", "reason")
+_SHOWN = 100
+
+
+def register(app: typer.Typer) -> None:
+    app.command("items", help="List files with their status, and why where something failed.")(items)
+
+
+def items(
+    store: StoreOption = DEFAULT_STORE,
+    errors: Annotated[
+        bool, typer.Option("--errors", help="Only what failed, or was not looked at to its end.")
+    ] = False,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help="done, partial, failed, skipped, unopened or not_analyzed; may be repeated.",
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", metavar="SQL", help="Only items that fit: \"media_type = 'video'\"."),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", min=0, metavar="N", help="Most items, 0 for all (default 100; all for json and csv)."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with all columns.")] = False,
+) -> None:
+    from hivescan.store.answers import AnswerFormat, plain_rows, render
+    from hivescan.store.items import ERROR_STATUSES, list_items
+    from hivescan.store.store import open_store
+
+    plain_text = not (as_json or as_csv)
+    wanted = [*(status or ()), *(ERROR_STATUSES if errors else ())]
+    most = (_SHOWN if plain_text else 0) if limit is None else limit
+    listed = list_items(open_store(store), statuses=wanted, where=where, limit=most + 1 if most else None)
+    shown = listed.slice(0, most) if most else listed
+    if plain_text:
+        emit_table(_COLUMNS, (list(row.values()) for row in plain_rows(shown.select(_COLUMNS))))
+    else:
+        form = AnswerFormat.JSON if as_json else AnswerFormat.CSV
+        sys.stdout.write(render(shown, form).decode())
+    if shown.num_rows < listed.num_rows:
+        say(f"… only the first {most:,}: --limit 0 lists all")
