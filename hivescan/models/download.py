@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import time
 import urllib.error
@@ -19,6 +20,8 @@ PAUSE_S = 1.0
 """Before the second try; doubled before each further one."""
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 451})
 """Answers that another try does not change."""
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""Of this machine, not of the network."""
 
 
 def download(
@@ -49,6 +52,8 @@ def download(
             if error.code == 416:
                 part.unlink(missing_ok=True)
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                raise
             problem = str(getattr(error, "reason", error)) or type(error).__name__
         else:
             if part.stat().st_size == size:

@@ -14,7 +14,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from hivescan.errors import WeightsCorruptError, WeightsMissingError
+from hivescan.errors import CatalogueError, WeightsCorruptError, WeightsMissingError
 from hivescan.models.archives import extract
 from hivescan.models.cache import (
     cache_folder,
@@ -69,13 +69,19 @@ def ensure(card: Card, *, mirror: Path | None = None, progress: Progress | None 
     for file in _absent(card):
         if isinstance(file.source, LocalSource):
             raise _bad_local(card, file)
-    with locked(card) as partial:
-        missing = _absent(card)  # another process may have fetched them while this one waited
-        with tempfile.TemporaryDirectory(dir=partial, prefix="fetch-") as scratch:
-            _fetch(card, missing, asked, partial, Path(scratch), progress=progress)
-            for derived in card.derived:
-                if not is_derived(card, derived):
-                    _derive(card, derived, Path(scratch))
+    try:
+        with locked(card) as partial:
+            missing = _absent(card)  # another process may have fetched them while this one waited
+            with tempfile.TemporaryDirectory(dir=partial, prefix="fetch-") as scratch:
+                _fetch(card, missing, asked, partial, Path(scratch), progress=progress)
+                for derived in card.derived:
+                    if not is_derived(card, derived):
+                        _derive(card, derived, Path(scratch))
+    except OSError as error:
+        raise CatalogueError(
+            f"{card.name}: {error.filename or cache_folder()}: {error.strerror or error};"
+            " HIVESCAN_WEIGHTS names another folder for weights"
+        ) from error
     return _paths(card)
 
 

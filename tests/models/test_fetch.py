@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from toys import COMMIT, CardMaker, FileServer, sha256, wheel
 
 from hivescan.errors import (
+    CatalogueError,
     LicenceNotAcceptedError,
     UsageError,
     WeightsCorruptError,
@@ -275,6 +277,20 @@ def test_a_conversion_that_fails_leaves_nothing(
     with pytest.raises(ValueError, match="no such layer"):
         ensure(make_card({"net.bin": (WEIGHTS, GITHUB)}, more=DERIVED.format(revision=1)))
     assert kept(cache) == ["net.bin"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_whole(
+    cache: Path, server: FileServer, make_card: CardMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.files[GITHUB_PATH] = WEIGHTS
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hivescan.models.fetch.settle", full)
+    with pytest.raises(CatalogueError, match="No space left on device; HIVESCAN_WEIGHTS"):
+        ensure(make_card({"net.bin": (WEIGHTS, GITHUB)}))
+    assert kept(cache) == [f"{sha256(WEIGHTS)}.part"]
 
 
 def test_a_licence_is_agreed_to_before_anything_is_fetched(server: FileServer, make_card: CardMaker) -> None:
