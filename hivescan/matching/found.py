@@ -77,25 +77,26 @@ def matched_files(
         connection.execute(
             f"""CREATE TABLE chosen AS
                 SELECT *, coalesce(parent_id, entry_id) AS work FROM matches WHERE {condition}"""
-        )
+        ).fetchall()
         connection.execute(
             """CREATE VIEW timed AS
                SELECT * FROM chosen JOIN (SELECT content_id, frame_count FROM contents) USING (content_id)
                WHERE level <> 'file' AND (start_ms IS NOT NULL OR frame_count > 1)"""
-        )
-        rows = connection.execute(
+        ).fetchall()
+        rows = connection.sql(
             f"""
             WITH works AS (
                 SELECT {key}, min(distance) AS distance, {nearest}, {entry}, count(*) AS samples,
                     min(scene_start_ms) AS known_start_ms, max(scene_end_ms) AS known_end_ms
                 FROM chosen GROUP BY {key})
-            SELECT f.uri, w.content_id, c.media_type, algorithm, distance, {", ".join(_OF_NEAREST)},
-                work AS entry_id, {", ".join(_OF_ENTRY)}, list_id, w.samples, s.spans, known_start_ms,
-                known_end_ms
+            SELECT f.uri, w.content_id, c.media_type, w.algorithm, distance, {", ".join(_OF_NEAREST)},
+                w.work AS entry_id, {", ".join(f"w.{column}" for column in _OF_ENTRY)}, w.list_id,
+                w.samples, s.spans, known_start_ms, known_end_ms
             FROM works w JOIN files f ON f.content_id = w.content_id
             LEFT JOIN contents c ON c.content_id = w.content_id
-            LEFT JOIN ({spans}) s USING ({key})
-            ORDER BY f.uri, distance / greatest(max_distance, 1), algorithm, entry_id, list_id
+            LEFT JOIN ({spans}) s ON s.content_id = w.content_id AND s.work = w.work
+                AND s.algorithm = w.algorithm AND s.list_id = w.list_id
+            ORDER BY f.uri, distance / greatest(max_distance, 1), w.algorithm, entry_id, w.list_id
             """
         ).to_arrow_table()
     return tuple(MatchedFile(**{**row, "spans": read_spans(row["spans"])}) for row in rows.to_pylist())

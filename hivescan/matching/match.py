@@ -164,7 +164,7 @@ class _Run:
     added: int = 0
     matched: set[str] = field(default_factory=set)
     row: dict[str, Any] = field(default_factory=dict)
-    stored: Keys = NO_KEYS
+    stored: Keys = field(default_factory=lambda: NO_KEYS)
 
     def record_start(self, known: Sequence[KnownList], options: MatchOptions) -> None:
         lists = [_list_record(each.info) for each in known]
@@ -221,7 +221,7 @@ class _Run:
             SELECT content_id, level::VARCHAR AS level, "index", start_ms, algorithm::VARCHAR AS algorithm,
                 entry_id
             FROM raw.matches WHERE list_id = ?"""
-        rows = self.connection.execute(query, [list_id]).to_arrow_table()
+        rows = self.connection.sql(query, params=[list_id]).to_arrow_table()
         return np.unique(hash_rows(rows, _KEY))
 
     def _keep(self, rows: pa.Table, list_id: str) -> None:

@@ -53,7 +53,7 @@ class Subjects:
             f"""CREATE TABLE {_WANTED} AS
                 SELECT content_id, count(*) AS files FROM files WHERE {condition} GROUP BY content_id""",
             parameters,
-        )
+        ).fetchall()
         self.files = self._count(f"SELECT coalesce(sum(files), 0) FROM {_WANTED}")
         self.contents = self._count(f"SELECT count(*) FROM {_WANTED}")
         self.unhashed = self._count(
@@ -63,8 +63,9 @@ class Subjects:
         )
 
     def _count(self, query: str) -> int:
-        row = self._connection.execute(query).fetchone()
-        return int(row[0]) if row else 0
+        # All rows are fetched: an unfinished answer would block the connection.
+        ((number,),) = self._connection.execute(query).fetchall()
+        return int(number)
 
     def equal_digests(self, name: str, entries: MatchableEntries) -> Iterator[Found]:
         """Contents whose digest of that name (a column of ``contents``) is an entry's."""
@@ -108,7 +109,8 @@ class Subjects:
 
     def _batches(self, query: str, parameters: Sequence[object] = ()) -> Iterator[pa.Table]:
         """The answer in pieces. Nothing else may run on this connection until the last was taken."""
-        reader = self._connection.execute(query, list(parameters)).to_arrow_reader(_BATCH_ROWS)
+        answer = self._connection.sql(query, params=list(parameters) or None)
+        reader = answer.to_arrow_reader(_BATCH_ROWS)
         for batch in reader:
             if batch.num_rows:
                 yield pa.Table.from_batches([batch])

@@ -1,0 +1,191 @@
+"""``hivescan known``: build, inspect and check lists of known material."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hivescan.cli.options import JsonOption, QuietOption
+from hivescan.cli.output import emit, emit_json, say
+from hivescan.errors import ExitCode
+
+if TYPE_CHECKING:
+    from hivescan.matching.build import BuildSummary
+    from hivescan.matching.known import KnownInfo
+
+_NAMED = 10
+_LINE_EVERY_S = 10.0
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A hash list such as known.parquet.")]
+
+
+def register(app: typer.Typer) -> None:
+    known = typer.Typer(
+        no_args_is_help=True,
+        help="Build, inspect and check lists of known material.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    known.command("build", help="Hash pictures and videos into a list of known material.")(build)
+    known.command("info", help="Say what a list holds.")(info)
+    known.command("check", help="Check every row of a list; exit code 2 where something is wrong.")(check)
+    app.add_typer(known, name="known")
+
+
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE…", help="Files, folders, wildcards, @manifest or URIs to hash."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The list to write; replaced if there.")
+    ] = Path("known.parquet"),
+    match_type: Annotated[
+        str | None, typer.Option("--match-type", metavar="WORD", help="What a match means: NCII, TVEC …")
+    ] = None,
+    hash_set: Annotated[
+        str | None, typer.Option("--hash-set", metavar="NAME", help="The set the entries belong to.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="Who vouches for the entries.")
+    ] = None,
+    classification: Annotated[
+        str | None, typer.Option("--classification", metavar="WORD", help="The provider's class: A1, B2 …")
+    ] = None,
+    polarity: Annotated[
+        str,
+        typer.Option("--polarity", metavar="WORD", help="positive, seed, disputed, negative or benign."),
+    ] = "positive",
+    max_distance: Annotated[
+        int | None,
+        typer.Option(
+            "--max-distance", metavar="BITS", help="PDQ distance at which these entries match, else 31."
+        ),
+    ] = None,
+    fps: Annotated[
+        float, typer.Option("--fps", metavar="N", min=0.001, help="Frames a second taken of videos.")
+    ] = 1.0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    from hivescan.matching.build import KnownLabels, build_known
+    from hivescan.types import Sampling
+
+    labels = KnownLabels(source, hash_set, match_type, classification, polarity, max_distance)
+    tell = _count_aloud() if not (quiet or json) else lambda uri: None
+    summary = build_known(sources, out, labels, sampling=Sampling(fps=fps), on_file=tell)
+    if json:
+        emit_json(_built_json(summary))
+        return
+    for uri, reason in summary.skipped[:_NAMED]:
+        say(f"skipped: {uri}: {reason}")
+    if len(summary.skipped) > _NAMED:
+        say(f"skipped: {len(summary.skipped) - _NAMED} more files (--json names all)")
+    for uri, reason in summary.cut_short:
+        say(f"only the frames before the damage: {uri}: {reason}")
+    if not quiet:
+        emit(_built_line(summary))
+
+
+def _count_aloud() -> Callable[[str], None]:
+    """A line every ten seconds with the number of files so far."""
+    files, due = 0, time.monotonic() + _LINE_EVERY_S
+
+    def tell(uri: str) -> None:
+        nonlocal files, due
+        files += 1
+        if time.monotonic() >= due:
+            say(f"{files:,} files")
+            due += _LINE_EVERY_S
+
+    return tell
+
+
+def _built_line(summary: BuildSummary) -> str:
+    rows = ", ".join(f"{n:,} {algorithm}" for algorithm, n in summary.rows.items())
+    notes = [
+        (summary.duplicates, "duplicates"),
+        (len(summary.skipped), "skipped"),
+        (len(summary.cut_short), "cut short"),
+        (summary.low_quality, "PDQ hashes too featureless to match"),
+    ]
+    told = "".join(f"; {n:,} {what}" for n, what in notes if n)
+    return f"{summary.path}: {summary.files:,} files, {rows}{told}"
+
+
+def _built_json(summary: BuildSummary) -> dict[str, object]:
+    return {
+        "path": str(summary.path),
+        "files": summary.files,
+        "rows": dict(summary.rows),
+        "duplicates": summary.duplicates,
+        "low_quality": summary.low_quality,
+        "skipped": [{"uri": uri, "reason": reason} for uri, reason in summary.skipped],
+        "cut_short": [{"uri": uri, "reason": reason} for uri, reason in summary.cut_short],
+    }
+
+
+def info(file: FileArgument, json: JsonOption = False) -> None:
+    from hivescan.matching.known import read_known
+
+    with read_known(file) as known:
+        found = known.info
+    if json:
+        emit_json(_info_json(found))
+        return
+    for line in _info_lines(found):
+        emit(line)
+
+
+def check(file: FileArgument, json: JsonOption = False) -> None:
+    from hivescan.matching.known import check_known
+
+    found, problems = check_known(file)
+    if json:
+        listed = [{"problem": p.text, "rows": p.rows, "first_row": p.row} for p in problems]
+        emit_json(_info_json(found) | {"problems": listed})
+    elif problems:
+        for problem in problems:
+            emit(str(problem))
+    else:
+        emit(f"{file}: {found.rows:,} rows, all in order")
+    if problems:
+        raise typer.Exit(int(ExitCode.USAGE))
+
+
+def _info_json(found: KnownInfo) -> dict[str, object]:
+    return {
+        "path": str(found.path),
+        "list_id": found.list_id,
+        "version": found.version,
+        "size": found.size,
+        "rows": found.rows,
+        "entries": dict(found.entries),
+        "unmatched": dict(found.unmatched),
+        "deleted": found.deleted,
+        "vetoing": found.vetoing,
+        "low_quality": found.low_quality,
+        "hash_sets": list(found.hash_sets),
+        "match_types": list(found.match_types),
+        "made_with": dict(found.made_with),
+    }
+
+
+def _info_lines(found: KnownInfo) -> list[str]:
+    entries = ", ".join(f"{n:,} {algorithm}" for algorithm, n in found.entries.items())
+    unmatched = ", ".join(f"{n:,} {algorithm}" for algorithm, n in found.unmatched.items())
+    lines = [
+        ("list id", found.list_id),
+        ("rows", f"{found.rows:,}"),
+        ("entries", entries or "none that can match"),
+        ("not matched", unmatched and f"{unmatched} (carried, no such matcher)"),
+        ("low quality", found.low_quality and f"{found.low_quality:,} too featureless to match"),
+        ("deleted", found.deleted and f"{found.deleted:,}"),
+        ("negative or benign", found.vetoing and f"{found.vetoing:,} (never reported as matches)"),
+        ("hash sets", ", ".join(found.hash_sets)),
+        ("match types", ", ".join(found.match_types)),
+    ]
+    return [str(found.path), *(f"  {name + ':':<20}{value}" for name, value in lines if value)]
