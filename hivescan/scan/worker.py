@@ -12,7 +12,6 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
 
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import DecoderAnalyzer
@@ -38,16 +37,20 @@ class Inbox:
         if self._jobs:
             return self._jobs.popleft()
         message = self._pipe.recv()
+        while isinstance(message, Lease):  # for a sample that its file turned out not to have
+            message = self._pipe.recv()
         assert message is None or isinstance(message, Job)
         return message
 
-    def answer(self) -> Any:
-        """What the coordinator says about the current job."""
+    def answer(self, job: int) -> Proceed | Skip | Lease:
+        """What the coordinator says about the current job. Leases of the job before are passed over."""
         while True:
             message = self._pipe.recv()
-            if not isinstance(message, Job):
-                return message
-            self._jobs.append(message)
+            if isinstance(message, Job):
+                self._jobs.append(message)
+            elif message.job == job:
+                answer: Proceed | Skip | Lease = message
+                return answer
 
 
 def worker_main(pipe: Connection, arena: Arena, limits: Limits) -> None:
@@ -116,7 +119,7 @@ class DecodeWorker:
                 seen, info, error = self._identify(blob)
                 self._pipe.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
                 told = True
-                answer = self._inbox.answer()
+                answer = self._inbox.answer(job.job)
                 if isinstance(answer, Skip):
                     return Outcome(Status.DONE)
                 assert isinstance(answer, Proceed) and info is not None
@@ -129,7 +132,7 @@ class DecodeWorker:
             failure = as_media_error(error)
             if not told:
                 self._pipe.send(Probed(job.job, None, None, None, None, failure))
-                self._inbox.answer()
+                self._inbox.answer(job.job)
             return Outcome(Status.FAILED, failure.reason, failure.retryable)
 
     def _identify(self, blob: Blob) -> tuple[Digests, MediaInfo | None, MediaError | None]:
@@ -149,7 +152,7 @@ class DecodeWorker:
             for frame in stream:
                 if plan.layout is not None:
                     if lease is None:
-                        message = self._inbox.answer()
+                        message = self._inbox.answer(plan.job)
                         assert isinstance(message, Lease)
                         lease = message.offset
                     self._write_views(frame, plan.layout, lease)

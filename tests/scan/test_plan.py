@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from hivescan.analyzers.base import AnalyzerSpec
@@ -18,13 +16,13 @@ SPECS = {
 }
 
 
-def attempt(chain: str, fingerprint: str, status: Status) -> KnownAttempt:
-    return KnownAttempt(chain, fingerprint, status, None, False, 1, datetime.now(UTC), "r1")
+def attempt(fingerprint: str, status: Status) -> KnownAttempt:
+    return KnownAttempt("any", fingerprint, status, None, False, 1, "r1")
 
 
 def ledger(wanted: dict[str, str], **changed: Status) -> dict[str, list[KnownAttempt]]:
     return {
-        chain: [attempt(chain, fingerprint, changed.get(chain, Status.DONE))]
+        chain: [attempt(fingerprint, changed.get(chain, Status.DONE))]
         for chain, fingerprint in wanted.items()
     }
 
@@ -78,7 +76,7 @@ def test_what_failed_is_asked_again_only_on_demand(status: Status) -> None:
 def test_a_content_that_could_not_be_identified_waits_for_a_retry() -> None:
     planner = Planner(SPECS, Sampling())
     wanted = planner.wanted(MediaType.IMAGE, timed=False)
-    failed = {"probe": [attempt("probe", PROBE_FINGERPRINT, Status.FAILED)]}
+    failed = {"probe": [attempt(PROBE_FINGERPRINT, Status.FAILED)]}
     assert planner.missing(wanted, failed) == {}
     assert set(Planner(SPECS, Sampling(), retry_errors=True).missing(wanted, failed)) == set(wanted)
 

@@ -57,7 +57,9 @@ def test_failed_files_say_why_in_words(folder: Path, store: Path) -> None:
 def test_same_bytes_under_two_names_are_analyzed_once(folder: Path, store: Path) -> None:
     summary = scan(store, folder)
     assert summary.duplicates == 3
-    twice = rows(store, "SELECT content_id, count(*) AS n FROM hashes WHERE algorithm = 'pdq' GROUP BY 1, index")
+    twice = rows(
+        store, "SELECT content_id, count(*) AS n FROM hashes WHERE algorithm = 'pdq' GROUP BY 1, index"
+    )
     assert {row["n"] for row in twice} == {1} if twice else False
 
 
@@ -74,7 +76,8 @@ def test_video_samples_have_times_and_stills_have_none(folder: Path, store: Path
         (2, 2000, 3000),
     ]
     still = rows(
-        store, "SELECT start_ms, end_ms FROM hashes JOIN items USING (content_id) WHERE uri LIKE '%chelsea.png'"
+        store,
+        "SELECT start_ms, end_ms FROM hashes JOIN items USING (content_id) WHERE uri LIKE '%chelsea.png'",
     )
     assert still and all(r["start_ms"] is None and r["end_ms"] is None for r in still)
 
@@ -110,7 +113,9 @@ def test_a_rename_is_noticed_and_analyzes_nothing(folder: Path, store: Path) -> 
     assert found["cat.png"] == "done" and "chelsea.png" not in found
 
 
-def test_a_changed_file_shows_its_current_rows_and_keeps_the_old(folder: Path, store: Path, photos: Path) -> None:
+def test_a_changed_file_shows_its_current_rows_and_keeps_the_old(
+    folder: Path, store: Path, photos: Path
+) -> None:
     scan(store, folder)
     shutil.copy(photos / "hubble_deep_field.jpg", folder / "rocket.jpg")
     scan(store, folder)
@@ -135,7 +140,9 @@ def test_another_frame_rate_analyzes_clips_only(folder: Path, store: Path) -> No
 def test_retry_errors_tries_only_what_failed(folder: Path, store: Path, photos: Path) -> None:
     scan(store, folder)
     assert scan(store, folder, retry_errors=True).unchanged == len(statuses(store)) - 2
-    assert len(rows(store, "SELECT * FROM hashes JOIN items USING (content_id) WHERE uri LIKE '%cut.jpg'")) == 3
+    assert (
+        len(rows(store, "SELECT * FROM hashes JOIN items USING (content_id) WHERE uri LIKE '%cut.jpg'")) == 3
+    )
 
 
 def test_rescan_replaces_every_row(folder: Path, store: Path) -> None:
@@ -173,7 +180,9 @@ def test_rows_do_not_depend_on_order_or_workers(folder: Path, tmp_path: Path, wo
     assert one == other
 
 
-def _once(action: Callable[[multiprocessing.process.BaseProcess], None], name: str) -> Callable[[Progress], None]:
+def _once(
+    action: Callable[[multiprocessing.process.BaseProcess], None], name: str
+) -> Callable[[Progress], None]:
     """A progress callback that does something to the first child of that name, when work is under way."""
     done = False
 
@@ -251,13 +260,15 @@ def test_names_of_any_bytes_are_scanned(tmp_path: Path, store: Path, photos: Pat
     folder = tmp_path / "odd"
     folder.mkdir()
     for name in (b"latin \xe9\xff.png", b"new\nline.png", b"%41.png"):
-        shutil.copy(photos / "page.png", os.path.join(os.fsencode(folder), name))
+        shutil.copy(photos / "page.png", folder / os.fsdecode(name))
     assert scan(store, folder).files == 3
     assert set(statuses(store).values()) == {"done"}
     assert scan(store, folder).unchanged == 3
 
 
-def test_a_source_that_does_not_exist_is_an_error_before_anything_is_written(tmp_path: Path, store: Path) -> None:
+def test_a_source_that_does_not_exist_is_an_error_before_anything_is_written(
+    tmp_path: Path, store: Path
+) -> None:
     with pytest.raises(SourceError, match="nowhere"):
         scan(store, tmp_path / "nowhere")
 
