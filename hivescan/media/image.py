@@ -221,18 +221,20 @@ def _leash(limits: Limits, *, lenient: bool = False) -> Iterator[None]:
         except MemoryError as error:
             raise LimitError("decoding needs more memory than there is") from error
         except Exception as error:  # damaged files make the plugins raise nearly anything
-            raise DecodeError(_reason(error)) from error
+            raise _as_media_error(error) from error
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def _reason(error: Exception) -> str:
+def _as_media_error(error: Exception) -> MediaError:
     if isinstance(error, UnidentifiedImageError):
-        return "damaged: the header makes no sense"
+        return DecodeError("damaged: the header makes no sense")
     text = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
     if isinstance(error, EOFError) or "truncated" in text.lower():
-        return "truncated: the end of the picture is missing"
-    return f"damaged: {text}"
+        return DecodeError("truncated: the end of the picture is missing")
+    if text.lower().startswith(("unsupported", "unimplemented")):
+        return UnsupportedError(text)
+    return DecodeError(f"damaged: {text}")
 
 
 def _open(stream: IO[bytes], pillow: str, limits: Limits) -> tuple[Image.Image, int]:

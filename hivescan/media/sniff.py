@@ -238,6 +238,7 @@ def sniff(head: bytes, tail: bytes) -> Sniffed | None:
         or _base_media(head)
         or _zip(head)
         or _gzip(head)
+        or _old_tar(head)
         or _weak_picture(head, tail)
         or _stream(head)
         or _markup(head)
@@ -321,6 +322,15 @@ def _gzip(head: bytes) -> Sniffed | None:
     return _document("image/svg+xml-compressed") if _is_svg(start) else _archive("application/gzip")
 
 
+def _old_tar(head: bytes) -> Sniffed | None:
+    """Tar archives from before POSIX have no signature, but a checksum of their header."""
+    if len(head) < 512 or not re.fullmatch(rb"[0-7 ]{1,7}[\0 ]{1,2}", head[148:156]):
+        return None
+    total = sum(head[:148]) + sum(head[156:512]) + 8 * 0x20
+    stated = head[148:156].strip(b"\0 ")
+    return _archive("application/x-tar") if stated and int(stated, 8) == total else None
+
+
 def _weak_picture(head: bytes, tail: bytes) -> Sniffed | None:
     """Pictures whose signature is short: their headers must make sense too."""
     if head[:2] == b"BM" and len(head) >= 18 and struct.unpack_from("<I", head, 14)[0] in _BMP_HEADERS:
@@ -356,7 +366,7 @@ def _stream(head: bytes) -> Sniffed | None:
             return _video("video/mp2t")
     if _adts_frames(head) >= 3:
         return _audio("audio/aac")
-    if head[:1] == b"\xff" and _mpeg_frames(head, 0) >= 2:
+    if head[:1] == b"\xff" and (_mpeg_frames(head, 0) >= 2 or _mpeg_frame_length(head, 0) == len(head)):
         return _audio("audio/mpeg")
     if 0 < head.find(b"\x06\x0e\x2b\x34\x02\x05\x01\x01") < HEAD:  # MXF allows a run-in
         return _video("application/mxf")

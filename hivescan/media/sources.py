@@ -5,7 +5,7 @@ fsspec file system. Nothing is opened but manifests; sizes and times come from l
 """
 
 # Plain strings keep names of any bytes:
-# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH118, PTH119
+# ruff: noqa: PTH100, PTH116, PTH119
 
 from __future__ import annotations
 

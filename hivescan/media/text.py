@@ -33,7 +33,7 @@ def probe_text(head: bytes, tail: bytes) -> MediaInfo | None:
 
 def _encoding(head: bytes, tail: bytes) -> str | None:
     for bom, name in _BOMS:
-        if head.startswith(bom):
+        if head.startswith(bom) and _decodes(head, name):
             return name
     wide = _wide_encoding(head)
     if wide is not None:
@@ -42,6 +42,15 @@ def _encoding(head: bytes, tail: bytes) -> str | None:
         if len(part.translate(None, _CONTROLS)) != len(part):
             return None
     return "utf-8" if _is_utf8(head) and _is_utf8(tail) else "8-bit"
+
+
+def _decodes(head: bytes, encoding: str) -> bool:
+    """Whether the bytes are characters of that encoding, none of them a control."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head, final=False)
+    except UnicodeDecodeError:
+        return False
+    return not any(control in text for control in map(chr, _CONTROLS))
 
 
 def _wide_encoding(head: bytes) -> str | None:
