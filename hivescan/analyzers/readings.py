@@ -42,9 +42,9 @@ def activate(row: npt.NDArray[np.float32], activation: Activation) -> Row:
     values = row.astype(np.float64)
     if activation == "softmax":
         exponents = np.exp(values - values.max())
-        return exponents / exponents.sum()
-    if activation == "sigmoid":
-        return 1.0 / (1.0 + np.exp(-values))
+        values = exponents / exponents.sum()
+    elif activation == "sigmoid":
+        values = 1.0 / (1.0 + np.exp(-values))
     return values
 
 

@@ -5,15 +5,16 @@ Planning reads model cards only: no runtime is imported and no weights are neede
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Final
 
 from hivescan.analyzers import body_parts, embedding, nsfw, objects
 from hivescan.analyzers.base import AnalyzerSpec, DecoderAnalyzer, HostAnalyzer
-from hivescan.errors import UsageError
+from hivescan.analyzers.classifiers import Classifier, classifier_spec
+from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Device, Precision
-from hivescan.models.cards import load_cards
+from hivescan.models.cards import load_cards, models_folder
 from hivescan.models.fetch import obstacle
 from hivescan.models.schema import Card
 
@@ -29,39 +30,36 @@ _DECODER: Final = ("hashes", "null")
 
 
 def available() -> dict[str, AnalyzerSpec]:
-    """What every analyzer is, whether or not it can run now (:func:`missing` says)."""
+    """What every analyzer is, whether or not it can run now (:func:`missing` says).
+
+    A model that a user deployed (:func:`~hivescan.models.cards.models_folder`) is an analyzer of its own,
+    under the name of its card.
+    """
     specs = {name: _decoder_module(name).spec() for name in _DECODER}
-    for name, module in _HOST.items():
+    for name in (*_HOST, *_deployed()):
         cards = _cards(name)
         if cards:
-            specs[name] = module.spec(cards)
+            specs[name] = _spec(name, cards)
     return specs
 
 
 def missing(name: str) -> str | None:
     """One line why an analyzer cannot run on this machine, as far as can be told without trying."""
-    if name in _DECODER:
-        return None
-    _check(name)
-    reasons = {model: _obstacle(model) for model in _HOST[name].MODELS}
-    if any(reason is None for reason in reasons.values()):
+    reasons = {model: _obstacle(model) for model in _models(name)}
+    if not reasons or any(reason is None for reason in reasons.values()):
         return None
     return "; ".join(f"model {model}: {reason}" for model, reason in reasons.items())
 
 
 def models_off(name: str) -> dict[str, str]:
     """Models that an analyzer of several does without, each with one line why."""
-    if name in _DECODER or missing(name) is not None:
-        return {}
-    reasons = {model: _obstacle(model) for model in _HOST[name].MODELS}
-    return {model: reason for model, reason in reasons.items() if reason is not None}
+    reasons = {model: _obstacle(model) for model in _models(name)}
+    off = {model: reason for model, reason in reasons.items() if reason is not None}
+    return off if len(off) < len(reasons) else {}
 
 
 def models_of(name: str) -> tuple[Card, ...]:
     """The cards of the models that an analyzer would load."""
-    if name in _DECODER:
-        return ()
-    _check(name)
     return tuple(_cards(name))
 
 
@@ -70,11 +68,13 @@ def load(name: str, device: Device = "cpu", threads: int = 1, precision: Precisi
 
     Raises ``CatalogueError`` leaves (weights) and ``ModelUnhealthyError``.
     """
-    _check(name)
+    cards = _cards(name)
     if name in _DECODER:
         raise UsageError(f"analyzer {name} runs in the decode workers")
-    analyzer: HostAnalyzer = _HOST[name].load(_cards(name), device, threads, precision)
-    return analyzer
+    if name in _HOST:
+        analyzer: HostAnalyzer = _HOST[name].load(cards, device, threads, precision)
+        return analyzer
+    return Classifier(_spec(name, cards, precision), cards, device, threads, precision)
 
 
 def load_decoder(name: str) -> DecoderAnalyzer:
@@ -83,12 +83,6 @@ def load_decoder(name: str) -> DecoderAnalyzer:
         raise UsageError(f"there is no decoder analyzer {name!r}; there are {', '.join(_DECODER)}")
     analyzer: DecoderAnalyzer = _decoder_module(name).load()
     return analyzer
-
-
-def _check(name: str) -> None:
-    if name not in _HOST and name not in _DECODER:
-        names = ", ".join((*_DECODER, *_HOST))
-        raise UsageError(f"there is no analyzer {name!r}; there are {names}")
 
 
 def _decoder_module(name: str) -> ModuleType:
@@ -102,10 +96,43 @@ def _decoder_module(name: str) -> ModuleType:
     return hashes
 
 
+def _deployed() -> tuple[str, ...]:
+    own = [card for card in load_cards().values() if card.folder.parent == models_folder()]
+    names = tuple(card.name for card in own if card.heads or card.embedding)
+    for name in names:
+        if name in _HOST or name in _DECODER:
+            raise CatalogueError(
+                f"{models_folder() / name}: the name is taken by an analyzer; choose another"
+            )
+    return names
+
+
+def _models(name: str) -> tuple[str, ...]:
+    """The names of an analyzer's models, in the order of its rows."""
+    if name in _DECODER:
+        return ()
+    if name in _HOST:
+        models: tuple[str, ...] = _HOST[name].MODELS
+        return models
+    deployed = _deployed()
+    if name not in deployed:
+        raise UsageError(
+            f"there is no analyzer {name!r}; there are {', '.join((*_DECODER, *_HOST, *deployed))}"
+        )
+    return (name,)
+
+
+def _spec(name: str, cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
+    if name in _HOST:
+        spec: AnalyzerSpec = _HOST[name].spec(cards, precision)
+        return spec
+    return classifier_spec(name, 1, cards, precision)
+
+
 def _cards(name: str) -> list[Card]:
     """The cards of an analyzer's models that can be had; all of them where none can."""
     cards = load_cards()
-    known = [cards[model] for model in _HOST[name].MODELS if model in cards]
+    known = [cards[model] for model in _models(name) if model in cards]
     return [card for card in known if len(known) == 1 or obstacle(card) is None] or known
 
 

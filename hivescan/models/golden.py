@@ -23,27 +23,34 @@ from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card, Golden
 from hivescan.types import Findings, Pixels
 
-GOLDEN_INPUTS: Final = ("checks", "rings")
+GOLDEN_INPUTS: Final = ("checks", "balls")
+_BALLS: Final = ((152, 296, 584), (425, 616, 579), (857, 171, 307))
+"""Centre x, centre y, radius, in thousandths of the picture's sides."""
+_BALL_COLOURS: Final = ((90, 236), (50, 188), (40, 160))
+"""Dark and light of red, green and blue."""
 
 
 def golden_picture(name: str, width: int, height: int) -> Pixels:
     """A generated picture, ``uint8 [height, width, 3]``, from whole numbers only: the same everywhere.
 
-    ``checks``: two ramps and a chessboard; ``rings``: coloured rings around the centre.
+    ``checks``: two ramps and a chessboard. ``balls``: three shaded balls in warm colours, of which the
+    models here are less than sure, so that small changes show.
     """
     y, x = np.mgrid[0:height, 0:width].astype(np.int64)
     if name == "checks":
         red = x * 255 // max(1, width - 1)
         green = y * 255 // max(1, height - 1)
         blue = (x // 16 + y // 16) % 2 * 255
-    elif name == "rings":
-        squared = (2 * x - width) ** 2 + (2 * y - height) ** 2
-        red = squared * 4 // max(1, width) % 256
-        green = 255 - squared * 2 // max(1, width) % 256
-        blue = squared // max(1, width) % 256
+        planes = [red, green, blue]
+    elif name == "balls":
+        shade = np.zeros_like(x)
+        for centre_x, centre_y, radius in _BALLS:
+            squared = (x * 1000 // width - centre_x) ** 2 + (y * 1000 // height - centre_y) ** 2
+            shade = np.maximum(shade, 255 - squared * 255 // radius**2)
+        planes = [(dark * (255 - shade) + light * shade) // 255 for dark, light in _BALL_COLOURS]
     else:
         raise CatalogueError(f"no golden input is called {name!r}; there are {', '.join(GOLDEN_INPUTS)}")
-    return np.stack([red, green, blue], axis=-1).astype(np.uint8)
+    return np.stack(planes, axis=-1).astype(np.uint8)
 
 
 def golden_outputs(card: Card, backend: Backend, name: str) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ the remedy (``torchvision.ops.nms``, ``torchvision.io.decode_*``) raises an erro
 
 from __future__ import annotations
 
+import importlib
 import sys
 from functools import lru_cache
 from typing import Any, Final
@@ -28,7 +29,7 @@ _kept: list[Any] = []
 def import_torchvision() -> bool:
     """Import torchvision; returns whether the remedy was needed."""
     try:
-        import torchvision
+        importlib.import_module("torchvision")
     except RuntimeError as error:
         if _SYMPTOM not in str(error):
             raise
@@ -42,6 +43,5 @@ def import_torchvision() -> bool:
     for schema in _SCHEMAS:
         library.define(schema)  # type: ignore[no-untyped-call]
     _kept.append(library)
-    import torchvision  # noqa: F401
-
+    importlib.import_module("torchvision")
     return True

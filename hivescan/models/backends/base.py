@@ -94,9 +94,8 @@ def open_backend(
 def suggest_batch_size(card: Card, memory: int) -> int:
     """How many samples of the card's view fit into ``memory`` bytes beside the weights, a power of two.
 
-    A convolutional network or transformer holds about 40 times its input at its widest layers (measured
-    on EfficientNet-lite2, ResNet-50 and ViT-B/16: 14 to 38), so a sample is taken as 64 float32 copies
-    of its view, and half of the memory is left alone. From 1 to 256.
+    A sample is taken as 64 float32 copies of its view, several times what the widest layers of convolutional
+    networks and transformers hold of it at once; half of the memory is left alone. From 1 to 256.
     """
     if card.backend.max_batch is not None:
         return card.backend.max_batch

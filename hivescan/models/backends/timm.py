@@ -1,0 +1,70 @@
+"""timm networks in torch: the card names the architecture, the file holds the weights alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hivescan.errors import CatalogueError
+from hivescan.models.backends.base import Placement, Tensor, in_fixed_batches
+from hivescan.models.backends.torch_common import TorchPlace
+from hivescan.models.schema import Card
+
+
+class TimmBackend:
+    """Outputs ``logits`` and, before the classifier, ``features``."""
+
+    runtime = "timm"
+
+    def __init__(self, card: Card, path: Path, placement: Placement) -> None:
+        from hivescan.models.torchvision_remedy import import_torchvision
+
+        import_torchvision()
+        import timm
+
+        if card.backend.architecture is None:
+            raise CatalogueError(f"model {card.name}: backend timm needs an architecture")
+        unknown = set(card.backend.outputs) - {"logits", "features"}
+        if unknown:
+            raise CatalogueError(f"model {card.name}: timm has no output {unknown.pop()!r}")
+        state = read_state(card, path)
+        classes = len(card.vocabulary) or None
+        self._place = TorchPlace(card, placement)
+        self.device, self.batch_size = self._place.device, self._place.batch_size
+        self._outputs = card.backend.outputs
+        try:
+            settings = {} if classes is None else {"num_classes": classes}
+            model = timm.create_model(card.backend.architecture, pretrained=False, **settings)
+            model.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise CatalogueError(f"model {card.name}: {path.name} does not fit: {reason}") from None
+        self._model = self._place.settle(model)
+
+    def run(self, batch: Tensor) -> dict[str, Tensor]:
+        return in_fixed_batches(self._run, batch, self.batch_size)
+
+    def _run(self, batch: Tensor) -> dict[str, Tensor]:
+        with self._place.running():
+            pixels = self._place.tensor(batch)
+            features = self._model.forward_head(self._model.forward_features(pixels), pre_logits=True)
+            values = {"features": features}
+            if "logits" in self._outputs:
+                values["logits"] = self._model.get_classifier()(features)
+            return {name: self._place.array(values[name]) for name in self._outputs}
+
+
+def read_state(card: Card, path: Path) -> dict[str, Any]:
+    """The weights by name; no code in the file is run."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        import torch
+
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+    except Exception as error:  # the readers raise whatever they met
+        reason = str(error).partition("\n")[0]
+        raise CatalogueError(f"model {card.name}: {path.name} cannot be read: {reason}") from None

@@ -1,0 +1,198 @@
+"""A downloaded hub folder (an image classifier or a CLIP-like tower) → a card, to scan with.
+
+Reads ``config.json``, ``preprocessor_config.json`` and the header of ``model.safetensors``. What such a
+folder does not tell (what harm its classes mean, where it fails) is for its user to write into the card:
+all classes start as descriptive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from hivescan.errors import CatalogueError
+from hivescan.models.parse import CARD_FILE, read_card
+from hivescan.models.schema import Card
+
+_FILES: Final = ("config.json", "model.safetensors")
+_RESAMPLE: Final = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}
+"""Pillow's numbers, which preprocessor_config.json uses."""
+_TOP: Final = 5
+_MANY: Final = 20
+"""Heads of more classes keep the best few only."""
+
+
+def adopt_folder(folder: Path, name: str, target: Path) -> Card:
+    """Write the card of the model in ``folder`` to ``target/<name>/card.toml`` and read it back.
+
+    The weights stay where they are. Raises ``CatalogueError`` where the folder is not one that the
+    transformers backend can run.
+    """
+    folder = folder.resolve()
+    for needed in (*_FILES, "preprocessor_config.json"):
+        if not (folder / needed).is_file():
+            hint = "; pickled weights are not read" if needed == "model.safetensors" else ""
+            raise CatalogueError(f"{folder}: has no {needed}{hint}")
+    config = _json(folder / "config.json")
+    labels = _labels(config, folder)
+    home = target / name
+    if (home / CARD_FILE).exists():
+        raise CatalogueError(f"{home / CARD_FILE} exists already; choose another name or edit it")
+    home.mkdir(parents=True, exist_ok=True)
+    if labels:
+        (home / "classes.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+    text = "\n".join(
+        [
+            *_head_lines(folder, name, labels),
+            *_input_lines(_json(folder / "preprocessor_config.json"), folder, name),
+            *_backend_lines(labels),
+            *(line for file in _FILES for line in _file_lines(folder / file)),
+            *(_classifier_lines(labels) if labels else _tower_lines(config, name)),
+        ]
+    )
+    (home / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+    return read_card(home / CARD_FILE)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CatalogueError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise CatalogueError(f"{path}: is not a JSON object")
+    return value
+
+
+def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
+    """The classes of a classifier in order; none for a tower."""
+    architectures = " ".join(config.get("architectures") or [])
+    if "ForImageClassification" not in architectures:
+        if "vision_config" in config:
+            return []
+        raise CatalogueError(f"{folder}: {architectures or 'its network'} is no image classifier and no CLIP")
+    if config.get("problem_type") == "multi_label_classification":
+        raise CatalogueError(f"{folder}: its classes do not exclude one another, which is not supported")
+    named = config.get("id2label") or {}
+    labels = [" ".join(str(named[key]).split()) for key in sorted(named, key=int)]
+    if not labels or len(set(labels)) != len(labels) or not all(labels):
+        raise CatalogueError(f"{folder}: config.json does not name its classes one by one (id2label)")
+    return labels
+
+
+def _quoted(text: object) -> str:
+    """A TOML basic string, which JSON's escapes fit into."""
+    return json.dumps(str(text), ensure_ascii=False)
+
+
+def _head_lines(folder: Path, name: str, labels: list[str]) -> list[str]:
+    return [
+        f"name = {_quoted(name)}",
+        f"title = {_quoted(folder.name)}",
+        f"task = {_quoted('image classification' if labels else 'image embedding')}",
+        "revision = 1",
+        'consumes = ["image", "video"]',
+        *(['vocabulary = "classes.txt"'] if labels else []),
+        'intended_use = "As its makers say; not written down yet."',
+        'weaknesses = ["Not known: this card was made from the model\'s folder alone."]',
+        "",
+        "[licence]",
+        'spdx = "NOASSERTION"',
+        f"url = {_quoted(folder.as_uri())}",
+        'notice = "See the model\'s own README."',
+        "",
+    ]
+
+
+def _input_lines(settings: Mapping[str, Any], folder: Path, name: str) -> list[str]:
+    size = settings.get("size")
+    crop = settings.get("crop_size") if settings.get("do_center_crop") else None
+    if not settings.get("do_resize", True) or size is None:
+        raise CatalogueError(f"{folder}: preprocessor_config.json does not say a size")
+    if isinstance(size, int):
+        size = {"shortest_edge": size} if crop is not None else {"height": size, "width": size}
+    if "shortest_edge" in size:
+        resize, resize_to = "cover", int(size["shortest_edge"])
+    elif "height" in size and size["height"] == size.get("width"):
+        resize, resize_to = "stretch", int(size["height"])
+    else:
+        raise CatalogueError(f"{folder}: preprocessor_config.json resizes to {size}, which is not supported")
+    width = height = resize_to
+    if isinstance(crop, int):
+        width = height = crop
+    elif crop is not None:
+        width, height = int(crop["width"]), int(crop["height"])
+    resample = _RESAMPLE.get(int(settings.get("resample", 2)))
+    if resample is None:
+        raise CatalogueError(f"{folder}: preprocessor_config.json asks for another filter than Pillow's")
+    scale = float(settings.get("rescale_factor", 1 / 255)) if settings.get("do_rescale", True) else 1.0
+    normalize = settings.get("do_normalize", True)
+    mean = [float(v) for v in settings["image_mean"]] if normalize else [0.0] * 3
+    std = [float(v) for v in settings["image_std"]] if normalize else [1.0] * 3
+    return [
+        "[input]",
+        'layout = "NCHW"',
+        'channels = "RGB"',
+        f"scale = {scale!r}",
+        f"mean = {mean}",
+        f"std = {std}",
+        "",
+        "[[views]]",
+        f"name = {_quoted(name)}",
+        f"width = {width}",
+        f"height = {height}",
+        f"resize = {_quoted(resize)}",
+        f"resize_to = {resize_to}",
+        f"resample = {_quoted(resample)}",
+        "",
+    ]
+
+
+def _backend_lines(labels: list[str]) -> list[str]:
+    output = "logits" if labels else "image_embeds"
+    return [
+        "[backend]",
+        'kind = "transformers"',
+        'file = "model.safetensors"',
+        f"outputs = [{_quoted(output)}]",
+        "",
+    ]
+
+
+def _file_lines(path: Path) -> list[str]:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return [
+        "[[files]]",
+        f"name = {_quoted(path.name)}",
+        f'sha256 = "{digest}"',
+        f"size = {path.stat().st_size}",
+        f'source = {{ kind = "local", path = {_quoted(path)} }}',
+        "",
+    ]
+
+
+def _classifier_lines(labels: list[str]) -> list[str]:
+    return [
+        "[[heads]]",
+        'name = "classes"',
+        'group = "custom"',
+        'output = "logits"',
+        'activation = "softmax"',
+        'polarity = "descriptive"',
+        *([f"top = {_TOP}"] if len(labels) > _MANY else []),
+    ]
+
+
+def _tower_lines(config: Mapping[str, Any], name: str) -> list[str]:
+    vision = config["vision_config"]
+    dimensions = config.get("projection_dim") or vision.get("projection_dim") or vision["hidden_size"]
+    return [
+        "[embedding]",
+        f"space = {_quoted(f'{name}/1')}",
+        f"dimensions = {int(dimensions)}",
+        'output = "image_embeds"',
+    ]
