@@ -156,7 +156,8 @@ class MadeStore:
         self._add(
             "runs", run_id=self.run_id, command=self.command, status=status, started_at=self.at,
             recorded_at=self.at, ended_at=self.at if status == "done" else None, complete_sources=["/"],
-            files=len(self.rows["files"]), failed=0, details=json.dumps(details or {}),
+            files=len(self.rows["files"]), failed=0,
+            details=json.dumps({"config": {"sources": ["/"]}} | dict(details or {})),
         )  # fmt: skip
         store = open_store(self.path, create=True)
         writer = StoreWriter(store, self.run_id)

@@ -69,16 +69,19 @@ class ChainCoverage:
 
 @dataclass(frozen=True)
 class ListMatched:
-    """A hash list and the newest run that matched it. ``name`` may be None in foreign stores.
+    """A hash list and the run that speaks for it: the newest that compared all files to its end.
 
-    ``later`` counts items of the report whose content was first read after that run began: they were
-    not compared with this list.
+    Where no run did, it is the newest of all: ``complete`` is false where that did not run to its end,
+    ``selective`` is true where it compared some of the files only. ``later`` counts items of the report
+    whose content was first read after the run began: they were not compared with this list.
     """
 
     list_id: str
     name: str | None
+    entries: int | None
     matched_at: datetime
     complete: bool
+    selective: bool
     later: int
 
 
@@ -146,11 +149,8 @@ def coverage(
             WHERE status IN ('failed', 'partial', 'skipped') GROUP BY ALL ORDER BY 3 DESC, 1, 2 LIMIT 20"""
     ).fetchall()
     shown = [head for head in heads if not wanted or head.head in wanted]
-    runs, unfinished, details = _row(
-        connection,
-        """SELECT count(*), count(*) FILTER (status <> 'done'), arg_max(details, started_at)
-           FROM runs WHERE command <> 'hash-match'""",
-    )
+    runs = _runs(connection)
+    scans = [run for run in runs if run.sources is not None]
     return Coverage(
         items=sum(statuses.values()),
         in_store=_row(connection, "SELECT count(*) FROM items")[0],
@@ -171,10 +171,10 @@ def coverage(
         reasons=tuple(Reason(*row) for row in reasons),
         chains=_chains(connection, shown, types),
         undeclared=_undeclared(connection, wanted),
-        lists=_lists(connection),
-        runs=runs,
-        unfinished_runs=unfinished,
-        off=json.loads(details).get("off", {}) if details else {},
+        lists=_lists(connection, runs),
+        runs=len(scans),
+        unfinished_runs=_unfinished(scans),
+        off=scans[-1].details.get("off") or {} if scans else {},
     )
 
 
@@ -239,25 +239,71 @@ def _undeclared(connection: duckdb.DuckDBPyConnection, wanted: Sequence[str]) ->
     return tuple(Undeclared(*row) for row in rows)
 
 
-def _lists(connection: duckdb.DuckDBPyConnection) -> tuple[ListMatched, ...]:
-    """Lists are named in the details of the runs that matched them, also where nothing matched."""
-    newest: dict[str, tuple[str | None, datetime, bool]] = {}
-    for status, started_at, details in connection.execute(
-        "SELECT status, started_at, details FROM runs WHERE details IS NOT NULL ORDER BY started_at"
+@dataclass(frozen=True)
+class _Run:
+    """``sources`` is None for runs that scanned nothing, such as matching what is stored."""
+
+    done: bool
+    started_at: datetime
+    sources: frozenset[str] | None
+    details: Mapping[str, Any]
+
+
+def _runs(connection: duckdb.DuckDBPyConnection) -> list[_Run]:
+    """All runs, the oldest first."""
+    runs = []
+    for status, started_at, text in connection.execute(
+        "SELECT status, started_at, details FROM runs ORDER BY started_at, run_id"
     ).fetchall():
-        for known in json.loads(details).get("lists") or []:
-            newest[known["list_id"]] = (known.get("name"), started_at, status == "done")
+        details = json.loads(text) if text else {}
+        sources = (details.get("config") or {}).get("sources")
+        scanned = None if sources is None else frozenset(sources)
+        runs.append(_Run(status == "done", started_at, scanned, details))
+    return runs
+
+
+def _unfinished(scans: Sequence[_Run]) -> int:
+    """Scans that did not end, unless a later one walked the same sources to their end."""
+    count = 0
+    walked: frozenset[str] = frozenset()
+    for run in reversed(scans):
+        if run.done:
+            walked |= run.sources or frozenset()
+        elif not (run.sources or frozenset()) <= walked:
+            count += 1
+    return count
+
+
+def _lists(connection: duckdb.DuckDBPyConnection, runs: Sequence[_Run]) -> tuple[ListMatched, ...]:
+    """Lists are named in the details of the runs that matched them, also where nothing matched."""
+    speaking: dict[str, tuple[bool, _Run, Mapping[str, Any], bool]] = {}
+    for run in runs:
+        for key, selective in (("lists", False), ("lists_on_selection", True)):
+            for known in run.details.get(key) or ():
+                whole = run.done and not selective
+                before = speaking.get(known["list_id"])
+                if before is None or whole >= before[0]:
+                    speaking[known["list_id"]] = (whole, run, known, selective)
     return tuple(
-        ListMatched(list_id, name, at, complete, _items_read_after(connection, at))
-        for list_id, (name, at, complete) in newest.items()
+        ListMatched(
+            list_id=list_id,
+            name=known.get("name"),
+            entries=sum(known["entries"].values()) if known.get("entries") else None,
+            matched_at=run.started_at,
+            complete=run.done,
+            selective=selective,
+            later=_items_read_after(connection, run.started_at),
+        )
+        for list_id, (_, run, known, selective) in speaking.items()
     )
 
 
 def _items_read_after(connection: duckdb.DuckDBPyConnection, at: datetime) -> int:
+    """Items without a content (never read) count too: they were compared with nothing."""
     row = connection.execute(
-        f"""SELECT count(*) FROM {SELECTION}
-            JOIN (SELECT content_id, created_at AS read_at FROM contents) USING (content_id)
-            WHERE read_at > ?""",
+        f"""SELECT count(*) FROM {SELECTION} s
+            LEFT JOIN (SELECT content_id, created_at AS read_at FROM contents) c USING (content_id)
+            WHERE c.read_at IS NULL OR c.read_at > ?""",
         [at],
     ).fetchone()
     assert row is not None

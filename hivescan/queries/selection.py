@@ -26,8 +26,9 @@ def create_selection(
     """Create the temporary table ``selection``.
 
     ``where`` is a SQL condition over the columns of ``items``; it is part of one SELECT and cannot
-    write. ``since`` keeps items of which an analysis ended, a match was found, or a read failed, at
-    that time or later. Raises QueryError with one line where the condition is wrong.
+    write. ``since`` keeps files that were first seen or changed, of which an analysis ended, a match was
+    found, or a read failed, at that time or later: a known content that comes back under another name is
+    news, although nothing was analyzed. Raises QueryError with one line where the condition is wrong.
     """
     import duckdb
 
@@ -39,9 +40,7 @@ def create_selection(
                 SELECT content_id FROM analyses WHERE finished_at >= $since
                 UNION SELECT content_id FROM matches WHERE matched_at >= $since)
             SELECT * FROM ({query}) chosen
-            WHERE content_id IN (SELECT content_id FROM active)
-                OR (content_id IS NULL AND uri IN (
-                    SELECT uri FROM files WHERE content_id IS NULL AND observed_at >= $since))"""
+            WHERE observed_at >= $since OR content_id IN (SELECT content_id FROM active)"""
     parameters = {"since": since} if since is not None else None
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {SELECTION} AS {query}", parameters)

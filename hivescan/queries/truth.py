@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from csv import reader as read_lines
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,9 +79,9 @@ def _read(path: Path) -> tuple[pa.Table, str]:
     from pyarrow import csv
 
     try:
-        header = path.open(encoding="utf-8-sig").readline()
         delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        columns = [name.strip().strip('"') for name in header.rstrip("\r\n").split(delimiter)]
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            columns = next(read_lines(file, delimiter=delimiter), [])
         table = csv.read_csv(
             path,
             parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),

@@ -322,12 +322,14 @@ def _lists(lists: Sequence[ListMatched]) -> Iterator[Block]:
     yield Heading("Hash lists", f"{len(lists):,} matched")
     for known in lists:
         name = f"{known.name} ({known.list_id[:12]})" if known.name else known.list_id[:12]
-        yield Line(
-            f"{name}, {moment(known.matched_at)}" + ("" if known.complete else ", did not run to its end"),
-            Tone.NORMAL if known.complete else Tone.ALERT,
-        )
+        entries = "" if known.entries is None else f", {count(known.entries, 'entry')}"
+        yield Line(f"{name}{entries}, matched {moment(known.matched_at)}")
+        if not known.complete:
+            yield Line("this run did not reach its end: not all files were compared", Tone.ALERT)
+        if known.selective:
+            yield Line("only some of the files were compared with it", Tone.ALERT)
         if known.later:
-            yield Line(f"{count(known.later, 'file')} came later and were not compared with it", Tone.ALERT)
+            yield Line(f"{count(known.later, 'file')} unread or read later: not compared with it", Tone.ALERT)
 
 
 def moment(at: datetime) -> str:

@@ -33,6 +33,10 @@ def write_private(path: Path, data: str | bytes) -> None:
     """Write the file whole, readable by its owner alone (mode 0600); UsageError where that fails."""
     content = data.encode() if isinstance(data, str) else data
     try:
+        if path.exists() and not path.is_file():
+            # A pipe or a device takes the bytes; there is nothing to replace.
+            path.write_bytes(content)
+            return
         # mkstemp makes the file with mode 0600; the rename puts it there whole or not at all.
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

@@ -1,0 +1,283 @@
+"""What a report says of a store whose rows are known."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hivescan.errors import QueryError, UsageError
+from hivescan.queries.aggregate import Mean, parse_aggregate
+from hivescan.queries.spans import Span
+from hivescan.report import Report, ReportOptions, report
+from hivescan.report.model import AlgorithmMatch, Finding
+from hivescan.store.store import Store
+from tests.made_stores import START, MadeStore, Scores
+
+
+def declared(path: Path, **columns: object) -> MadeStore:
+    m = MadeStore(path, **columns)  # type: ignore[arg-type]
+    m.head("opennsfw/nsfw", harmful=["nsfw"], benign=["sfw"], chain="nsfw")
+    m.head("nsfwjs/nsfw", harmful=["porn", "sexy"], benign=["neutral"], chain="nsfw", validated=False)
+    m.head("lite/gun", harmful=["gun"], benign=["no_gun"], chain="objects")
+    m.head("lite/scene", descriptive=["beach", "street"], chain="objects")
+    return m
+
+
+def nsfw(first: float, porn: float | None = None, sexy: float = 0.0) -> dict[str, dict[str, float]]:
+    scores = {"opennsfw/nsfw": {"nsfw": first, "sfw": 1 - first}}
+    if porn is not None:
+        scores["nsfwjs/nsfw"] = {"porn": porn, "sexy": sexy, "neutral": 1 - porn - sexy}
+    return scores
+
+
+def gun(score: float) -> Scores:
+    return {"lite/gun": {"gun": score, "no_gun": 1 - score}}
+
+
+def findings(made: Report, head: str, polarity: str = "harmful") -> tuple[Finding, ...]:
+    sections = [s for s in made.heads if (s.head, s.polarity) == (head, polarity)]
+    return sections[0].findings if sections else ()
+
+
+def test_harmful_classes_of_a_sample_add_up(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    m.file("/sum.jpg", [nsfw(0.2, porn=0.5, sexy=0.45)])
+    m.file("/not.jpg", [nsfw(0.2, porn=0.5, sexy=0.35)])
+    made = report(m.done())
+    (found,) = findings(made, "nsfw")
+    assert (found.uri, found.score, found.label) == ("/sum.jpg", 0.95, "porn")
+    assert made.flagged_files == 1
+
+
+def test_they_add_up_within_a_sample_and_not_across_samples(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    samples = [nsfw(0, porn=0.6), nsfw(0, porn=0.0, sexy=0.6)]
+    m.file("/clip.mp4", samples, media_type="video", step_ms=1000)
+    assert report(m.done()).heads == ()
+
+
+def test_models_that_disagree_are_both_shown(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    m.file("/a.jpg", [nsfw(0.15, porn=0.95)])
+    m.file("/b.jpg", [nsfw(0.92)])
+    made = report(m.done())
+    a, b = findings(made, "nsfw")
+    assert [(s.model, s.score) for s in a.models] == [("nsfwjs", 0.95), ("opennsfw", 0.15)]
+    assert a.disagreement == pytest.approx(0.8)
+    assert b.disagreement is None, "one model alone cannot disagree"
+    assert not made.heads[0].validated
+
+
+def test_a_stored_score_reaches_its_own_threshold(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    m.file("/a.jpg", [gun(0.9)])
+    m.file("/b.jpg", [gun(0.8999)])
+    assert [f.uri for f in findings(report(m.done()), "gun")] == ["/a.jpg"]
+
+
+def test_the_spans_of_a_video_are_where_it_reaches_the_threshold(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    scores = [0.1] * 5 + [0.95] * 4 + [0.1, 0.9, 0.1]
+    m.file("/clip.mp4", [gun(s) for s in scores], media_type="video", step_ms=1000)
+    m.file("/still.jpg", [gun(0.97)])
+    m.file("/pages.tiff", [gun(0.1), gun(0.91), gun(0.92)])
+    still, clip, pages = findings(report(m.done()), "gun")
+    assert clip.spans == (Span(5000, 9000, 5, 8), Span(10000, 11000, 10, 10))
+    assert still.spans == ()
+    assert pages.spans == (Span(None, None, 1, 2),)
+
+
+def test_only_models_that_flag_the_file_say_where(tmp_path: Path) -> None:
+    """By three seconds in a row one model flags; the other's single peak is no place."""
+    m = declared(tmp_path / "s")
+    samples = [nsfw(0.95, porn=0.0)] * 4 + [nsfw(0.0, porn=0.99)]
+    m.file("/clip.mp4", samples, media_type="video", step_ms=1000)
+    made = report(m.done(), ReportOptions(aggregate=parse_aggregate("consecutive:3s")))
+    (found,) = findings(made, "nsfw")
+    assert found.spans == (Span(0, 4000, 0, 3),)
+
+
+def test_aggregation_decides_and_labels_follow_it(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    m.file("/clip.mp4", [gun(1.0), gun(0.0)], media_type="video", step_ms=1000)
+    store = m.done()
+    assert len(findings(report(store), "gun")) == 1
+    assert findings(report(store, ReportOptions(aggregate=Mean())), "gun") == ()
+    (found,) = findings(report(store, ReportOptions(aggregate=Mean(), threshold=0.5)), "gun")
+    assert found.score == 0.5
+    assert found.models[0].labels[0].score == 0.5
+
+
+def test_thresholds_of_single_heads_and_a_choice_of_heads(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    m.file("/a.jpg", [{**nsfw(0.85), **gun(0.85)}])
+    store = m.done()
+    made = report(store, ReportOptions(head_thresholds={"gun": 0.8}))
+    assert [(s.head, s.threshold) for s in made.heads] == [("gun", 0.8)]
+    made = report(store, ReportOptions(threshold=0.5, heads=("nsfw",)))
+    assert [s.head for s in made.heads] == ["nsfw"]
+    assert {chain.model for chain in made.coverage.chains} == {"opennsfw", "nsfwjs"}
+    for options in (ReportOptions(heads=("guns",)), ReportOptions(head_thresholds={"guns": 0.5})):
+        with pytest.raises(UsageError, match="no head 'guns' in this store: it knows gun, nsfw, scene"):
+            report(store, options)
+
+
+def test_benign_descriptive_and_undeclared_classes_are_listed_when_asked_for(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    scene = {"lite/scene": {"beach": 0.95, "(other)": 0.05}}
+    m.file("/a.jpg", [{**gun(0.02), **scene, "opennsfw/nsfw": {"novel": 0.99}}])
+    store = m.done()
+    made = report(store)
+    assert (made.heads, made.flagged_files) == ((), 0)
+    assert [u.label for u in made.coverage.undeclared] == ["novel"]
+    made = report(store, ReportOptions(all_classes=True))
+    assert [(s.head, s.polarity, s.findings[0].label) for s in made.heads] == [
+        ("gun", "benign", "no_gun"),
+        ("nsfw", "undeclared", "novel"),
+        ("scene", "descriptive", "beach"),
+    ]
+    assert made.flagged_files == 0, "what is not harmful is listed, not flagged"
+    assert not made.has_findings
+
+
+def test_copies_of_one_content_are_all_reported(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    m.file("/a.jpg", [gun(0.95)])
+    m.file("/copy.jpg", content="/a.jpg")
+    made = report(m.done())
+    assert [f.uri for f in findings(made, "gun")] == ["/a.jpg", "/copy.jpg"]
+    assert made.flagged_files == 2
+
+
+def test_a_video_with_many_matching_frames_is_one_row_with_spans(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    video = m.file("/clip.mp4", [gun(0.1)] * 400, media_type="video", step_ms=1000)
+    m.match(video, "entry-1", seconds=[*range(20, 320), 350], distance=12)
+    m.match(video, "entry-1", seconds=[330], distance=4)
+    m.match(video, "entry-1", algorithm="md5", max_distance=0)
+    m.match(video, "entry-2", algorithm="sha1", max_distance=0, classification="A1")
+    made = report(m.done())
+    assert (made.matched_files, made.match_rows) == (1, 2)
+    exact, frames = sorted(made.matches, key=lambda match: len(match.algorithms))
+    assert (exact.entry_id, exact.classification, exact.spans) == ("entry-2", "A1", ())
+    assert frames.algorithms == (AlgorithmMatch("md5", 0, 0, 1), AlgorithmMatch("pdq", 4, 31, 302))
+    assert [(s.start_ms, s.end_ms) for s in frames.spans] == [
+        (20_000, 320_000),
+        (330_000, 331_000),
+        (350_000, 351_000),
+    ]
+
+
+def test_matches_with_harmless_entries_are_counted_and_listed_when_asked_for(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    known_good = m.file("/system.png", [gun(0.1)])
+    m.match(known_good, "nsrl-1", algorithm="md5", max_distance=0, polarity="benign")
+    disputed = m.file("/disputed.png", [gun(0.1)])
+    m.match(disputed, "entry-9", algorithm="md5", max_distance=0, polarity="disputed")
+    store = m.done()
+    made = report(store)
+    assert [match.uri for match in made.matches] == ["/disputed.png"]
+    assert (made.matched_files, made.harmless_matches) == (1, 1)
+    assert len(report(store, ReportOptions(all_classes=True)).matches) == 2
+
+
+def test_since_keeps_what_was_analyzed_or_matched_then(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    old = declared(path)
+    known = old.file("/old.jpg", [gun(0.95)])
+    old.file("/older.jpg", [gun(0.95)])
+    old.unreadable("/locked.jpg", "permission denied")
+    old.done()
+    new = declared(path, at=START + timedelta(days=2), run_id="run-2")
+    new.file("/new.jpg", [gun(0.95)])
+    store = new.done()
+    since = ReportOptions(since=START + timedelta(days=1))
+    made = report(store, since)
+    assert [f.uri for f in findings(made, "gun")] == ["/new.jpg"]
+    assert (made.coverage.items, made.coverage.in_store) == (1, 4)
+    matching = MadeStore(path, at=START + timedelta(days=3), run_id="run-3", command="hash-match")
+    matching.match(known, "entry")
+    matching.done()
+    assert {f.uri for f in findings(report(store, since), "gun")} == {"/new.jpg", "/old.jpg"}
+    assert report(store, ReportOptions(since=START)).coverage.failed == 1
+
+
+def test_a_condition_and_groups_use_the_users_own_columns(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    first = m.file("/a.jpg", [gun(0.95)], user_id="anna", likes=3)
+    m.file("/b.jpg", [gun(0.1)], user_id="anna", likes=30)
+    m.file("/c.zip", media_type="archive", probe="unopened", user_id="bob")
+    m.file("/d.jpg", [gun(0.1)])
+    m.match(first, "entry")
+    store = m.done()
+    groups = report(store, ReportOptions(group_by="USER_ID")).groups
+    assert groups is not None
+    assert groups.column == "user_id"
+    assert [(g.value, g.files, g.matched, g.flagged, g.not_fully_seen) for g in groups.rows] == [
+        ("anna", 2, 1, 1, 0),
+        ("bob", 1, 0, 0, 1),
+        (None, 1, 0, 0, 0),
+    ]
+    assert report(store, ReportOptions(where="likes > 10")).coverage.items == 1
+    with pytest.raises(UsageError, match=r"items have no column 'user': they have uri, .*user_id"):
+        report(store, ReportOptions(group_by="user"))
+    with pytest.raises(QueryError, match=r'^--where: .*"dislikes" not found'):
+        report(store, ReportOptions(where="dislikes > 10"))
+
+
+def test_a_limit_cuts_rows_and_never_totals(tmp_path: Path) -> None:
+    m = declared(tmp_path / "s")
+    for n in range(5):
+        content = m.file(f"/{n}.jpg", [gun(0.95 - n / 100)], user_id=n)
+        m.match(content, f"entry-{n}")
+    made = report(m.done(), ReportOptions(limit=2, group_by="user_id"))
+    assert (len(made.matches), made.match_rows, made.matched_files) == (2, 5, 5)
+    (section,) = made.heads
+    assert [f.uri for f in section.findings] == ["/0.jpg", "/1.jpg"]
+    assert (section.files, section.labels[0].files, made.flagged_files) == (5, 5, 5)
+    assert made.groups is not None
+    assert (len(made.groups.rows), made.groups.total) == (2, 5)
+
+
+def test_an_empty_store_has_no_findings_and_no_coverage(tmp_path: Path) -> None:
+    made = report(MadeStore(tmp_path / "s").done())
+    assert (made.coverage.items, made.coverage.in_store, made.heads, made.matches) == (0, 0, (), ())
+
+
+def _random_store(path: Path, seed: int) -> tuple[Store, dict[str, list[Scores]]]:
+    random.seed(seed)
+    m = declared(path)
+    files: dict[str, list[Scores]] = {}
+    for n in range(25):
+        samples: list[Scores] = []
+        for _ in range(random.choice([1, 1, 4, 7])):
+            a, b, c, d = (round(random.random(), 2) for _ in range(4))
+            scores = {**nsfw(a, porn=round(b * (1 - c), 4), sexy=round(c * (1 - b), 4)), **gun(d)}
+            samples.append({k: v for k, v in scores.items() if random.random() > 0.1 or k == "lite/gun"})
+        files[f"/{n}"] = samples
+        timed = len(samples) > 1
+        m.file(f"/{n}", samples, media_type="video" if timed else "image", step_ms=1000 if timed else None)
+    return m.done(), files
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_report_says_what_a_plain_loop_over_all_scores_says(tmp_path: Path, seed: int) -> None:
+    store, files = _random_store(tmp_path / "s", seed)
+    harmful = {"opennsfw/nsfw": ["nsfw"], "nsfwjs/nsfw": ["porn", "sexy"], "lite/gun": ["gun"]}
+    threshold = 0.8
+    for text in ("max", "count:2"):
+        expected: dict[tuple[str, str], float] = {}
+        for uri, samples in files.items():
+            for name, labels in harmful.items():
+                sums = [round(sum(s[name][x] for x in labels), 6) for s in samples if name in s]
+                if sums:
+                    rank = min(len(sums), 1 if text == "max" else 2)
+                    key = (uri, name.split("/")[1])
+                    expected[key] = max(expected.get(key, 0.0), sorted(sums)[-rank])
+        made = report(store, ReportOptions(threshold=threshold, aggregate=parse_aggregate(text)))
+        found = {(f.uri, f.head): f.score for section in made.heads for f in section.findings}
+        assert found == {key: pytest.approx(s) for key, s in expected.items() if s >= threshold}
+        assert made.flagged_files == len({uri for uri, _ in found})
