@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -255,3 +256,20 @@ def test_any_value_anywhere_gives_a_card_or_one_clear_error(name: str, choice: A
 def test_a_local_path_that_cannot_be_is_refused(make_card: CardMaker, path: str) -> None:
     with pytest.raises(CatalogueError, match=r"files\[0\]\.source\.path: "):
         make_card({"net.bin": (b"x", f'{{ kind = "local", path = "{path}" }}')})
+
+
+def test_the_docs_explain_every_key_that_a_card_has() -> None:
+    docs = bundled_folder().parent / "docs" / "models.md"
+    text = docs.read_text(encoding="utf-8")
+    reader = Path(catalogue.__file__).with_name("parse.py").read_text(encoding="utf-8")
+    methods = "text|choice|integer|number|flag|texts|numbers|tables?|has"
+    keys = re.findall(rf'\.(?:optional_)?(?:{methods})\("(\w+)"', reader)
+    assert len(set(keys)) > 40
+    named = set(re.findall(r"\w+", text))
+    assert [key for key in keys if key not in named] == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_docs_list_every_shipped_model(name: str) -> None:
+    text = (bundled_folder().parent / "docs" / "models.md").read_text(encoding="utf-8")
+    assert f"| `{name}` |" in text
