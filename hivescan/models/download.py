@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from hivescan import __version__
 from hivescan.errors import WeightsCorruptError, WeightsMissingError
 
 CHUNK = 1 << 18
@@ -70,7 +69,7 @@ def _get(url: str, part: Path, size: int, progress: Callable[[int], None], token
     if have > size:
         part.unlink()
         have = 0
-    request = urllib.request.Request(url, headers={"User-Agent": f"hivescan/{__version__}"})  # noqa: S310
+    request = urllib.request.Request(url, headers={"User-Agent": "hivescan"})  # noqa: S310
     if token:
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     if have:
