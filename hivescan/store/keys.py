@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,11 +20,8 @@ def hash_rows(rows: pa.Table, columns: Sequence[str]) -> Keys:
     """One number a row over the named columns. Comparable within this process only."""
     if not rows.num_rows:
         return NO_KEYS
-    import duckdb
-
     listed = ", ".join(f'"{column}"' for column in columns)
-    with duckdb.connect() as connection:
-        connection.execute("SET preserve_insertion_order = true")
+    with _database().cursor() as connection:
         connection.register("rows", rows.select(list(columns)))
         found = connection.execute(f"SELECT hash({listed}) AS key FROM rows").fetchnumpy()["key"]
     return np.asarray(found, dtype=np.uint64)
@@ -33,3 +32,9 @@ def among(keys: Keys, others: Keys) -> npt.NDArray[np.bool_]:
     if not others.size:
         return np.zeros(keys.shape, np.bool_)
     return np.isin(keys, others)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """An empty database that lends its hash function; making one takes longer than most of its work."""
+    return duckdb.connect()

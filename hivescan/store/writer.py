@@ -102,7 +102,7 @@ class StoreWriter:
         """Every result row has its attempt in this commit, and this run makes each attempt once."""
         ledger = tables.get("analyses", TABLES["analyses"].empty_table())
         attempts = hash_rows(ledger, _ATTEMPT)
-        if np.unique(attempts).size < attempts.size or among(attempts, self._attempts).any():
+        if (np.diff(np.sort(attempts)) == 0).any() or among(attempts, self._attempts).any():
             raise StoreError(f"run {self.run_id} brings the same attempt (content and chain) a second time")
         for name in RESULT_TABLES:
             if name in tables and not among(hash_rows(tables[name], _ATTEMPT), attempts).all():
