@@ -24,7 +24,7 @@ from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig, Verify
 from hivescan.scan.contents import ChainState, ContentRun, content_row, ledger_row
 from hivescan.scan.hosting import Hosting, Waiting
-from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip
+from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip, Started
 from hivescan.scan.plan import PROBE_FINGERPRINT, Planner
 from hivescan.scan.pool import Assignment, Pool, Worker
 from hivescan.scan.rows import ResultRows
@@ -233,6 +233,10 @@ class Coordinator:
             self._lose(worker, None)
             return
         worker.deadline = None
+        if isinstance(message, Started):
+            assert self._pool is not None
+            self._pool.has_started(worker)
+            return
         doing = self._doing[message.job]
         if isinstance(message, Probed):
             self._identified(message, doing)
@@ -394,10 +398,11 @@ class Coordinator:
     def _lose(self, worker: Worker, reason: str | None) -> None:
         """A worker is dead or hung: its current file is marked, its other ones go back into the queue."""
         assert self._pool is not None
+        begun = worker.started
         lost, code = self._pool.replace(worker)
         why = MediaError(reason or describe_exit(code), retryable=True)
         for i, assignment in enumerate(lost):
-            if i == 0:
+            if i == 0 and begun:
                 self._fail(assignment, why)
             else:
                 doing = self._doing.pop(assignment.job.job)

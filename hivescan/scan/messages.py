@@ -70,6 +70,11 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Started:
+    """The worker has loaded its libraries and begins with its first job."""
+
+
+@dataclass(frozen=True)
 class Probed:
     """The file's digests and type; ``error`` where either could not be had.
 

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from hivescan.errors import HivescanError
 from hivescan.scan.arena import Arena
 from hivescan.scan.messages import Job
 from hivescan.scan.start import starting
@@ -22,6 +23,8 @@ from hivescan.types import Limits
 
 _SLOWEST_READ = 5 * 1024**2
 """Bytes a second below which a disk is taken for hung while a file is hashed."""
+
+_MOST_STILLBORN = 3
 
 
 @dataclass
@@ -44,6 +47,7 @@ class Worker:
     pipe: Connection
     jobs: deque[Assignment] = field(default_factory=deque)
     deadline: float | None = None
+    started: bool = False
 
     @property
     def current(self) -> Assignment | None:
@@ -66,6 +70,7 @@ class Pool:
         self._arena = arena
         self._limits = limits
         self._prefetch = prefetch
+        self._stillborn = 0
         with starting(threads=1):
             self.workers = [self._start() for _ in range(size)]
 
@@ -85,9 +90,15 @@ class Pool:
 
     def assign(self, worker: Worker, job: Job, size: int) -> None:
         worker.jobs.append(Assignment(job, size))
-        if len(worker.jobs) == 1:
+        if len(worker.jobs) == 1 and worker.started:
             self.expect_identity(worker)
         worker.send(job)
+
+    def has_started(self, worker: Worker) -> None:
+        """The worker is up; until now its silence was not the fault of a file."""
+        worker.started = True
+        if worker.jobs:
+            self.expect_identity(worker)
 
     def expect_identity(self, worker: Worker) -> None:
         """The worker now reads and hashes its current file: large ones may take longer."""
@@ -110,13 +121,22 @@ class Pool:
         return [w for w in self.workers if w.deadline is not None and w.deadline < now]
 
     def replace(self, worker: Worker) -> tuple[list[Assignment], int | None]:
-        """Kill a worker, start another. Returns its jobs (the current one first) and its exit code."""
+        """Kill a worker, start another. Returns its jobs (the current one first) and its exit code.
+
+        Raises :class:`HivescanError` when workers die again and again before they have begun.
+        """
         worker.process.kill()
         worker.process.join()
         code = worker.process.exitcode
         worker.pipe.close()
         worker.process.close()
         lost = list(worker.jobs)
+        self._stillborn = 0 if worker.started else self._stillborn + 1
+        if self._stillborn >= _MOST_STILLBORN:
+            raise HivescanError(
+                f"decode workers end before they begin (exit code {code}): is --worker-memory too small, "
+                "or the machine out of memory? see `hivescan doctor`"
+            )
         with starting(threads=1):
             self.workers[self.workers.index(worker)] = self._start()
         return lost, code

@@ -21,7 +21,7 @@ from hivescan.media.decode import frames
 from hivescan.media.probe import probe
 from hivescan.media.views import make_views
 from hivescan.scan.arena import Arena
-from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip
+from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip, Started
 from hivescan.types import Digests, Findings, Frame, Limits, MediaInfo, Status
 
 
@@ -106,6 +106,7 @@ class DecodeWorker:
         self._analyzers: dict[str, DecoderAnalyzer] = {}
 
     def run(self) -> None:
+        self._pipe.send(Started())
         while (job := self._inbox.next_job()) is not None:
             started = time.process_time()
             end = self._serve(job)

@@ -226,7 +226,7 @@ def test_a_killed_worker_costs_the_file_it_was_on(tmp_path: Path, store: Path) -
 def test_a_hung_worker_is_given_up_and_its_file_can_be_retried(tmp_path: Path, store: Path) -> None:
     folder = many_clips(tmp_path / "clips")
     stop = _once(lambda p: os.kill(p.pid, signal.SIGSTOP), "hivescan-decode")
-    summary = run_with(store, folder, stop, limits=Limits(file_timeout_s=2))
+    summary = run_with(store, folder, stop, limits=Limits(file_timeout_s=8))
     assert summary.failed + summary.partial <= 1
     for row in rows(store, "SELECT reason FROM items WHERE status <> 'done'"):
         assert "no sign of life" in row["reason"]
