@@ -61,7 +61,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
             alpha = None
     rgb = _through_profile(image, profile) if isinstance(profile, bytes) and profile else None
     if rgb is None:
-        rgb = image.convert("RGB")
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
     if alpha is not None:
         white = Image.new("RGB", rgb.size, "white")
         white.paste(rgb, mask=alpha)
