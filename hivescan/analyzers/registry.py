@@ -5,7 +5,7 @@ Planning reads model cards only: no runtime is imported and no weights are neede
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Final
 
@@ -29,15 +29,18 @@ _HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, emb
 _DECODER: Final = ("hashes", "null")
 
 
-def available() -> dict[str, AnalyzerSpec]:
+def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
     """What every analyzer is, whether or not it can run now (:func:`missing` says).
+
+    ``without`` names models that turned out not to be had: an analyzer of several does without them, one
+    that has no other is left out.
 
     A model that a user deployed (:func:`~hivescan.models.cards.models_folder`) is an analyzer of its own,
     under the name of its card.
     """
     specs = {name: _decoder_module(name).spec() for name in _DECODER}
     for name in (*_HOST, *_deployed()):
-        cards = _cards(name)
+        cards = _cards(name, without)
         if cards:
             specs[name] = _spec(name, cards)
     return specs
@@ -63,12 +66,19 @@ def models_of(name: str) -> tuple[Card, ...]:
     return tuple(_cards(name))
 
 
-def load(name: str, device: Device = "cpu", threads: int = 1, precision: Precision = "auto") -> HostAnalyzer:
-    """A host analyzer, its models fetched where need be, open and checked.
+def load(
+    name: str,
+    device: Device = "cpu",
+    threads: int = 1,
+    precision: Precision = "auto",
+    *,
+    without: Collection[str] = (),
+) -> HostAnalyzer:
+    """A host analyzer, its models fetched where need be, open and checked; ``without`` as in ``available``.
 
     Raises ``CatalogueError`` leaves (weights) and ``ModelUnhealthyError``.
     """
-    cards = _cards(name)
+    cards = _cards(name, without)
     if name in _DECODER:
         raise UsageError(f"analyzer {name} runs in the decode workers")
     if name in _HOST:
@@ -129,10 +139,10 @@ def _spec(name: str, cards: Sequence[Card], precision: Precision = "auto") -> An
     return classifier_spec(name, 1, cards, precision)
 
 
-def _cards(name: str) -> list[Card]:
+def _cards(name: str, without: Collection[str] = ()) -> list[Card]:
     """The cards of an analyzer's models that can be had; all of them where none can."""
     cards = load_cards()
-    known = [cards[model] for model in _models(name) if model in cards]
+    known = [cards[model] for model in _models(name) if model in cards and model not in without]
     return [card for card in known if len(known) == 1 or obstacle(card) is None] or known
 
 

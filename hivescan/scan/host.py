@@ -27,9 +27,10 @@ from hivescan.types import Findings
 
 @dataclass(frozen=True)
 class HostConfig:
-    """Which analyzers to load, and on what: ``threads`` is what one model may use on a CPU."""
+    """Which analyzers to load, ``without`` which models, and on what: ``threads`` for one model on a CPU."""
 
     analyzers: tuple[str, ...]
+    without: frozenset[str]
     device: Device
     threads: int
     batch_size: int
@@ -43,7 +44,9 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         started = time.perf_counter()
         try:
             analyzers = {
-                name: registry.load(name, device=config.device, threads=config.threads)
+                name: registry.load(
+                    name, device=config.device, threads=config.threads, without=config.without
+                )
                 for name in config.analyzers
             }
         except HivescanError as error:

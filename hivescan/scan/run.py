@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -58,11 +58,12 @@ def run_scan(
     started = datetime.now(UTC)
     clock = time.perf_counter()
     specs, off = choose_analyzers(config)
-    fetch_weights(config, specs, off, on_progress)
+    absent = fetch_weights(specs, on_progress)
+    specs, off = choose_analyzers(config, absent)
     store = open_store(config.store, create=True)
     run_id = new_run_id(started)
     writer = StoreWriter(store, run_id)
-    hosting_config = _host_config(config, specs)
+    hosting_config = _host_config(config, specs, absent)
     arena = Arena.create(config.arena_bytes)
     hosting = Hosting(hosting_config, arena)
     counting = CountAhead(config.sources, config.source_options)
@@ -125,45 +126,49 @@ def run_scan(
     return summary
 
 
-def choose_analyzers(config: ScanConfig) -> tuple[dict[str, AnalyzerSpec], dict[str, str]]:
-    """The analyzers to run, and those of the profile that cannot, each with its reason.
+def choose_analyzers(
+    config: ScanConfig, absent: Mapping[str, str] | None = None
+) -> tuple[dict[str, AnalyzerSpec], dict[str, str]]:
+    """The analyzers to run, and what of the profile is off: analyzer or model → one line why.
 
-    What was asked for by name and cannot run is an error; what a profile includes is left out and said.
+    ``absent`` are models that turned out not to be had. What was asked for by name and cannot run is an
+    error; what a profile includes is left out and said.
     """
-    available = registry.available()
-    named = config.analyzers
-    if named is None:
-        if config.profile not in registry.PROFILES:
-            raise UsageError(
-                f"there is no profile {config.profile!r}; there are {', '.join(registry.PROFILES)}"
-            )
-        names: tuple[str, ...] = registry.PROFILES[config.profile]
+    absent = absent or {}
+    known = registry.available()
+    if config.analyzers is not None:
+        names = tuple(dict.fromkeys(config.analyzers))
+    elif config.profile in registry.PROFILES:
+        names = registry.PROFILES[config.profile]
     else:
-        names = tuple(dict.fromkeys(named))
+        raise UsageError(f"there is no profile {config.profile!r}; there are {', '.join(registry.PROFILES)}")
+    able = registry.available(without=absent)
     specs: dict[str, AnalyzerSpec] = {}
     off: dict[str, str] = {}
     for name in names:
-        if name not in available:
-            raise UsageError(f"there is no analyzer {name!r}; there are {', '.join(available)}")
+        if name not in known:
+            raise UsageError(f"there is no analyzer {name!r}; there are {', '.join(known)}")
         reason = registry.missing(name)
+        if name not in able:
+            reason = "; ".join(absent[card.name] for card in registry.models_of(name))
         if reason is None:
-            specs[name] = available[name]
-        elif named is not None:
+            specs[name] = able[name]
+            off |= registry.models_off(name)
+            off |= {card.name: absent[card.name] for card in registry.models_of(name) if card.name in absent}
+        elif config.analyzers is not None:
             raise UsageError(f"analyzer {name} cannot run: {reason}")
         else:
             off[name] = reason
+    if not specs:
+        raise UsageError(f"no analyzer can run: {'; '.join(off.values())}")
     return specs, off
 
 
-def fetch_weights(
-    config: ScanConfig,
-    specs: dict[str, AnalyzerSpec],
-    off: dict[str, str],
-    on_progress: Callable[[Progress], None],
-) -> None:
-    """Have the weights of all analyzers at hand; one of a profile that cannot be had moves to ``off``."""
+def fetch_weights(names: Iterable[str], on_progress: Callable[[Progress], None]) -> dict[str, str]:
+    """Have the weights of these analyzers at hand; models that cannot be had, each with one line why."""
     progress = Progress()
-    for name in list(specs):
+    absent: dict[str, str] = {}
+    for name in names:
         for card in registry.models_of(name):
 
             def tell(done: int, total: int, model: str = card.name) -> None:
@@ -173,12 +178,8 @@ def fetch_weights(
             try:
                 ensure(card, progress=tell)
             except CatalogueError as error:
-                if config.analyzers is not None:
-                    raise
-                off[name] = str(error)
-                specs.pop(name, None)
-    if config.profile and not specs:
-        raise UsageError("no analyzer can run: " + "; ".join(off.values()))
+                absent[card.name] = str(error)
+    return absent
 
 
 def new_run_id(started: datetime) -> str:
@@ -186,9 +187,12 @@ def new_run_id(started: datetime) -> str:
     return f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
-def _host_config(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> HostConfig:
+def _host_config(
+    config: ScanConfig, specs: Mapping[str, AnalyzerSpec], absent: Mapping[str, str]
+) -> HostConfig:
     return HostConfig(
         analyzers=tuple(name for name, spec in specs.items() if spec.runs_in == "host"),
+        without=frozenset(absent),
         device=config.device,
         threads=available_cores(),
         batch_size=config.batch_size or 8,
