@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hivescan.errors import DecodeError, LimitError, UnsupportedError
-from hivescan.media import video_decord, video_pyav
+from hivescan.media import video_container, video_decord, video_packets, video_pyav
 from hivescan.media.video_pixels import display_matrix, quarter_turns
 from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
 
@@ -40,9 +40,11 @@ def probe_video(path: Path, limits: Limits) -> MediaInfo:
     ``codec`` is that of the pictures. Raises ``DecodeError`` for damaged headers, ``UnsupportedError``
     for encrypted files and unknown codecs, ``LimitError``, ``UnreadableError``.
     """
-    with video_pyav.open_container(path, limits) as container:
-        stream = video_pyav.choose_video_stream(container)
-        mime = _mime(path, video_pyav.format_name(container), MediaType.VIDEO if stream else MediaType.AUDIO)
+    with video_container.open_container(path, limits) as container:
+        stream = video_container.choose_video_stream(container)
+        mime = _mime(
+            path, video_container.format_name(container), MediaType.VIDEO if stream else MediaType.AUDIO
+        )
         info = _sound(container, mime) if stream is None else _pictures(container, stream, mime, limits)
     if info.duration_ms is not None and info.duration_ms > limits.max_duration_s * 1000:
         raise LimitError(
@@ -60,7 +62,7 @@ def _sound(container: Any, mime: str) -> MediaInfo:
         duration_ms = int(stream.duration * stream.time_base * 1000)
     elif container.duration is not None:
         duration_ms = int(container.duration) // 1000
-    return MediaInfo(MediaType.AUDIO, mime, duration_ms=duration_ms, codec=video_pyav.codec_name(stream))
+    return MediaInfo(MediaType.AUDIO, mime, duration_ms=duration_ms, codec=video_container.codec_name(stream))
 
 
 def _pictures(container: Any, stream: Any, mime: str, limits: Limits) -> MediaInfo:
@@ -68,7 +70,7 @@ def _pictures(container: Any, stream: Any, mime: str, limits: Limits) -> MediaIn
     if context is None:
         raise UnsupportedError("the video codec is not one that can be decoded")
     _check_pixels(context.width, context.height, limits)
-    measured = video_pyav.measure(container, stream, limits)
+    measured = video_packets.timeline(container, stream, limits)
     if measured.encrypted:
         raise UnsupportedError("the video is encrypted")
     if measured.packets == 0:
@@ -87,7 +89,7 @@ def _pictures(container: Any, stream: Any, mime: str, limits: Limits) -> MediaIn
         height=height or None,
         duration_ms=measured.duration_ms,
         frame_count=measured.packets,
-        codec=video_pyav.codec_name(stream),
+        codec=video_container.codec_name(stream),
         rotation=turns * 90,
     )
 
@@ -127,21 +129,18 @@ class VideoFrames(Iterator[Frame]):
 
     def _run(self, path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> Iterator[Frame]:
         check_sample_count(info, sampling, limits)
-        if sampling.decoder == "decord":
-            self.decoder = "decord"
-            yield from video_decord.sampled_frames(path, info, sampling, limits)
-            return
-        if sampling.decoder == "auto" and video_decord.serves(info):
+        if sampling.decoder == "decord" or (sampling.decoder == "auto" and video_decord.is_faster(info)):
             self.decoder = "decord"
             try:
-                times = video_decord.open_checked(path, info, limits)
-            except DecodeError:
-                pass  # PyAV serves what decord cannot open, or times otherwise than the container.
+                reader = video_decord.open_reader(path, info, limits)
+            except (UnsupportedError, DecodeError):
+                if sampling.decoder == "decord":
+                    raise
             else:
-                yield from video_decord.sampled_frames(path, info, sampling, limits, times)
+                yield from video_decord.sampled_frames(reader, sampling)
                 return
         self.decoder = "pyav"
-        yield from video_pyav.sampled_frames(path, info, sampling, limits)
+        yield from video_pyav.sampled_frames(path, sampling, limits)
 
 
 def video_frames(path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> VideoFrames:

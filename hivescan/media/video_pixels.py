@@ -84,6 +84,11 @@ def quarter_turns(matrix: tuple[int, ...] | None) -> int:
     return 0
 
 
+def is_mirrored(matrix: tuple[int, ...] | None) -> bool:
+    """Whether the display matrix flips the picture besides turning it."""
+    return matrix is not None and matrix[0] * matrix[4] - matrix[1] * matrix[3] < 0
+
+
 def upright(pixels: Pixels, matrix: tuple[int, ...] | None) -> Pixels:
     """Turns and mirrors ``[H, W, 3]`` as the display matrix says. The result may be a view.
 

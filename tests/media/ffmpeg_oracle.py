@@ -1,0 +1,88 @@
+"""ffmpeg's own program as the second opinion on which frame is shown when.
+
+It comes in the wheel ``imageio-ffmpeg`` and is a different build of another version than PyAV's libraries.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One decoded frame: seconds since the first one shown, and how long it says that it stays."""
+
+    time: Fraction
+    duration: Fraction
+
+
+def program() -> str:
+    import imageio_ffmpeg
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def _run(*arguments: str) -> bytes:
+    done = subprocess.run(
+        [program(), "-nostdin", "-v", "error", *arguments], capture_output=True, check=False
+    )
+    return done.stdout
+
+
+def frame_list(path: Path, stream: int) -> list[Shown]:
+    """Every frame that ffmpeg decodes, in its order, with its presentation time."""
+    text = _run(
+        *("-copyts", "-threads", "1", "-i", f"file:{path}", "-map", f"0:{stream}"),
+        *("-fps_mode", "passthrough", "-enc_time_base", "demux", "-f", "framecrc", "-c:v", "rawvideo", "-"),
+    ).decode()
+    time_base = Fraction(1)
+    rows: list[tuple[int, int]] = []
+    for line in text.splitlines():
+        if line.startswith("#tb"):
+            time_base = Fraction(line.split(":")[1].strip())
+        elif line and not line.startswith("#"):
+            parts = [part.strip() for part in line.split(",")]
+            rows.append((int(parts[2]), int(parts[3])))
+    if not rows:
+        return []
+    first = rows[0][0]
+    return [Shown((pts - first) * time_base, duration * time_base) for pts, duration in rows]
+
+
+def expected(frames: list[Shown], fps: float, end: Fraction) -> list[int]:
+    """Which frame stands for each sample: the last one whose time is ≤ k / fps, while k / fps < end."""
+    picked: list[int] = []
+    step = 1 / Fraction(str(fps))
+    while not picked or len(picked) * step < end:
+        time = len(picked) * step
+        shown = [n for n, frame in enumerate(frames) if frame.time <= time]
+        picked.append(max(shown, key=lambda n: (frames[n].time, n)))
+    return picked
+
+
+def pictures(
+    path: Path, stream: int, numbers: list[int], width: int, height: int
+) -> list[npt.NDArray[np.uint8]]:
+    """The RGB pictures of the numbered frames, turned upright by ffmpeg, scaled to the given size."""
+    wanted = sorted(set(numbers))
+    select = "+".join(f"eq(n,{n})" for n in wanted)
+    scale = f"scale={width}:{height}:flags=bicubic:interl=-1"
+    raw = _run(
+        *("-copyts", "-threads", "1", "-i", f"file:{path}", "-map", f"0:{stream}"),
+        *(
+            "-vf",
+            f"select='{select}',{scale}",
+            "-fps_mode",
+            "passthrough",
+        ),
+        *("-pix_fmt", "rgb24", "-f", "rawvideo", "-"),
+    )
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+    assert len(frames) == len(wanted), f"ffmpeg gave {len(frames)} of {len(wanted)} frames"
+    return [frames[wanted.index(n)] for n in numbers]
