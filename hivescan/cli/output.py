@@ -16,18 +16,23 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_NO_WIDTH = 10_000
+
+
 @cache
 def stdout() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    # A file or pipe has no width: nothing is folded there, so that every row stays one line.
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _NO_WIDTH)
 
 
 @cache
 def stderr() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True, stderr=True)
+    width = None if sys.stderr.isatty() else _NO_WIDTH
+    return Console(highlight=False, soft_wrap=True, width=width, stderr=True)
 
 
 def printable(text: str) -> str:
