@@ -93,19 +93,23 @@ def _describe(summary: AuditSummary) -> Iterator[str]:
     }
     told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing found"
     took = human_seconds(scan.seconds)
-    yield f"scanned {scan.files:,} files ({human_bytes(scan.bytes_read)} read) in {took}: {told}"
+    yield f"scanned {_files(scan.files)} ({human_bytes(scan.bytes_read)} read) in {took}: {told}"
     for name, reason in scan.off.items():
         yield f"off: {name}: {reason}"
     for matched in summary.matches:
         (known,) = matched.lists
         yield (
-            f"matched with {known.path.name}: {matched.matched:,} of {matched.contents:,} contents, "
-            f"{matched.added:,} new matches in {human_seconds(matched.seconds)}"
+            f"matched with {known.path.name} in {human_seconds(matched.seconds)}: {matched.matched:,} of "
+            f"{matched.contents:,} different contents match, {matched.added:,} matches are new"
         )
     if summary.report is not None:
         report, seen = summary.report, summary.report.coverage
         yield (
-            f"reported on {seen.items:,} files: {report.matched_files:,} matched, "
+            f"reported on {_files(seen.items)}: {report.matched_files:,} matched, "
             f"{report.flagged_files:,} flagged, {seen.items - seen.done:,} not fully seen"
             + (f"; {summary.output}" if summary.output is not None else "")
         )
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"
