@@ -226,10 +226,10 @@ def write_known(path: Path, made_with: Mapping[str, object]) -> Iterator[KnownWr
         raise KnownListError(f"{path}: cannot be written: {error.strerror or error}") from None
     with handle:
         try:
-            parquet = pq.ParquetWriter(handle, KNOWN.with_metadata(metadata), compression="zstd")
-            writer = KnownWriter(parquet)
-            yield writer
-            writer.finish()
+            with pq.ParquetWriter(handle, KNOWN.with_metadata(metadata), compression="zstd") as parquet:
+                writer = KnownWriter(parquet)
+                yield writer
+                writer.flush()
             handle.flush()
             os.fsync(handle.fileno())
             temporary.replace(path)
@@ -249,13 +249,9 @@ class KnownWriter:
     def add(self, row: Mapping[str, object]) -> None:
         self._rows.append(row)
         if len(self._rows) >= _WRITTEN_ROWS:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         if self._rows:
             self._parquet.write_table(pa.Table.from_pylist(self._rows, schema=KNOWN))
             self._rows.clear()
-
-    def finish(self) -> None:
-        self._flush()
-        self._parquet.close()

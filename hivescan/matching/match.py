@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 COMMAND: Final = "hash-match"
 
 _COMMIT_BYTES: Final = 32 * 1024**2
+_LOOKED_UP_ROWS: Final = 1 << 15
 _KEY: Final = ["content_id", "level", "index", "start_ms", "algorithm", "entry_id"]
 """With the list's id: what makes two matches the same."""
 
@@ -123,7 +124,7 @@ def match_store(
         except KeyboardInterrupt:
             status = "interrupted"
             raise RunInterruptedError(
-                "interrupted; matches found so far are kept, run the same command to go on"
+                "interrupted; what was stored is kept, run the same command to go on"
             ) from None
         finally:
             run.record_end(status)
@@ -165,6 +166,7 @@ class _Run:
     matched: set[str] = field(default_factory=set)
     row: dict[str, Any] = field(default_factory=dict)
     stored: Keys = field(default_factory=lambda: NO_KEYS)
+    waiting: list[pa.Table] = field(default_factory=list)
 
     def record_start(self, known: Sequence[KnownList], options: MatchOptions) -> None:
         lists = [_list_record(each.info) for each in known]
@@ -214,6 +216,7 @@ class _Run:
                     for places, found, distances in entries.search(samples):
                         rows = entries.rows(samples.take(places), found, distances)
                         self._keep(rows, known.list_id)
+        self._flush(known.list_id)
 
     def _stored(self, list_id: str) -> Keys:
         """The keys of the matches with this list that the store has already, sorted."""
@@ -225,8 +228,17 @@ class _Run:
         return np.unique(hash_rows(rows, _KEY))
 
     def _keep(self, rows: pa.Table, list_id: str) -> None:
-        if not rows.num_rows:
+        """Take matches in; they are looked up and written by the thousand."""
+        self.waiting.append(rows)
+        if sum(each.num_rows for each in self.waiting) >= _LOOKED_UP_ROWS:
+            self._flush(list_id)
+
+    def _flush(self, list_id: str) -> None:
+        """Hand the matches that are new to the writer."""
+        if not self.waiting:
             return
+        rows = pa.concat_tables(self.waiting)
+        self.waiting.clear()
         self.found += rows.num_rows
         self.matched.update(rows.column("content_id").unique().to_pylist())
         keys = hash_rows(rows, _KEY)
@@ -238,8 +250,7 @@ class _Run:
         self.added += new.num_rows
         stamps = {"list_id": list_id, "matched_at": datetime.now(UTC), "run_id": self.writer.run_id}
         for name, value in stamps.items():
-            column = pa.repeat(pa.scalar(value), new.num_rows)
-            new = new.append_column(name, column)
+            new = new.append_column(name, pa.repeat(pa.scalar(value), new.num_rows))
         self.writer.add("matches", new)
         if self.writer.nbytes >= _COMMIT_BYTES:
             self.writer.commit()

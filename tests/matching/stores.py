@@ -55,7 +55,9 @@ def store_of(folder: Path, items: Iterable[Item], *, at: datetime | None = None)
     now = at or datetime.now(UTC)
     run_id = f"scan-{secrets.token_hex(4)}"
     writer = StoreWriter(store, run_id)
-    rows: dict[str, list[dict[str, object]]] = {name: [] for name in ("files", "contents", "analyses", "hashes")}
+    rows: dict[str, list[dict[str, object]]] = {
+        name: [] for name in ("files", "contents", "analyses", "hashes")
+    }
     for item in items:
         common = {"content_id": item.content_id, "run_id": run_id}
         rows["files"].append(

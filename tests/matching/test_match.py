@@ -124,7 +124,14 @@ def test_an_entrys_own_distance_comes_before_the_default_and_a_cap_before_both(t
 
 @pytest.mark.parametrize(
     ("quality", "known_quality", "matches"),
-    [(50, 50, True), (49, 100, False), (100, 49, False), (None, None, True), (None, 49, False), (50, None, True)],
+    [
+        (50, 50, True),
+        (49, 100, False),
+        (100, 49, False),
+        (None, None, True),
+        (None, 49, False),
+        (50, None, True),
+    ],
 )
 def test_both_qualities_must_be_50_where_known(
     tmp_path: Path, quality: int | None, known_quality: int | None, matches: bool
@@ -205,7 +212,9 @@ def test_new_files_and_new_lists_add_their_matches(tmp_path: Path) -> None:
 
 
 def test_files_that_are_gone_are_not_matched(tmp_path: Path) -> None:
-    store = store_of(tmp_path / "store", [Item("/a", [Sample(GREY)]), Item("/gone", [Sample(GREY)], gone=True)])
+    store = store_of(
+        tmp_path / "store", [Item("/a", [Sample(GREY)]), Item("/gone", [Sample(GREY)], gone=True)]
+    )
     summary = match_store(store, [list_of(tmp_path / "known.parquet", [Entry("e", "pdq", GREY)])])
     assert summary.contents == 1
     assert matched(store) == {("/a", "e", 0)}
@@ -244,7 +253,9 @@ def test_a_run_over_some_files_does_not_count_as_coverage_of_its_list(tmp_path: 
 
 
 def test_pictures_without_hashes_are_counted(tmp_path: Path) -> None:
-    store = store_of(tmp_path / "store", [Item("/hashed", [Sample(GREY)]), Item("/not"), Item("/text", (), "text")])
+    store = store_of(
+        tmp_path / "store", [Item("/hashed", [Sample(GREY)]), Item("/not"), Item("/text", (), "text")]
+    )
     summary = match_store(store, [list_of(tmp_path / "known.parquet", [Entry("e", "pdq", OTHER)])])
     assert (summary.contents, summary.unhashed) == (3, 1)
 
@@ -271,7 +282,9 @@ def test_a_run_that_fails_is_recorded_as_failed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("hivescan.matching.entries.HammingIndex.search", fail)
     with pytest.raises(StoreError):
         match_store(store, [known])
-    assert store.sql("SELECT status FROM runs WHERE command = 'hash-match'").to_pylist() == [{"status": "failed"}]
+    assert store.sql("SELECT status FROM runs WHERE command = 'hash-match'").to_pylist() == [
+        {"status": "failed"}
+    ]
 
 
 def test_matches_equal_those_of_brute_force(tmp_path: Path) -> None:
@@ -283,7 +296,8 @@ def test_matches_equal_those_of_brute_force(tmp_path: Path) -> None:
         return (int.from_bytes(value, "big") ^ mask).to_bytes(32, "big")
 
     items = [
-        Item(f"/{i}", [Sample(near(rng.choice(centres)), rng.choice([None, 30, 50, 100]))]) for i in range(300)
+        Item(f"/{i}", [Sample(near(rng.choice(centres)), rng.choice([None, 30, 50, 100]))])
+        for i in range(300)
     ]
     entries = [
         Entry(
@@ -314,7 +328,12 @@ def test_found_matches_are_told_by_file_with_spans_of_time(tmp_path: Path) -> No
     still = Item("/still", [Sample(flipped(GREY, 4))], frame_count=1)
     store = store_of(tmp_path / "store", [clip, still, Item("/copy", data=b"/still", frame_count=1)])
     scenes = [
-        Entry(f"v.{i}", "pdq", GREY, {"parent_id": "v", "scene_start_ms": i * 1000, "scene_end_ms": i * 1000 + 1000})
+        Entry(
+            f"v.{i}",
+            "pdq",
+            GREY,
+            {"parent_id": "v", "scene_start_ms": i * 1000, "scene_end_ms": i * 1000 + 1000},
+        )
         for i in (0, 5)
     ]
     summary = match_store(store, [list_of(tmp_path / "known.parquet", scenes)])

@@ -1,0 +1,115 @@
+"""Lists made from real pictures and videos, and what they recognise."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hivescan.errors import KnownListError, SourceError, UsageError
+from hivescan.matching.build import KnownLabels, build_known
+from hivescan.matching.known import read_known
+from hivescan.matching.match import match_store
+from hivescan.media.pdq import pdq
+from tests.matching.stores import Item, Sample, store_of
+
+
+def entries(path: Path, algorithm: str) -> list[dict[str, object]]:
+    with read_known(path) as known:
+        return known.entries(algorithm).to_pylist()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photos: Path) -> Path:
+    """Two photos, one of them twice, a text file and a damaged picture."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for name in ("astronaut.png", "coffee.png"):
+        shutil.copy(photos / name, folder / name)
+    shutil.copy(photos / "coffee.png", folder / "again.png")
+    (folder / "notes.txt").write_text("words, and nothing but words, as a text file has them\n")
+    (folder / "broken.jpg").write_bytes((photos / "rocket.jpg").read_bytes()[:300])
+    return folder
+
+
+def test_every_picture_gives_its_digests_and_a_pdq_hash(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    labels = KnownLabels("us", "set", "NCII", "A1", max_distance=20)
+    summary = build_known([str(folder)], out, labels)
+    assert (summary.files, summary.duplicates) == (2, 1)
+    assert summary.rows == {"md5": 2, "sha1": 2, "sha256": 2, "pdq": 2}
+    assert out.stat().st_mode & 0o777 == 0o600
+
+    by_md5 = {row["hash"]: row["entry_id"] for row in entries(out, "md5")}
+    pixels = np.asarray(Image.open(folder / "astronaut.png").convert("RGB"))
+    wanted = by_md5[hashlib.md5((folder / "astronaut.png").read_bytes()).digest()]
+    (row,) = (row for row in entries(out, "pdq") if row["entry_id"] == wanted)
+    assert (row["hash"], row["quality"]) == pdq(pixels)
+    assert (row["source"], row["hash_set"], row["match_type"]) == ("us", "set", "NCII")
+    assert (row["classification"], row["polarity"], row["max_distance"]) == ("A1", "positive", 20)
+    assert (row["parent_id"], row["scene_start_ms"], row["deleted"]) == (None, None, False)
+
+
+def test_what_cannot_be_hashed_is_named_and_skipped(folder: Path, tmp_path: Path) -> None:
+    summary = build_known([str(folder)], tmp_path / "known.parquet")
+    assert {Path(uri).name for uri, _ in summary.skipped} == {"notes.txt", "broken.jpg"}
+    assert all(reason for _, reason in summary.skipped)
+
+
+def test_ids_stay_when_a_list_is_made_again_and_show_no_hash(folder: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "1.parquet", tmp_path / "2.parquet"
+    build_known([str(folder)], first)
+    build_known([str(folder / "coffee.png"), str(folder)], second)
+    ids = [{row["entry_id"] for row in entries(path, "sha256")} for path in (first, second)]
+    assert ids[0] == ids[1]
+    digests = {row["hash"].hex() for name in ("md5", "sha1", "sha256") for row in entries(first, name)}  # type: ignore[attr-defined]
+    assert not any(part in digest for digest in digests for part in (i.removeprefix("hs-") for i in ids[0]))
+
+
+def test_a_video_gives_a_scene_for_each_sampled_frame(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    build_known([str(data / "hash_reference/videos/chair-19-sd-bar.mp4")], out)
+    (digest,) = entries(out, "sha256")
+    scenes = entries(out, "pdq")
+    assert 18 <= len(scenes) <= 20
+    assert {scene["parent_id"] for scene in scenes} == {digest["entry_id"]}
+    assert len({scene["entry_id"] for scene in scenes}) == len(scenes)
+    times = [(scene["scene_start_ms"], scene["scene_end_ms"]) for scene in scenes]
+    assert times[:2] == [(0, 1000), (1000, 2000)]
+    assert times[-1][0] < times[-1][1]  # type: ignore[operator]
+
+
+def test_the_list_that_is_made_recognises_edited_copies(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    build_known([str(folder)], out)
+    photo = Image.open(folder / "astronaut.png").convert("RGB")
+    edits = {
+        "/half": photo.resize((256, 256)),
+        "/grey": photo.convert("L").convert("RGB"),
+        "/other": Image.open(folder.parent / "media" / "coffee.png").convert("RGB").rotate(90),
+    }
+    items = [Item(uri, [Sample(*pdq(np.asarray(edit)))]) for uri, edit in edits.items()]
+    store = store_of(tmp_path / "store", items)
+    match_store(store, [out])
+    query = "SELECT uri FROM matches JOIN files USING (content_id) ORDER BY uri"
+    assert [row["uri"] for row in store.sql(query).to_pylist()] == ["/grey", "/half"]
+
+
+def test_a_list_without_entries_is_not_written(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    with pytest.raises(KnownListError, match="no picture or video could be hashed; the first: "):
+        build_known([str(folder / "notes.txt")], out)
+    assert not out.exists()
+
+
+def test_a_missing_source_and_wrong_labels_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(SourceError):
+        build_known([str(tmp_path / "none")], tmp_path / "known.parquet")
+    with pytest.raises(UsageError, match="polarity"):
+        KnownLabels(polarity="bad")
+    with pytest.raises(UsageError, match="max distance"):
+        KnownLabels(max_distance=400)
