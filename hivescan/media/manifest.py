@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -116,8 +116,8 @@ class Manifest:
         elif self._kind == "jsonl":
             columns = _first_keys(stream)
         else:
-            rows = _csv_rows(stream, self._kind)
-            columns = _header(next(rows, []))
+            with _csv_rows(stream, self._kind) as rows:
+                columns = _header(next(rows, []))
         return self._pick(columns, uri_column)
 
     def _pick(self, columns: Sequence[str], uri_column: str | None) -> str:
@@ -157,7 +157,8 @@ def _split(stream: IO[bytes], first: bytes, separator: bytes) -> Iterator[bytes]
     yield rest
 
 
-def _csv_rows(stream: IO[bytes], kind: str) -> Iterator[list[str]]:
+@contextmanager
+def _csv_rows(stream: IO[bytes], kind: str) -> Iterator[Iterator[list[str]]]:
     """Rows of fields. Bytes that are not UTF-8 stay as surrogates, so that such paths still work."""
     start = stream.read(4096)
     stream.seek(0)
@@ -171,7 +172,10 @@ def _csv_rows(stream: IO[bytes], kind: str) -> Iterator[list[str]]:
     header = start.split(b"\n", 1)[0]
     semicolons = header.count(b";") > header.count(b",")
     delimiter = "\t" if kind == "tsv" else ";" if semicolons else ","
-    return csv.reader(text, delimiter=delimiter)
+    try:
+        yield csv.reader(text, delimiter=delimiter)
+    finally:
+        text.detach()  # the stream is closed by who opened it
 
 
 def _header(fields: Sequence[str]) -> list[str]:
@@ -188,29 +192,31 @@ def _header(fields: Sequence[str]) -> list[str]:
 
 
 def _csv_entries(stream: IO[bytes], kind: str, column: str) -> Iterator[Entry]:
-    rows = _csv_rows(stream, kind)
-    names = _header(next(rows))
-    where = names.index(column)
-    row = 0
-    while True:
-        row += 1
-        try:
-            fields = next(rows)
-        except StopIteration:
-            return
-        except (csv.Error, UnicodeError) as error:
-            yield Entry(row, None, error=f"cannot be read: {error}")
-            continue
-        if not fields:
-            row -= 1
-            continue
-        if len(fields) > len(names):
-            yield Entry(row, None, error=f"{len(fields)} fields where the header has {len(names)}")
-            continue
-        values = dict(zip(names, [*fields, *[""] * (len(names) - len(fields))], strict=True))
-        name = values.pop(names[where])
-        user: dict[str, object] = {key: _clean(value) or None for key, value in values.items()}
-        yield Entry(row, name, user) if name else Entry(row, None, user, error=f"column {column!r} is empty")
+    with _csv_rows(stream, kind) as rows:
+        names = _header(next(rows))
+        row = 0
+        while True:
+            try:
+                fields = next(rows)
+            except StopIteration:
+                return
+            except (csv.Error, UnicodeError) as error:
+                row += 1
+                yield Entry(row, None, error=f"cannot be read: {error}")
+                continue
+            if fields:
+                row += 1
+                yield _csv_entry(row, names, fields, column)
+
+
+def _csv_entry(row: int, names: list[str], fields: list[str], column: str) -> Entry:
+    """One row; empty fields and those that are missing at its end are null."""
+    if len(fields) > len(names):
+        return Entry(row, None, error=f"{len(fields)} fields where the header has {len(names)}")
+    values = dict(zip(names, [*fields, *[""] * (len(names) - len(fields))], strict=True))
+    name = values.pop(column)
+    user: dict[str, object] = {key: _clean(value) or None for key, value in values.items()}
+    return Entry(row, name, user) if name else Entry(row, None, user, error=f"column {column!r} is empty")
 
 
 def _json_lines(stream: IO[bytes]) -> Iterator[tuple[int, object, str | None]]:

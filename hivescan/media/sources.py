@@ -158,7 +158,7 @@ def _walk_list(
 ) -> _Walk:
     """Observations of the entries of a list, in its order. Lists name files: a folder is an error."""
     taken = (e for e in entries if e.name is None or selection.admits(e.name.removeprefix("./").strip("/")))
-    resolve = os.path.abspath if manifest is None else manifest.resolve
+    resolve = _from_here if manifest is None else manifest.resolve
     for entry in taken:
         if entry.name is None or uri_to_path(entry.name) is not None:
             chunk = [entry]
@@ -166,6 +166,10 @@ def _walk_list(
             chunk = list(chain([entry], islice(taken, _LOOKAHEAD - 1)))
         yield from _observe_entries(chunk, name, resolve)
     return name != "-"
+
+
+def _from_here(name: str) -> str:
+    return name if uri_to_path(name) is None else os.path.abspath(name)
 
 
 def _observe_entries(
