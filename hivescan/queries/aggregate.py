@@ -152,51 +152,64 @@ def _unit_scores(aggregate: Aggregate, samples: str, unit: str) -> str:
                 f"FROM {samples} GROUP BY ALL"
             )
         case KOfN(k, n):
-            return f"""
-                SELECT {unit}, max(top[-1]) AS score FROM (
-                    SELECT {unit},
-                        max(score, {k}) OVER (PARTITION BY {unit} ORDER BY position
-                            ROWS BETWEEN CURRENT ROW AND {n - 1} FOLLOWING) AS top,
-                        count(*) OVER (PARTITION BY {unit} ORDER BY position
-                            ROWS BETWEEN CURRENT ROW AND {n - 1} FOLLOWING) AS size,
-                        count(*) OVER (PARTITION BY {unit}) AS samples
-                    FROM ({_moments(samples, unit)}))
-                WHERE size = least({n}, samples)
-                GROUP BY ALL"""
+            return _k_of_n(k, n, samples, unit)
         case Consecutive(duration):
             return _consecutive(duration, samples, unit)
 
 
-def _moments(samples: str, unit: str) -> str:
-    """One row a moment: several samples at one time (two faces of a frame) count as their highest."""
+def _numbered(samples: str, unit: str) -> str:
+    """The beginning of a WITH: units with a number each, and their moments.
+
+    A moment is what was seen at one time: several samples (two faces of a frame) count as their
+    highest. Windows sort by their unit, and numbers sort much faster than the names behind them.
+    """
     return f"""
-        SELECT {unit}, start_ms IS NOT NULL AS timed, coalesce(start_ms, index) AS position,
-            max(coalesce(end_ms, start_ms, index + 1)) AS until, max(score) AS score
-        FROM {samples} GROUP BY ALL"""
+        WITH named AS (
+            SELECT {unit}, start_ms IS NOT NULL AS timed, coalesce(start_ms, index) AS position,
+                max(coalesce(end_ms, start_ms, index + 1)) AS until, max(score) AS score
+            FROM {samples} GROUP BY ALL),
+        units AS MATERIALIZED (
+            SELECT {unit}, row_number() OVER () AS number FROM (SELECT DISTINCT {unit} FROM named)),
+        moments AS MATERIALIZED (
+            SELECT number, timed, position, until, score FROM named JOIN units USING ({unit}))"""
+
+
+def _k_of_n(k: int, n: int, samples: str, unit: str) -> str:
+    ahead = f"PARTITION BY number ORDER BY position ROWS BETWEEN CURRENT ROW AND {n - 1} FOLLOWING"
+    return f"""
+        {_numbered(samples, unit)},
+        windows AS (
+            SELECT number, max(score, {k}) OVER ({ahead}) AS top, count(*) OVER ({ahead}) AS size,
+                count(*) OVER (PARTITION BY number) AS samples
+            FROM moments)
+        SELECT {unit}, max(top[-1]) AS score FROM windows JOIN units USING (number)
+        WHERE size = least({n}, samples) GROUP BY ALL"""
 
 
 def _consecutive(duration: int, samples: str, unit: str) -> str:
-    before = f"PARTITION BY {unit} ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    before = "PARTITION BY number ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
     ahead = (
-        f"PARTITION BY {unit}, stretch ORDER BY position "
+        "PARTITION BY number, stretch ORDER BY position "
         f"RANGE BETWEEN CURRENT ROW AND {duration - 1} FOLLOWING"
     )
     return f"""
-        WITH moments AS ({_moments(samples, unit)}),
+        {_numbered(samples, unit)},
         timed AS (
             SELECT *, (position > max(until) OVER ({before}))::INT AS gap FROM moments WHERE timed),
         stretches AS (
-            SELECT *, coalesce(sum(gap) OVER (PARTITION BY {unit} ORDER BY position), 0) AS stretch
+            SELECT *, coalesce(sum(gap) OVER (PARTITION BY number ORDER BY position), 0) AS stretch
             FROM timed),
         lengths AS (
-            SELECT *, max(until) OVER (PARTITION BY {unit}, stretch)
-                - min(position) OVER (PARTITION BY {unit}, stretch) AS length
+            SELECT *, max(until) OVER (PARTITION BY number, stretch)
+                - min(position) OVER (PARTITION BY number, stretch) AS length
             FROM stretches),
         windows AS (
-            SELECT {unit}, min(score) OVER ({ahead}) AS low,
-                max(until) OVER ({ahead}) - position AS lasts,
-                max(length) OVER (PARTITION BY {unit}) AS longest
-            FROM lengths)
-        SELECT {unit}, max(low) AS score FROM windows WHERE lasts >= least({duration}, longest) GROUP BY ALL
-        UNION ALL
-        SELECT {unit}, max(score) AS score FROM moments WHERE NOT timed GROUP BY ALL"""
+            SELECT number, min(score) OVER ({ahead}) AS low, max(until) OVER ({ahead}) - position AS lasts,
+                max(length) OVER (PARTITION BY number) AS longest
+            FROM lengths),
+        best AS (
+            SELECT number, max(low) AS score FROM windows
+            WHERE lasts >= least({duration}, longest) GROUP BY number
+            UNION ALL
+            SELECT number, max(score) AS score FROM moments WHERE NOT timed GROUP BY number)
+        SELECT {unit}, max(score) AS score FROM best JOIN units USING (number) GROUP BY ALL"""

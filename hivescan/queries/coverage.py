@@ -153,7 +153,7 @@ def coverage(
     scans = [run for run in runs if run.sources is not None]
     return Coverage(
         items=sum(statuses.values()),
-        in_store=_row(connection, "SELECT count(*) FROM items")[0],
+        in_store=_row(connection, "SELECT count(*) FROM files")[0],
         gone=_row(
             connection,
             """SELECT count(*) FROM (

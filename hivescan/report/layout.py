@@ -54,8 +54,7 @@ def _opening(report: Report, folder: str) -> Iterator[Block]:
         )
         return
     yield Line(
-        f"Of {count(seen.items, 'file')}, {report.matched_files:,} match known hashes "
-        f"and {report.flagged_files:,} are flagged",
+        f"{count(seen.items, 'file')}: {report.verdict}",
         Tone.ALERT if report.has_findings else Tone.NORMAL,
     )
     if seen.not_fully_seen:
@@ -84,7 +83,7 @@ def _matches(report: Report, folder: str) -> Iterator[Block]:
         return
     if report.matches:
         rows = len(report.matches)
-        note = count(report.matched_files, "file")
+        note = count(report.matched_files or 0, "file")
         yield Heading("Hash matches", note)
         yield _match_table(report.matches, folder)
         if rows < report.match_rows:
@@ -221,7 +220,7 @@ def _groups(groups: Groups) -> Iterator[Block]:
         tuple(
             (
                 "(none)" if g.value is None else g.value,
-                *(f"{n:,}" for n in (g.files, g.matched, g.flagged, g.not_fully_seen)),
+                *("" if n is None else f"{n:,}" for n in (g.files, g.matched, g.flagged, g.not_fully_seen)),
             )
             for g in groups.rows
         ),
@@ -311,7 +310,7 @@ def _chain_row(chain: ChainCoverage, types: Sequence[str]) -> tuple[str, ...]:
         *(f"{reach[t].ran:,}/{reach[t].items:,}" if t in reach else "" for t in types),
         f"{sum(r.failed for r in chain.reach):,}",
         f"{sum(r.not_run for r in chain.reach):,}",
-        listing(heads, 4),
+        ", ".join(heads),
     )
 
 

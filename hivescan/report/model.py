@@ -103,12 +103,15 @@ class HeadFindings:
 
 @dataclass(frozen=True)
 class Group:
-    """Counts of files by one value of a column. ``value`` None: the column is empty."""
+    """Counts of files by one value of a column. ``value`` None: the column is empty.
+
+    ``matched`` is None where no hash list was matched, ``flagged`` None where no head ran.
+    """
 
     value: str | None
     files: int
-    matched: int
-    flagged: int
+    matched: int | None
+    flagged: int | None
     not_fully_seen: int
 
 
@@ -139,24 +142,36 @@ class Question:
 class Report:
     """``matched_files`` and ``flagged_files`` count files of the whole selection, each once.
 
+    They are None, not 0, where that was never looked at: no hash list matched, no head run.
     ``match_rows`` is the number of matches before the limit; ``harmless_matches`` those with entries
     known to be harmless (benign, negative), which are listed with all classes only.
     """
 
     question: Question
     created_at: datetime
-    matched_files: int
+    matched_files: int | None
     match_rows: int
     harmless_matches: int
     matches: tuple[Match, ...]
-    flagged_files: int
+    flagged_files: int | None
     heads: tuple[HeadFindings, ...]
     groups: Groups | None
     coverage: Coverage
 
     @property
     def has_findings(self) -> bool:
-        return self.matched_files > 0 or self.flagged_files > 0
+        return bool(self.matched_files or self.flagged_files)
+
+    @property
+    def verdict(self) -> str:
+        """``3 matched, 12 flagged``: what was never looked for is said to be so, not counted as none."""
+        matched, flagged = self.matched_files, self.flagged_files
+        return ", ".join(
+            (
+                "not matched with any hash list" if matched is None else f"{matched:,} matched",
+                "not classified" if flagged is None else f"{flagged:,} flagged",
+            )
+        )
 
     @property
     def has_failures(self) -> bool:

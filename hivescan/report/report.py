@@ -67,7 +67,8 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
     create_matches(connection)
     create_flagged(connection, options)
     create_shown(connection, options.limit)
-    matched_files, match_rows, harmless, flagged_files = connection.execute(
+    seen = coverage(connection, heads, wanted=options.heads)
+    matched, match_rows, harmless, flagged = connection.execute(
         f"""
         SELECT
             (SELECT count(*) FROM {SELECTION} WHERE content_id IN
@@ -79,6 +80,9 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
         """,
         {"all_classes": options.all_classes},
     ).fetchone() or (0, 0, 0, 0)
+    # Zero is an answer; what was never asked of the files has none.
+    hashed = bool(seen.lists or match_rows or harmless)
+    classified = any(chain.ran for chain in seen.chains)
     return Report(
         question=Question(
             store=store,
@@ -93,14 +97,16 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
             limit=options.limit,
         ),
         created_at=datetime.now(UTC),
-        matched_files=matched_files,
+        matched_files=matched if hashed else None,
         match_rows=match_rows,
         harmless_matches=harmless,
         matches=_matches(connection, options),
-        flagged_files=flagged_files,
+        flagged_files=flagged if classified else None,
         heads=_heads(connection),
-        groups=_groups(connection, column, options.limit) if column is not None else None,
-        coverage=coverage(connection, heads, wanted=options.heads),
+        groups=_groups(connection, column, options.limit, hashed=hashed, classified=classified)
+        if column is not None
+        else None,
+        coverage=seen,
     )
 
 
@@ -218,7 +224,14 @@ def _heads(connection: duckdb.DuckDBPyConnection) -> tuple[HeadFindings, ...]:
     )
 
 
-def _groups(connection: duckdb.DuckDBPyConnection, column: str, limit: int | None) -> Groups:
+def _groups(
+    connection: duckdb.DuckDBPyConnection,
+    column: str,
+    limit: int | None,
+    *,
+    hashed: bool,
+    classified: bool,
+) -> Groups:
     rows = connection.execute(
         f"""
         SELECT {quoted(column)}::VARCHAR AS value, count(*) AS files,
@@ -231,4 +244,11 @@ def _groups(connection: duckdb.DuckDBPyConnection, column: str, limit: int | Non
         ORDER BY matched DESC, flagged DESC, files DESC, value
         """
     ).fetchall()
-    return Groups(column, len(rows), tuple(Group(*row) for row in rows[:limit]))
+    return Groups(
+        column,
+        len(rows),
+        tuple(
+            Group(value, files, matched if hashed else None, flagged if classified else None, unseen)
+            for value, files, matched, flagged, unseen in rows[:limit]
+        ),
+    )

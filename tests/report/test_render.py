@@ -55,7 +55,7 @@ def test_the_table_has_matches_first_and_ends_with_the_coverage(full: Report) ->
         for part in ("\nHash matches", "\nnsfw:", "\nBy user_id", "\nCoverage", "\nHash lists")
     ]
     assert order == sorted(order)
-    assert "Of 4 files, 1 match known hashes and 2 are flagged" in text
+    assert "4 files: 1 matched, 2 flagged" in text
     assert "2 files not looked at, or not to the end" in text
     assert "set       CSAM  A1     =entry  pdq 7 of 31  0:00–0:03  /in/clip.mp4" in text
     assert " 0.95  0.95  0.50   0.45  nsfw   0:05–0:09  /in/clip.mp4" in text
@@ -115,6 +115,17 @@ def test_files_that_no_head_saw_are_never_called_clean(tmp_path: Path) -> None:
     assert "No head ran on these files, so none of them is known to be clean." in text
     assert "No hash list was matched, so no file is known to be free of matches." in text
     assert "No head has ever run here: no file was classified." in text
+    assert "1 file: not matched with any hash list, not classified" in text
+
+
+def test_counts_of_what_was_never_looked_for_are_missing_and_not_zero(tmp_path: Path) -> None:
+    m = MadeStore(tmp_path / "s")
+    m.file("/a.jpg", chains=["hashes"], user_id="anna")
+    document = json.loads(render(report(m.done(), ReportOptions(group_by="user_id")), Format.JSON))
+    assert (document["matched_files"], document["flagged_files"]) == (None, None)
+    assert document["groups"]["rows"] == [
+        {"value": "anna", "files": 1, "matched": None, "flagged": None, "not_fully_seen": 0}
+    ]
 
 
 def test_heads_that_did_not_run_are_named(tmp_path: Path) -> None:
