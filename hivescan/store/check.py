@@ -25,8 +25,10 @@ from hivescan.store.log import (
 )
 from hivescan.store.merge import unlisted
 from hivescan.store.schema import RESULT_TABLES, TABLES
+from hivescan.store.sql import open_connection
 from hivescan.store.store import Store, storage_errors
 
+_RESTORE: Final = "restore it from a copy"
 _ATTEMPT: Final = "content_id, chain, run_id"
 _KEYS: Final = {
     "analyses": _ATTEMPT,
@@ -79,7 +81,7 @@ def _check_log(blobs: Blobs) -> tuple[list[Problem], dict[str, Part], bool]:
         try:
             data = blobs.read(name)
         except FileNotFoundError:
-            problems.append(Problem(name, "is missing: restore it from a copy"))
+            problems.append(Problem(name, f"is missing: {_RESTORE}"))
             digest = None
             continue
         try:
@@ -105,17 +107,13 @@ def _check_part(blobs: Blobs, part: Part) -> Iterator[Problem]:
     try:
         data = blobs.read(part.name)
     except FileNotFoundError:
-        yield Problem(part.name, "is missing: restore it from a copy")
+        yield Problem(part.name, f"is missing: {_RESTORE}")
         return
     if len(data) != part.bytes:
-        yield Problem(
-            part.name, f"has {len(data):,} bytes, the log says {part.bytes:,}: restore it from a copy"
-        )
+        yield Problem(part.name, f"has {len(data):,} bytes, the log says {part.bytes:,}: {_RESTORE}")
         return
     if hashlib.sha256(data).hexdigest() != part.sha256:
-        yield Problem(
-            part.name, "its bytes were changed (sha256 differs from the log's): restore it from a copy"
-        )
+        yield Problem(part.name, f"its bytes were changed (sha256 differs from the log's): {_RESTORE}")
         return
     file = pq.ParquetFile(pa.BufferReader(data))
     if file.metadata.num_rows != part.rows:
@@ -133,18 +131,20 @@ def _check_rows(store: Store) -> Iterator[Problem]:
     if not isinstance(store.blobs, LocalBlobs):
         return
 
-    def count(query: str) -> int:
-        return int(store.sql(query).column(0)[0].as_py())
+    with open_connection(store, query="raw") as connection:
 
-    for table, key in _KEYS.items():
-        # As many distinct hashes as rows prove that no key is there twice; only else are keys compared.
-        if count(f"SELECT count(*) - count(DISTINCT hash({key})) FROM raw.{table}"):
-            twice = count(
-                f"SELECT count(*) FROM (SELECT 1 FROM raw.{table} GROUP BY {key} HAVING count(*) > 1)"
-            )
-            if twice:
-                yield Problem(table, f"{twice:,} keys are there more than once ({key})")
-    for table in RESULT_TABLES:
-        orphans = count(f"SELECT count(*) FROM raw.{table} ANTI JOIN raw.analyses USING ({_ATTEMPT})")
-        if orphans:
-            yield Problem(table, f"{orphans:,} rows belong to no attempt in the ledger (analyses)")
+        def count(query: str) -> int:
+            row = connection.execute(query).fetchone()
+            return int(row[0]) if row else 0
+
+        for table, key in _KEYS.items():
+            # As many distinct hashes as rows prove that no key is there twice; only else are keys compared.
+            if count(f"SELECT count(*) - count(DISTINCT hash({key})) FROM raw.{table}"):
+                groups = f"SELECT 1 FROM raw.{table} GROUP BY {key} HAVING count(*) > 1"
+                twice = count(f"SELECT count(*) FROM ({groups})")
+                if twice:
+                    yield Problem(table, f"{twice:,} keys are there more than once ({key})")
+        for table in RESULT_TABLES:
+            orphans = count(f"SELECT count(*) FROM raw.{table} ANTI JOIN raw.analyses USING ({_ATTEMPT})")
+            if orphans:
+                yield Problem(table, f"{orphans:,} rows belong to no attempt in the ledger (analyses)")

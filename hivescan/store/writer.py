@@ -179,7 +179,8 @@ class StoreWriter:
         if "contents" in tables:
             tables["contents"] = _without(tables["contents"], ["content_id"], self._seen.contents)
         if "files" in tables:
-            tables["files"] = _without(tables["files"], _OBSERVATION_KEY, self._seen.files)
+            files = tables["files"]
+            tables["files"] = files.filter(pa.array(~among(_observations(files), self._seen.files)))
 
 
 @dataclass
@@ -227,7 +228,13 @@ class _Seen:
             elif part.table == "contents":
                 self.contents = np.union1d(self.contents, hash_rows(rows, ["content_id"]))
             else:
-                self.files = np.union1d(self.files, hash_rows(rows, _OBSERVATION_KEY))
+                self.files = np.union1d(self.files, _observations(rows))
+
+
+def _observations(files: pa.Table) -> Keys:
+    """What was seen, whenever it was seen and by whom."""
+    gone = files.column("gone_since").is_valid()
+    return hash_rows(files.append_column("is_gone", gone), [*_OBSERVATION_KEY, "is_gone"])
 
 
 def _without(rows: pa.Table, key: list[str], taken: Keys) -> pa.Table:

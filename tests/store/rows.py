@@ -24,7 +24,7 @@ def content_id(name: str) -> str:
 
 def table(name: str, rows: Sequence[dict[str, Any]]) -> pa.Table:
     """Rows with the columns that any of them names."""
-    named = [column for column in TABLES[name] if any(column.name in row for row in rows)]
+    named = [c for c in TABLES[name] if not rows or any(c.name in row for row in rows)]
     return pa.Table.from_pylist(
         list(rows), schema=pa.schema([pa.field(c.name, _plain(c.type), c.nullable) for c in named])
     )
