@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hivescan.errors import DecodeError, MediaError, UnreadableError, UnsupportedError
+from hivescan.media.video_ends import ends_early
 from hivescan.types import Limits
 
 FORMATS = (
@@ -50,6 +51,10 @@ def open_container(path: Path, limits: Limits) -> Any:
                 "threads": "1",
             },
         )
+    except av.error.InvalidDataError as error:
+        if ends_early(path, "mov"):
+            raise DecodeError("cut off before its index, which is at the end: nothing can be read") from error
+        raise open_error(error) from error
     except av.error.FFmpegError as error:
         raise open_error(error) from error
     except UnicodeDecodeError as error:  # PyAV reads tags and codec marks as text.

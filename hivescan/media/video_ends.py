@@ -6,12 +6,18 @@ Only the outermost lengths are read, no more than a few bytes per box. Container
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import BinaryIO
 
+_HEAD_BYTES = 4096
+_ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_FLV_FILE_SIZE = b"filesize\x00"
 _MAX_BOXES = 100_000
+_MAX_SIZE = 2.0**53
 _EBML_HEADER = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
+_FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"moof", b"pnot"})
 _WRITTEN_LIVE = frozenset({0, 0xFFFFFFFF})
 
 
@@ -20,11 +26,17 @@ def ends_early(path: Path, container: str) -> bool:
     size = path.stat().st_size
     with path.open("rb") as file:
         if container == "mov":
+            if file.read(12)[4:8] not in _FIRST_BOXES:
+                return False
             return _boxes_end(file, size) > size
         if container == "matroska":
             return _segment_end(file) > size
         if container == "avi":
             return _riff_end(file) > size
+        if container == "asf":
+            return _asf_end(file) > size
+        if container == "flv":
+            return _flv_end(file) > size
     return False
 
 
@@ -49,7 +61,7 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
 
 def _segment_end(file: BinaryIO) -> int:
     """Where the segment of a Matroska file ends, by its own length; 0 where it does not say."""
-    head = file.read(4096)
+    head = file.read(_HEAD_BYTES)
     if not head.startswith(_EBML_HEADER):
         return 0
     length, width = _ebml_length(head[4:12])
@@ -80,3 +92,21 @@ def _riff_end(file: BinaryIO) -> int:
     if head[:4] != b"RIFF" or length in _WRITTEN_LIVE:
         return 0
     return 8 + length
+
+
+def _asf_end(file: BinaryIO) -> int:
+    """The size that a Windows Media file gives for itself in its file properties; 0 if none."""
+    head = file.read(_HEAD_BYTES)
+    at = head.find(_ASF_FILE_PROPERTIES)
+    return 0 if at < 0 else int.from_bytes(head[at + 40 : at + 48], "little")
+
+
+def _flv_end(file: BinaryIO) -> int:
+    """The size that a Flash video gives for itself in its metadata; 0 if it says nothing."""
+    head = file.read(_HEAD_BYTES)
+    at = head.find(_FLV_FILE_SIZE)
+    number = head[at + len(_FLV_FILE_SIZE) : at + len(_FLV_FILE_SIZE) + 8]
+    if at < 0 or len(number) < 8:
+        return 0
+    size = struct.unpack(">d", number)[0]
+    return int(size) if 0 < size < _MAX_SIZE else 0

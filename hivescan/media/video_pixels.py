@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hivescan.errors import DecodeError
 from hivescan.types import Pixels
 
 LONGEST_SIDE = 1920
@@ -40,18 +41,22 @@ def master(frame: Any) -> Pixels:
     Matrix (BT.601, BT.709, BT.2020) and range (limited, full) follow the stream's tags; untagged
     video counts as BT.601, as in ffmpeg. Sample aspect ratios are not applied: pixels as coded.
     """
+    import av
     from av.video.reformatter import ColorRange, Interpolation
 
     width, height = master_size(frame.width, frame.height)
     # Without a stated target range swscale keeps the source's, which would leave black at 16.
-    rgb = frame.reformat(
-        width=width,
-        height=height,
-        format="rgb24",
-        interpolation=Interpolation.BICUBIC,
-        dst_color_range=ColorRange.JPEG,
-        threads=1,
-    )
+    try:
+        rgb = frame.reformat(
+            width=width,
+            height=height,
+            format="rgb24",
+            interpolation=Interpolation.BICUBIC,
+            dst_color_range=ColorRange.JPEG,
+            threads=1,
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise DecodeError(f"a picture of format {frame.format.name} cannot be shown as RGB") from error
     return np.ascontiguousarray(upright(rgb.to_ndarray(), display_matrix(frame)))
 
 

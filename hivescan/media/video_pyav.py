@@ -15,7 +15,7 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-from hivescan.errors import DecodeError, LimitError, UnsupportedError
+from hivescan.errors import DecodeError, LimitError, MediaError, UnsupportedError
 from hivescan.media.video_container import (
     choose_video_stream,
     codec_name,
@@ -32,7 +32,7 @@ from hivescan.types import Frame, Limits, Pixels, Sampling
 JUMP_FORMATS = frozenset({"mov", "matroska", "flv", "mpegts", "avi", "asf"})
 """Containers whose packets carry keyframe flags and both times, so that groups may be skipped."""
 
-LENGTH_TOLD = frozenset({"matroska", "avi"})
+LENGTH_TOLD = frozenset({"matroska", "avi", "asf", "flv"})
 """Containers whose length says whether all is there (that of MP4 counts only if something is missing)."""
 
 SHORTCUT_FORMATS = frozenset({"mov", "matroska"})
@@ -276,28 +276,34 @@ def sampled_frames(path: Path, sampling: Sampling, limits: Limits, pace: Pace = 
     pixels: Pixels | None = None
     waiting: Frame | None = None
     index = 0
+    trouble: MediaError | None = None
     try:
         while True:
             try:
                 shown = walk.frame_at(_ticks(walk, index * step), _ticks(walk, (index + 1) * step))
+                if shown is None:
+                    break
+                if pixels is None or shown is not held:
+                    held, pixels = shown, master(shown)
             except Irregular as turn:
                 walk.close()
                 walk = begin(path, limits, turn.fallback)
                 continue
-            if shown is None:
+            except MediaError as error:
+                trouble = error
                 break
             if waiting is not None:
                 yield waiting
-            if pixels is None or shown is not held:
-                held, pixels = shown, master(shown)
+            if index == limits.max_frames:
+                raise LimitError(f"more than {limits.max_frames} frames, the limit")
             waiting = Frame(index, floor(index * step * 1000), floor((index + 1) * step * 1000), pixels)
             index += 1
-            if index > limits.max_frames:
-                raise LimitError(f"more than {limits.max_frames} frames, the limit")
         if waiting is not None:
+            start_ms, end_ms = floor((index - 1) * step * 1000), floor(index * step * 1000)
             duration_ms = floor((walk.end - walk.origin) * walk.time_base * 1000)
-            end_ms = min(floor(index * step * 1000), duration_ms)
-            yield replace(waiting, end_ms=max(end_ms, floor((index - 1) * step * 1000) + 1))
+            yield replace(waiting, end_ms=max(start_ms + 1, min(end_ms, duration_ms)))
+        if trouble is not None:
+            raise trouble
         _raise_for_damage(walk, path)
     finally:
         walk.close()
