@@ -5,6 +5,7 @@ The commands really run, in a pseudo-terminal; what they print is what the pictu
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -51,7 +52,7 @@ def run(command: str) -> list[str]:
 
 def main() -> None:
     target, commands = Path(sys.argv[1]), sys.argv[2:]
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"), force_terminal=True)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for command in commands:
         console.print(Text(f"$ {command}", style="bold green"))
         lines = run(command)
