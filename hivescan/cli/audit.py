@@ -105,8 +105,7 @@ def _describe(summary: AuditSummary) -> Iterator[str]:
     if summary.report is not None:
         report, seen = summary.report, summary.report.coverage
         yield (
-            f"reported on {_files(seen.items)}: {report.matched_files:,} matched, "
-            f"{report.flagged_files:,} flagged, {seen.items - seen.done:,} not fully seen"
+            f"reported on {_files(seen.items)}: {report.verdict}, {seen.items - seen.done:,} not fully seen"
             + (f"; {summary.output}" if summary.output is not None else "")
         )
 

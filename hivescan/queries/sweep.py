@@ -65,10 +65,11 @@ class AggregateSweep:
     aggregate: str
     rows: tuple[SweepRow, ...]
 
-    def best(self) -> SweepRow | None:
-        """The row of highest F1, of the lowest threshold among equals; None without labels."""
-        scored = [row for row in self.rows if row.confusion and row.confusion.f1 is not None]
-        return max(scored, key=lambda r: (r.confusion.f1 or 0.0, -r.threshold)) if scored else None  # type: ignore[union-attr]
+    def best(self) -> tuple[SweepRow, ...]:
+        """The rows that share the highest F1; none without labels, or where F1 is nowhere above 0."""
+        measures = [(row.confusion.f1 or 0.0) if row.confusion else 0.0 for row in self.rows]
+        highest = max(measures)
+        return tuple(row for row, f1 in zip(self.rows, measures, strict=True) if f1 == highest > 0)
 
 
 @dataclass(frozen=True)

@@ -316,7 +316,7 @@ def _chain_row(chain: ChainCoverage, types: Sequence[str]) -> tuple[str, ...]:
 
 def _lists(lists: Sequence[ListMatched]) -> Iterator[Block]:
     if not lists:
-        yield Line("Hash lists: none was matched", Tone.ALERT)
+        yield Heading("Hash lists", "none was matched")
         return
     yield Heading("Hash lists", f"{len(lists):,} matched")
     for known in lists:

@@ -46,14 +46,18 @@ def _opening(swept: Sweep) -> Iterator[Block]:
     if swept.files < swept.items:
         yield Line(f"{count(swept.items - swept.files, 'file')} without scores not counted", Tone.ALERT)
     if swept.truth is not None:
-        yield from _truth(swept.truth, swept.scored_labels or 0)
+        yield from _truth(swept.truth, swept.scored_labels or 0, swept.files)
 
 
-def _truth(truth: TruthMatch, scored: int) -> Iterator[Block]:
+def _truth(truth: TruthMatch, scored: int, files: int) -> Iterator[Block]:
     positive = " or ".join(truth.positive_labels)
     yield Line(
         f"{count(truth.labelled, 'file')} labelled by {truth.path}, {truth.positives:,} of them {positive}"
     )
+    if scored < files:
+        yield Line("files and time count all scored files, the measures labelled ones only", Tone.QUIET)
+    if truth.positives in (0, truth.labelled):
+        yield Line("labels of one kind only: some measures cannot be told and stay empty", Tone.ALERT)
     for number, what, names in (
         (truth.labelled - scored, "labelled files without scores left out", ()),
         (len(truth.unmatched), "labels fit no file here", truth.unmatched),
@@ -90,18 +94,19 @@ def _unlabelled(swept: Sweep, steps: Sequence[int]) -> Iterator[Block]:
 def _labelled(swept: Sweep, steps: Sequence[int]) -> Iterator[Block]:
     timed = swept.seconds is not None
     for part in swept.sweeps:
-        best = part.best()
-        note = "no threshold flags a positive file" if best is None else _best(best)
-        yield Heading(f"By {part.aggregate}", note)
+        yield Heading(f"By {part.aggregate}", _best(part.best()))
         columns = [Column("threshold", number=True), Column("files", number=True)]
         columns += [Column("time", number=True)] if timed else []
         columns += [Column(title, number=True) for title in _TITLES]
         yield Table(tuple(columns), tuple(_labelled_row(part.rows[step], timed=timed) for step in steps))
 
 
-def _best(row: SweepRow) -> str:
-    assert row.confusion is not None
-    return f"best F1 {row.confusion.f1:.3f} at {row.threshold:.2f}"
+def _best(best: Sequence[SweepRow]) -> str:
+    if not best or best[0].confusion is None:
+        return "no threshold flags a positive file"
+    first, last = best[0].threshold, best[-1].threshold
+    where = f"at {first:.2f}" if first == last else f"from {first:.2f} to {last:.2f}"
+    return f"best F1 {best[0].confusion.f1:.3f} {where}"
 
 
 def _labelled_row(row: SweepRow, *, timed: bool) -> tuple[str, ...]:
@@ -157,7 +162,8 @@ def plot_sweep(swept: Sweep, path: Path) -> bytes:
         for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             for part in swept.sweeps:
                 _draw(axes, panel, part)
-            axes.set(xlabel="threshold", xlim=(0, 1), ylim=(0, None), title=_PANEL_TITLES[panel])
+            top = 1.05 if panel == "truth" else None
+            axes.set(xlabel="threshold", xlim=(0, 1), ylim=(0, top), title=_PANEL_TITLES[panel])
             axes.spines[["top", "right"]].set_visible(False)
             axes.grid(alpha=0.25)
             axes.legend(frameon=False)
@@ -167,15 +173,19 @@ def plot_sweep(swept: Sweep, path: Path) -> bytes:
     return picture.getvalue()
 
 
-_PANEL_TITLES = {"files": "files flagged", "time": "seconds flagged", "truth": "F1 (line), recall, precision"}
+_PANEL_TITLES = {
+    "files": "files flagged",
+    "time": "seconds flagged",
+    "truth": "F1 (solid), recall (dashed), precision (dotted)",
+}
 
 
 def _draw(axes: Any, panel: str, part: AggregateSweep) -> None:
     thresholds = [row.threshold for row in part.rows]
     if panel == "files":
-        axes.step(thresholds, [row.files for row in part.rows], where="post", label=part.aggregate)
+        axes.step(thresholds, [row.files for row in part.rows], where="pre", label=part.aggregate)
     elif panel == "time":
-        axes.step(thresholds, [row.seconds for row in part.rows], where="post", label=part.aggregate)
+        axes.step(thresholds, [row.seconds for row in part.rows], where="pre", label=part.aggregate)
     else:
         measured = [row.confusion for row in part.rows if row.confusion is not None]
         gap = float("nan")

@@ -134,8 +134,7 @@ def test_labels_give_what_the_verdicts_are_worth(store: Store, tmp_path: Path) -
     assert rows[81].confusion == Confusion(tp=1, fp=0, fn=1, tn=1)
     assert rows[91].confusion == Confusion(tp=0, fp=0, fn=2, tn=1)
     best = swept.sweeps[0].best()
-    assert best is not None
-    assert best.threshold == 0.61
+    assert [row.threshold for row in best] == [n / 100 for n in range(61, 81)]
 
 
 def test_labels_find_their_files_by_name_ending_and_content(store: Store, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_sweep_with_labels_prints_metrics_and_leaves_undefined_ones_empty(
     truth.write_text("file,label\n0.jpg,fine\n1.jpg,bad\n")
     words = ["sweep", "--store", str(store), "--head", "nsfw", "--labels", str(truth), "--positive", "bad"]
     table = run(*words, "--aggregate", "max", "--step", "0.5").stdout
-    assert "best F1 1.000 at 0.21" in table
+    assert "best F1 1.000 from 0.21 to 0.95" in table
     assert "0.50      1      1.000   1.000  1.000  0.000  0.000      1.000" in table
     assert "1.00      0              0.000  0.000  0.000  1.000      0.500" in table
     document = json.loads(run(*words, "--json").stdout)
