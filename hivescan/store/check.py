@@ -98,9 +98,7 @@ def _check_log(blobs: Blobs) -> tuple[list[Problem], dict[str, Part], bool]:
 
 def _check_checkpoint(record: Record, live: dict[str, Part]) -> Iterator[Problem]:
     if record.number % CHECKPOINT_EVERY == 0 and record.live != tuple(live.values()):
-        yield Problem(
-            record_name(record.number), "its list of parts is not what the records before it add up to"
-        )
+        yield Problem(record_name(record.number), "its list of parts differs from what the records add up to")
 
 
 def _check_part(blobs: Blobs, part: Part) -> Iterator[Problem]:

@@ -164,7 +164,9 @@ def test_reasons_and_statuses_of_items(store: Store) -> None:
         ],
         contents=[rows.content(c, run="r1") for c in ("cut", "zip", "sound")],
         analyses=[
-            rows.attempt("cut", run="r1", chain="nsfw", status="partial", reason="cut at 5 s", retryable=True),
+            rows.attempt(
+                "cut", run="r1", chain="nsfw", status="partial", reason="cut at 5 s", retryable=True
+            ),
             rows.attempt("cut", run="r1", chain="hashes", status="partial", reason="cut at 5 s"),
             rows.attempt("cut", run="r1", chain="probe"),
             rows.attempt("zip", run="r1", chain="probe", status="unopened", reason="an archive"),
