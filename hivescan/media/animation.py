@@ -105,16 +105,19 @@ def _skip_blocks(data: mmap.mmap, at: int) -> int:
 
 
 def _webp(data: mmap.mmap, most: int) -> Timeline | None:
-    """``ANMF`` chunks give each picture's duration in milliseconds (RFC 9649, 2.7.1.1)."""
+    """``ANMF`` chunks give each picture's duration in milliseconds (RFC 9649, 2.7.1.1).
+
+    A picture that is cut is left out: the decoder takes whole ones only.
+    """
     durations: list[int] = []
     at, whole = 12, True
     while at + 8 <= len(data) and len(durations) <= most:
-        length = struct.unpack_from("<I", data, at + 4)[0]
-        whole = at + 8 + length <= len(data)
-        if data[at : at + 4] == b"ANMF" and at + 24 <= len(data):
+        end = at + 8 + struct.unpack_from("<I", data, at + 4)[0]
+        whole = end <= len(data)
+        if whole and data[at : at + 4] == b"ANMF" and end >= at + 24:
             durations.append(_shown_ms(int.from_bytes(data[at + 20 : at + 23], "little")))
-        at += 8 + length + (length & 1)
-    return Timeline(tuple(durations), whole) if durations else None
+        at = end + (end - at & 1)
+    return Timeline(tuple(durations), whole and at <= len(data) + 1) if durations else None
 
 
 def _png(data: mmap.mmap, most: int) -> Timeline | None:

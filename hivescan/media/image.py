@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import IO, Final
@@ -23,6 +24,7 @@ from hivescan.media.colour import exif_orientation, to_rgb, turned
 from hivescan.media.jxl import JxlHeader, read_header
 from hivescan.media.pixels import to_pixels
 from hivescan.media.sniff import HEAD, PILLOW_FORMATS
+from hivescan.media.webp import repaired
 from hivescan.types import Frame, Limits, MediaInfo, MediaType, Pixels, Sampling
 
 _PAGED: Final = frozenset({"TIFF", "HEIF", "DCX"})
@@ -88,7 +90,7 @@ def _format(mime: str) -> str:
 
 def _look(path: Path, pillow: str, limits: Limits, *, lenient: bool) -> tuple[tuple[int, int], int]:
     """The upright size, and how many pages there are."""
-    with _leash(limits, lenient=lenient), path.open("rb") as stream:
+    with _leash(limits, lenient=lenient), _source(path, pillow, repair=lenient) as stream:
         image, orientation = _open(stream, pillow, limits)
         width, height = image.size
         size = (height, width) if orientation >= 5 else (width, height)
@@ -132,7 +134,7 @@ def _rescued(path: Path, pillow: str, limits: Limits, damage: DecodeError) -> Pi
     What is missing stays black or grey, or white where there would be alpha. One flat colour is nothing.
     """
     try:
-        with _leash(limits, lenient=True), path.open("rb") as stream:
+        with _leash(limits, lenient=True), _source(path, pillow, repair=True) as stream:
             pixels = _pixels(*_open(stream, pillow, limits))
             if (pixels == pixels[0, 0]).all():
                 raise damage
@@ -169,7 +171,7 @@ def _animation(
     path: Path, pillow: str, timeline: Timeline, sampling: Sampling, limits: Limits
 ) -> Iterator[Frame]:
     """The samples of an animation. Samples that see the same picture share one array."""
-    with path.open("rb") as stream:
+    with _source(path, pillow, repair=not timeline.whole) as stream:
         image: Image.Image | None = None
         picture, pixels, orientation = -1, None, 1
         for index, shown in enumerate(samples(timeline, sampling.fps)):
@@ -197,6 +199,13 @@ def _animation(
 def _pixels(image: Image.Image, orientation: int) -> Pixels:
     image.load()
     return to_pixels(turned(to_rgb(image), orientation))
+
+
+@contextmanager
+def _source(path: Path, pillow: str, *, repair: bool) -> Iterator[IO[bytes]]:
+    """The file; a truncated WebP as its decoder will take it."""
+    with path.open("rb") as stream:
+        yield BytesIO(repaired(stream.read())) if repair and pillow == "WEBP" else stream
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def _encoding(head: bytes, tail: bytes) -> str | None:
     for part in (head, tail):
         if len(part.translate(None, _CONTROLS)) != len(part):
             return None
-    return "utf-8" if _is_utf8(head) and _is_utf8(tail) else "8-bit"
+    return "utf-8" if _is_utf8(head, cut=True) and _is_utf8(tail, cut=False) else "8-bit"
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
@@ -63,11 +63,11 @@ def _wide_encoding(head: bytes) -> str | None:
     return None
 
 
-def _is_utf8(part: bytes) -> bool:
-    """Whether the bytes are UTF-8, but for characters that were cut at either end."""
+def _is_utf8(part: bytes, *, cut: bool) -> bool:
+    """Whether the bytes are UTF-8; the first character may have been cut, with ``cut`` the last too."""
     start = next((i for i, byte in enumerate(part[:4]) if byte & 0xC0 != 0x80), 0)
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(part[start:], final=False)
+        codecs.getincrementaldecoder("utf-8")().decode(part[start:], final=not cut)
     except UnicodeDecodeError:
         return False
     return True

@@ -54,6 +54,8 @@ def _plan(width: int, height: int, view: View) -> _Plan:
     target = view.resize_to
     short, long = min(width, height), max(width, height)
     factor = _factor(long if view.resize == "contain" else short, target)
+    if view.resample == "area":
+        factor = 1  # averaging blocks whose edges fall elsewhere would not be the average of an area
     if view.resize == "stretch":
         resized = (target, target)
     elif view.resize == "cover":
@@ -108,7 +110,8 @@ def _window(
 ) -> Image.Image:
     """The part ``window`` (left, top, right, bottom) of the resized picture.
 
-    Pillow's filters reach beyond ``box``, so this equals resizing all and cutting then.
+    Pillow's filters reach beyond ``box``, so this equals resizing all and cutting then, but for some
+    values that round to the next.
     """
     left, top, right, bottom = window
     scale = [master[axis] / plan.resized[axis] / plan.factor for axis in (0, 1)]
