@@ -10,7 +10,7 @@ import typer
 
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
 from hivescan.cli.output import emit_json, emit_table, say
-from hivescan.errors import ExitCode
+from hivescan.errors import ExitCode, RunInterruptedError
 
 if TYPE_CHECKING:
     from hivescan.matching.found import MatchedFile
@@ -66,7 +66,7 @@ def hash_match(
         emit_json(_as_json(summary, found))
     else:
         if found:
-            emit_table(_COLUMNS, map(_table_row, found))
+            emit_table(_COLUMNS, _table_rows(found))
         if not quiet:
             for line in _describe(summary, found):
                 say(line)
@@ -82,7 +82,9 @@ def _hash_first(paths: Sequence[str], store: Path, *, quiet: bool) -> list[str]:
     from hivescan.scan.config import ScanConfig
     from hivescan.store.store import open_store
 
-    scan(ScanConfig(tuple(paths), store, analyzers=("hashes",), command="hash-match"), quiet=quiet)
+    summary = scan(ScanConfig(tuple(paths), store, analyzers=("hashes",), command="hash-match"), quiet=quiet)
+    if summary.status == "interrupted":
+        raise RunInterruptedError("interrupted; what was hashed is kept, run the same command to go on")
     names = [path if has_scheme(path) or path.startswith("@") else path_to_uri(path) for path in paths]
     files = open_store(store).sql("SELECT uri, content_id FROM files WHERE content_id IS NOT NULL")
     return [
@@ -97,11 +99,23 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _table_row(match: MatchedFile) -> tuple[object, ...]:
+def _table_rows(found: Sequence[MatchedFile]) -> list[tuple[object, ...]]:
+    """A row a match; those of several digests, which say the same, are one."""
+    from hivescan.matching.algorithms import DIGESTS
+
+    together: dict[tuple[str, str, str, str], list[MatchedFile]] = {}
+    for match in found:
+        kind = "digest" if match.algorithm in DIGESTS else match.algorithm
+        together.setdefault((match.uri, match.entry_id, match.list_id, kind), []).append(match)
+    return [_table_row(matches) for matches in together.values()]
+
+
+def _table_row(matches: Sequence[MatchedFile]) -> tuple[object, ...]:
+    match = matches[0]
     return (
         match.uri,
         _places(match.spans),
-        match.algorithm,
+        ", ".join(each.algorithm for each in matches),
         match.distance,
         match.max_distance,
         match.hash_set or match.source,
@@ -123,8 +137,8 @@ def _describe(summary: MatchSummary, found: Sequence[MatchedFile]) -> list[str]:
     compared = ", ".join(f"{n:,} {algorithm}" for algorithm, n in summary.compared.items()) or "nothing"
     files = len({match.uri for match in found})
     lines = [
-        f"{files:,} files match: {len(found):,} rows, {summary.added:,} new matches stored; "
-        f"compared {compared} of {summary.contents:,} contents with {_entries(summary)}"
+        f"{files:,} files match; compared {compared} of {summary.contents:,} contents with "
+        f"{_entries(summary)}; {summary.added:,} new matches stored"
     ]
     for info in summary.lists:
         if info.unmatched:

@@ -1,0 +1,132 @@
+"""``hivescan known`` and ``hivescan hash-match``: what they print and how they end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from hivescan.cli import hash_match, known
+from hivescan.errors import KnownListError
+from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
+
+PDQ = bytes(range(32))
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    hash_match.register(app)
+    known.register(app)
+    return app
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A store with a matching picture, a matching clip and another picture, and a list."""
+    clip = Item("/clip", [Sample(PDQ, 90, t) for t in (2000, 3000)], "video")
+    items = [Item("/near", [Sample(flipped(PDQ, 9))]), clip, Item("/far", [Sample(flipped(PDQ, 90))])]
+    store_of(tmp_path / "store", items)
+    md5, sha1 = hashlib.md5(b"/near").digest(), hashlib.sha1(b"/near").digest()
+    entries = [Entry("e1", "pdq", PDQ, {"hash_set": "set one", "match_type": "NCII"})]
+    entries += [Entry("e2", "md5", md5), Entry("e2", "sha1", sha1), Entry("e3", "pdna", bytes(144))]
+    list_of(tmp_path / "known.parquet", entries)
+    return tmp_path
+
+
+def options(folder: Path) -> list[str]:
+    return ["--store", str(folder / "store"), "--db", str(folder / "known.parquet")]
+
+
+def test_hash_match_prints_a_table_of_matches_without_hashes(app: typer.Typer, folder: Path) -> None:
+    result = CliRunner().invoke(app, ["hash-match", *options(folder)])
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["/clip", "0:02–0:04", "pdq", "0", "31", "set", "one", "NCII", "e1"] in rows
+    assert ["/near", "pdq", "9", "31", "set", "one", "NCII", "e1"] in rows
+    assert ["/near", "md5,", "sha1", "0", "0", "e2"] in rows
+    assert "/far" not in result.stdout
+    assert PDQ.hex() not in result.output
+    assert "2 files match" in result.stderr
+    assert "not matched, no such matcher: 1 pdna" in result.stderr
+
+
+def test_hash_match_as_json(app: typer.Typer, folder: Path) -> None:
+    result = CliRunner().invoke(app, ["hash-match", *options(folder), "--json"])
+    told = json.loads(result.stdout)
+    assert {(m["uri"], m["algorithm"], m["distance"]) for m in told["matches"]} == {
+        ("/clip", "pdq", 0), ("/near", "pdq", 9), ("/near", "md5", 0), ("/near", "sha1", 0)
+    }  # fmt: skip
+    assert told["lists"][0]["unmatched"] == {"pdna": 1}
+    assert PDQ.hex() not in result.output
+
+
+def test_findings_decide_the_exit_code_only_when_asked(app: typer.Typer, folder: Path) -> None:
+    def code(*more: str) -> int:
+        return CliRunner().invoke(app, ["hash-match", *options(folder), *more]).exit_code
+
+    assert code("--quiet") == 0
+    assert code("--fail-on-findings") == 1
+    list_of(folder / "known.parquet", [Entry("e", "pdq", bytes(32))])
+    assert code("--fail-on-findings") == 0
+
+
+def test_a_smaller_distance_shows_fewer_matches(app: typer.Typer, folder: Path) -> None:
+    list_of(folder / "known.parquet", [Entry("e", "pdq", PDQ)])
+    CliRunner().invoke(app, ["hash-match", *options(folder)])
+    result = CliRunner().invoke(app, ["hash-match", *options(folder), "--max-distance", "8"])
+    assert "/clip" in result.stdout
+    assert "/near" not in result.stdout
+
+
+def test_paths_are_hashed_and_matched_alone(app: typer.Typer, folder: Path, photos: Path) -> None:
+    media = folder / "media"
+    media.mkdir()
+    shutil.copy(photos / "coffee.png", media)
+    listed = folder / "coffee.parquet"
+    built = CliRunner().invoke(app, ["known", "build", str(media), "-o", str(listed), "--hash-set", "cups"])
+    assert built.exit_code == 0, built.output
+    match = ["hash-match", str(media), "--db", str(listed), "--db", str(folder / "known.parquet")]
+    result = CliRunner().invoke(app, [*match, "--store", str(folder / "store"), "--json"])
+    assert {(Path(m["uri"]).name, m["hash_set"]) for m in json.loads(result.stdout)["matches"]} == {
+        ("coffee.png", "cups")
+    }
+
+
+def test_known_build_says_what_it_made_and_skipped(app: typer.Typer, tmp_path: Path, photos: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    shutil.copy(photos / "coffee.png", media)
+    (media / "notes.txt").write_text("nothing but words\n")
+    out = tmp_path / "made.parquet"
+    result = CliRunner().invoke(app, ["known", "build", str(media), "-o", str(out)])
+    assert "1 files, 1 md5, 1 sha1, 1 sha256, 1 pdq; 1 skipped" in result.stdout
+    assert "notes.txt: neither picture nor video but text" in result.stderr
+    told = json.loads(
+        CliRunner().invoke(app, ["known", "build", str(media), "-o", str(out), "--json"]).stdout
+    )
+    assert (told["files"], len(told["skipped"])) == (1, 1)
+
+
+def test_known_info_and_check_speak_of_a_list(app: typer.Typer, folder: Path) -> None:
+    path = str(folder / "known.parquet")
+    told = CliRunner().invoke(app, ["known", "info", path])
+    assert "1 md5, 1 sha1, 1 pdq" in told.stdout
+    assert "1 pdna (carried, no such matcher)" in told.stdout
+    assert "hash sets:          set one" in told.stdout
+    assert json.loads(CliRunner().invoke(app, ["known", "info", path, "--json"]).stdout)["rows"] == 4
+    assert "4 rows, all in order" in CliRunner().invoke(app, ["known", "check", path]).stdout
+
+
+def test_known_check_fails_on_a_bad_list(app: typer.Typer, tmp_path: Path) -> None:
+    path = list_of(tmp_path / "bad.parquet", [Entry("e", "pdq", b"short")])
+    result = CliRunner().invoke(app, ["known", "check", str(path)])
+    assert result.exit_code == 2
+    assert "a pdq hash is not 32 bytes long" in result.stdout
+    info = CliRunner().invoke(app, ["known", "info", str(path)])
+    assert isinstance(info.exception, KnownListError)
