@@ -1,0 +1,155 @@
+"""Whatever is killed when: nothing committed is lost, nothing appears twice, the next run goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hivescan
+from hivescan.store.check import Problem, check_store
+from tests.scan.scenes import comparable, make_clip, make_mixed, rows, scan
+
+SCAN = """
+import sys, hivescan
+hivescan.classify([sys.argv[1]], store=sys.argv[2], analyzers=("hashes",), workers=2, commit_seconds=0.05)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photos: Path) -> Path:
+    folder = make_mixed(tmp_path / "media", photos)
+    for i in range(8):
+        make_clip(folder / f"clip {i}.mp4", seconds=4 + i)
+    return folder
+
+
+def start(folder: Path, store: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", SCAN, str(folder), str(store)], start_new_session=True)
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += [int(child), *descendants(int(child))]
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+def test_ten_kills_and_a_finish_give_the_tables_of_an_undisturbed_scan(folder: Path, tmp_path: Path) -> None:
+    scan(tmp_path / "undisturbed", folder)
+    disturbed = tmp_path / "disturbed"
+    rng = random.Random(20)
+    for _ in range(10):
+        process = start(folder, disturbed)
+        time.sleep(rng.uniform(0.2, 3.0))
+        try:
+            children = descendants(process.pid)
+        except FileNotFoundError:
+            children = []
+        victim = rng.choice([process.pid, process.pid, *children])
+        try:
+            os.kill(victim, signal.SIGKILL)
+            time.sleep(rng.uniform(0, 0.3))
+            process.kill()
+        except ProcessLookupError:
+            pass
+        process.wait()
+    # A killed worker's file is marked and asked for again, as a user would.
+    scan(disturbed, folder)
+    scan(disturbed, folder, retry_errors=True)
+    assert current(disturbed) == current(tmp_path / "undisturbed")
+    assert harm(disturbed) == []
+
+
+def harm(store: Path) -> list[Problem]:
+    """What is wrong with a store, but for files that a kill left over and that a later run deletes."""
+    return [problem for problem in check_store(hivescan.open(store)) if not problem.harmless]
+
+
+def current(store: Path) -> dict[str, list[tuple[object, ...]]]:
+    """What the views show, run ids and times aside."""
+    opened = hivescan.open(store)
+    columns = {
+        "items": "uri, content_id, size, mtime_ns, status, reason, media_type, duration_ms",
+        "analyses": "content_id, chain, fingerprint, status, reason, samples",
+        "hashes": "content_id, chain, index, start_ms, end_ms, algorithm, hash, quality",
+        "contents": "content_id, md5, sha1, media_type, mime, width, height, decoder",
+    }
+    return {
+        view: sorted(
+            (tuple(r.values()) for r in opened.sql(f"SELECT {names} FROM {view}").to_pylist()), key=repr
+        )
+        for view, names in columns.items()
+    }
+
+
+def test_no_process_outlives_a_killed_coordinator(folder: Path, tmp_path: Path) -> None:
+    process = start(folder, tmp_path / "store")
+    children: list[int] = []
+    while len(children) < 3 and process.poll() is None:
+        children = descendants(process.pid)
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 20
+    while any(alive(child) for child in children) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not [child for child in children if alive(child)]
+
+
+def test_two_scans_at_once_write_nothing_twice(folder: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    both = [start(folder, store), start(folder, store)]
+    assert [process.wait() for process in both] == [0, 0]
+    scan(tmp_path / "alone", folder)
+    assert current(store) == current(tmp_path / "alone")
+    doubled = rows(
+        store,
+        """
+        SELECT content_id FROM raw.analyses WHERE status = 'done'
+        GROUP BY content_id, chain, fingerprint HAVING count(*) > 1
+        """,
+    )
+    assert doubled == []
+    assert harm(store) == []
+
+
+def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
+    for i in range(12):
+        make_clip(folder / f"long {i}.mp4", seconds=60 + i, fps=25)
+    store = tmp_path / "store"
+    command = [sys.executable, "-m", "hivescan", "classify", str(folder), "--store", str(store)]
+    process = subprocess.Popen(
+        [*command, "--analyzers", "hashes", "--workers", "1"], stderr=subprocess.PIPE, start_new_session=True
+    )
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.fail("the scan was over before it could be interrupted: make it longer")
+    assert process.returncode == 130
+    assert b"run the same command to go on" in told
+    assert b"Traceback" not in told
+    scan(store, folder)
+    scan(tmp_path / "alone", folder)
+    assert current(store) == current(tmp_path / "alone")
+
+
+def test_comparable_tables_notice_a_difference(folder: Path, tmp_path: Path) -> None:
+    scan(tmp_path / "a", folder)
+    scan(tmp_path / "b", folder / "sub")
+    assert comparable(tmp_path / "a") != comparable(tmp_path / "b")
