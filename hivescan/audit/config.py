@@ -289,6 +289,8 @@ def _changed(config: T, given: Mapping[str, Any], names: Sequence[str] | Mapping
 def _check_condition(where: str) -> None:
     from hivescan.store.sql import check_read_only
 
+    # By itself as well: what closes the bracket and goes on is no condition.
+    check_read_only(f"SELECT \n{where}\n")
     check_read_only(f"SELECT * FROM items WHERE (\n{where}\n)")
 
 
