@@ -15,6 +15,7 @@ from hivescan.audit.config import AuditConfig
 from hivescan.errors import ConfigError, ExitCode
 from hivescan.report.options import Format, ReportOptions
 from hivescan.scan.config import ScanConfig, Verify
+from tests.conftest import REPOSITORY
 
 MINIMAL = '[scan]\nsources = ["media"]\n'
 
@@ -186,3 +187,11 @@ def test_a_file_that_is_not_there_or_no_text_is_one_clear_line(tmp_path: Path) -
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"bytes\.toml: "):
         load_config(tmp_path / "bytes.toml")
+
+
+def test_the_file_in_the_page_on_automation_is_right(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "automation.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert shown
+    for text in shown:
+        assert load(tmp_path, text).scan.sources
