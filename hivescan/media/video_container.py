@@ -30,7 +30,7 @@ _CLOCK_FORWARD_S = Fraction(10)
 _CLOCK_BACK_S = Fraction(1, 10)
 """Steps of a spliced stream's clock that are taken for a new clock and not for a pause, as in ffmpeg."""
 
-_MAX_READ_ERRORS = 16
+_MAX_TROUBLES = 1000
 _GENERATE_PTS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets.
 _FALLBACK_RATE = Fraction(25)
 
@@ -40,6 +40,7 @@ def open_container(path: Path, limits: Limits) -> Any:
     import av
 
     av.logging.set_level(None)
+    av.logging.set_skip_repeated(False)
     try:
         container = av.open(
             f"file:{path}",
@@ -132,20 +133,32 @@ def keep_only(container: Any, stream: Any) -> None:
             other.discard = Discard.all
 
 
-def packets(container: Any, stream: Any, on_error: list[str]) -> Iterator[Any]:
-    """The packets of a stream, in file order, through damage where the demuxer finds its way again."""
+def packets(container: Any, stream: Any, troubles: list[str]) -> Iterator[Any]:
+    """The packets of a stream, in file order, through damage where the demuxer finds its way again.
+
+    What the demuxer complains of goes to ``troubles``. Some demuxers only mutter while they leave out
+    what they cannot read, so ffmpeg's log is listened to while a packet is read, and at no other time.
+    """
     import av
 
-    while True:
+    muxed = container.demux(stream)
+    while len(troubles) < _MAX_TROUBLES:
+        av.logging.set_level(av.logging.ERROR)
         try:
-            for packet in container.demux(stream):
-                if packet.size:  # The last one is empty: PyAV's sign to flush.
-                    yield packet
-            return
+            with av.logging.Capture() as log:
+                packet = next(muxed, None)
         except av.error.FFmpegError as error:
-            on_error.append(brief(error))
-            if len(on_error) >= _MAX_READ_ERRORS:
-                return
+            troubles.append(brief(error))
+            muxed = container.demux(stream)
+            continue
+        finally:
+            av.logging.set_level(None)
+        muttered = [message for _, name, message in log if name == container.format.name]
+        troubles.extend(muttered[:1])
+        if packet is None:
+            return
+        if packet.size:  # The last one is empty: PyAV's sign to flush.
+            yield packet
 
 
 def is_spliced_format(container: Any) -> bool:
