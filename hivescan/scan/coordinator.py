@@ -24,7 +24,18 @@ from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig, Verify
 from hivescan.scan.contents import ChainState, ContentRun, content_row, ledger_row
 from hivescan.scan.hosting import Hosting, Waiting
-from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip, Started
+from hivescan.scan.messages import (
+    Finished,
+    Job,
+    Layout,
+    Lease,
+    Placed,
+    Probed,
+    Proceed,
+    SampleReady,
+    Skip,
+    Started,
+)
 from hivescan.scan.plan import PROBE_FINGERPRINT, Planner
 from hivescan.scan.pool import Assignment, Pool, Worker
 from hivescan.scan.rows import ResultRows
@@ -330,7 +341,8 @@ class Coordinator:
             return
         assert doing.lease is not None
         content.pending += 1
-        self._hosting.put(Waiting(content, key, doing.lease, doing.layout, doing.hosted))
+        placed = Placed(doing.lease, doing.layout, message.width, message.height)
+        self._hosting.put(Waiting(content, key, placed, doing.hosted))
         doing.lease = None
         if content.info.frame_count == 1 and not content.info.is_timed:
             self._expect(doing.worker)  # a still: no further sample, no further lease
@@ -357,7 +369,7 @@ class Coordinator:
     def _take_back(self, samples: list[Waiting]) -> None:
         """Samples that the host is through with: their leases return, contents may be complete."""
         for sample in samples:
-            self._leases.give(sample.lease)
+            self._leases.give(sample.placed.lease)
             sample.content.pending -= 1
             self._settle(sample.content)
         self._grant_leases()

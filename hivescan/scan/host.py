@@ -9,20 +9,23 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+import zlib
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hivescan.analyzers import registry
-from hivescan.analyzers.base import HostAnalyzer
+from hivescan.analyzers.base import SIZES, HostAnalyzer
 from hivescan.errors import HivescanError, ModelUnhealthyError
 from hivescan.models.backends.base import Device
 from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
-from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady
+from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
 from hivescan.scan.worker import as_media_error
-from hivescan.types import Findings
+from hivescan.types import Findings, View
 
 
 @dataclass(frozen=True)
@@ -79,24 +82,36 @@ def _run(batch: Batch, analyzers: dict[str, HostAnalyzer], arena: Arena, watch: 
             raise
         except Exception:  # one odd sample, or no memory for so many: each alone shows which
             pieces, trouble[name] = _one_by_one(analyzer, batch, indices, arena)
-        for _, found in pieces:
+        for seen, found in pieces:
             check_finite(name, found)
-            watch.see(found)
+            watch.see(found, _marks(analyzer, batch, seen, arena))
         findings[name] = pieces
         seconds[name] = time.perf_counter() - started
     return BatchDone(batch.batch, findings, trouble, seconds)
 
 
 def _infer(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena) -> Findings:
-    stacks = {}
+    samples = [batch.samples[index] for index in indices]
+    stacks: dict[str, npt.NDArray[Any]] = {
+        SIZES: np.array([(s.width, s.height) for s in samples], dtype=np.int32)
+    }
     for name, view in (analyzer.spec.views or {}).items():
-        stack = np.empty((len(indices), view.height, view.width, 3), dtype=np.uint8)
-        for row, index in enumerate(indices):
-            lease, layout = batch.samples[index]
-            offset = lease + layout.offsets[layout.views.index(view)]
-            stack[row] = arena.view(offset, view.nbytes).reshape(stack.shape[1:])
+        stack = np.empty((len(samples), view.height, view.width, 3), dtype=np.uint8)
+        for row, sample in enumerate(samples):
+            stack[row] = _pixels(sample, view, arena).reshape(stack.shape[1:])
         stacks[name] = stack
     return analyzer.infer(stacks)
+
+
+def _pixels(sample: Placed, view: View, arena: Arena) -> npt.NDArray[np.uint8]:
+    offset = sample.lease + sample.layout.offsets[sample.layout.views.index(view)]
+    return arena.view(offset, view.nbytes)
+
+
+def _marks(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena) -> list[int]:
+    """A checksum of what each sample showed the analyzer, to tell equal inputs from equal scores."""
+    view = next(iter((analyzer.spec.views or {}).values()))
+    return [zlib.crc32(_pixels(batch.samples[index], view, arena).data) for index in indices]
 
 
 def _one_by_one(

@@ -12,7 +12,7 @@ from hivescan.errors import ModelUnhealthyError
 from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ContentRun
 from hivescan.scan.host import HostConfig, host_main
-from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Layout
+from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
 from hivescan.scan.rows import pick
 from hivescan.scan.start import starting
 from hivescan.types import SampleKey
@@ -28,8 +28,7 @@ class Waiting:
 
     content: ContentRun
     key: SampleKey
-    lease: int
-    layout: Layout
+    placed: Placed
     chains: tuple[str, ...]
     deaths: int = 0
 
@@ -97,7 +96,7 @@ class Hosting:
         self._flying[number] = samples
         batch = Batch(
             number,
-            tuple((s.lease, s.layout) for s in samples),
+            tuple(s.placed for s in samples),
             {chain: tuple(indices) for chain, indices in work.items()},
         )
         assert self._pipe is not None

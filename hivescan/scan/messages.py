@@ -100,6 +100,8 @@ class SampleReady:
     index: int
     start_ms: int | None
     end_ms: int | None
+    width: int
+    height: int
     findings: dict[str, Findings]
     trouble: dict[str, str]
 
@@ -120,14 +122,24 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Where one sample's views lie in the arena, and the size of the upright picture they show."""
+
+    lease: int
+    layout: Layout
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """Samples in the arena, and which of them each analyzer is to see.
 
-    ``samples[i]`` is (offset of the lease, its layout); ``work[name]`` are indices into it.
+    ``work[name]`` are indices into ``samples``.
     """
 
     batch: int
-    samples: tuple[tuple[int, Layout], ...]
+    samples: tuple[Placed, ...]
     work: dict[str, tuple[int, ...]]
 
 

@@ -159,8 +159,11 @@ class DecodeWorker:
                     self._write_views(frame, plan.layout, lease)
                     lease = None
                 found, trouble = _run_decoders(frame, {name: self._analyzers[name] for name in plan.decoders})
+                height, width = frame.pixels.shape[:2]
                 self._pipe.send(
-                    SampleReady(plan.job, frame.index, frame.start_ms, frame.end_ms, found, trouble)
+                    SampleReady(
+                        plan.job, frame.index, frame.start_ms, frame.end_ms, width, height, found, trouble
+                    )
                 )
                 decoded += 1
         except (EOFError, BrokenPipeError, ConnectionResetError):

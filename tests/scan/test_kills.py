@@ -136,7 +136,9 @@ def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(folder: Path, tmp_
     process = subprocess.Popen(
         [*command, "--analyzers", "hashes", "--workers", "1"], stderr=subprocess.PIPE, start_new_session=True
     )
-    time.sleep(3)
+    while len(descendants(process.pid)) < 3 and process.poll() is None:
+        time.sleep(0.05)  # until a worker is there: forkserver, its tracker, the worker
+    time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     if process.returncode == 0:
