@@ -142,5 +142,7 @@ def _path_of(fd: int, named: Path) -> Path:
 
 def _why(error: BaseException) -> str:
     """The reason in one line, without the path, which the row has anyway."""
+    if isinstance(error, FileNotFoundError):
+        return "No such file"
     text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
     return text.splitlines()[0][:200] if text else type(error).__name__
