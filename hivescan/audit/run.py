@@ -117,7 +117,7 @@ def run_audit(
     started = datetime.now(UTC)
     clock = time.perf_counter()
     store = open_store(config.scan.store, create=True)
-    with audit_lock(store.path, config.path), _mirror(config.mirror):
+    with audit_lock(store.path, config.path.absolute()), _mirror(config.mirror):
         scan = run_scan(config.scan, on_progress)
         if scan.status == "interrupted":
             return AuditSummary(config, started, time.perf_counter() - clock, scan)
