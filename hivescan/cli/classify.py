@@ -27,6 +27,7 @@ def classify(
     sources: o.SourcesArgument = None,
     store: StoreOption = DEFAULT_STORE,
     manifest: o.ManifestOption = None,
+    uri_column: o.UriColumnOption = None,
     profile: o.ProfileOption = "standard",
     analyzers: o.AnalyzersOption = None,
     include: o.IncludeOption = None,
@@ -91,6 +92,7 @@ def scan_config(
         analyzers=None if analyzers is None else tuple(a.strip() for a in analyzers.split(",") if a.strip()),
         source_options=SourceOptions(
             hidden=settings["hidden"],
+            uri_column=settings.get("uri_column"),
             include=tuple(settings["include"] or ()),
             exclude=tuple(settings["exclude"] or ()),
         ),

@@ -40,6 +40,16 @@ ManifestOption = Annotated[
         rich_help_panel=_FILES,
     ),
 ]
+UriColumnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--uri-column",
+        metavar="NAME",
+        help="The manifest's column of paths or URIs, where its name does not tell.",
+        rich_help_panel=_FILES,
+        show_default=False,
+    ),
+]
 FpsOption = Annotated[
     float,
     typer.Option(

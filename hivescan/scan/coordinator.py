@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from hivescan.errors import MediaError, UnreadableError
+from hivescan.media.sources import covers
 from hivescan.media.uri import uri_to_path
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig, Verify
@@ -500,8 +501,10 @@ class Coordinator:
         for source in self._walker.complete:
             for before in self._lookup.unseen(source):
                 path = uri_to_path(before.uri)
+                if not covers(source, before.uri, self._config.source_options):
+                    continue  # left out by this walk's patterns
                 if path is not None and os.path.lexists(path):
-                    continue  # still there, only left out by this walk's patterns
+                    continue
                 row = before._asdict() | {
                     "observed_at": now,
                     "gone_since": now,

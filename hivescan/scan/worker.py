@@ -7,6 +7,7 @@ it was on; the coordinator starts another.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from hivescan.analyzers.base import DecoderAnalyzer
 from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
 from hivescan.media.blob import Blob, digests, open_blob
 from hivescan.media.decode import frames
+from hivescan.media.memory import keep_freed_memory
 from hivescan.media.probe import probe
 from hivescan.media.views import make_views
 from hivescan.scan.arena import Arena
@@ -74,7 +76,11 @@ def _prepare_process(limits: Limits) -> None:
         )
         # A crash on a hostile file must not leave its content behind in a core dump.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    keep_freed_memory()
     _die_with_parent()
+    # Decoders in C write what they please to standard error, names and bytes of files among it.
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _die_with_parent() -> None:
