@@ -60,6 +60,8 @@ def audit_lock(store: Path, config: Path) -> Iterator[None]:
             yield
         finally:
             _note(file.fileno(), b"")
+            # Closing alone would leave it to a child that is just being started until that has begun.
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _note(descriptor: int, text: bytes) -> None:
