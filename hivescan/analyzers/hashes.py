@@ -11,7 +11,7 @@ Bit order: PDQ's 32 bytes are those of the published hex strings. pHash and dHas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,7 +19,12 @@ from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.media.pdq import pdq
 from hivescan.types import Findings, Hashes, MediaType, Pixels
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 REVISION: Final = 1
+
+_STRIP_PIXELS: Final = 1 << 19
 
 
 def spec() -> AnalyzerSpec:
@@ -63,11 +68,22 @@ class PictureHasher:
 
 def _phash_dhash(picture: Pixels) -> tuple[bytes, bytes]:
     import imagehash
-    from PIL import Image
 
     # Both turn the picture grey first; done once here, on a grey picture theirs is a copy.
-    grey = Image.fromarray(np.ascontiguousarray(picture)).convert("L")
+    grey = _grey(picture)
     return _eight_bytes(imagehash.phash(grey)), _eight_bytes(imagehash.dhash(grey))
+
+
+def _grey(picture: Pixels) -> Image:
+    """Pillow's ``convert("L")`` of the picture, strip by strip: its RGB images take four bytes a pixel."""
+    from PIL import Image
+
+    rows = max(1, _STRIP_PIXELS // picture.shape[1])
+    luma = np.empty(picture.shape[:2], np.uint8)
+    for start in range(0, len(picture), rows):
+        strip = np.ascontiguousarray(picture[start : start + rows])
+        luma[start : start + rows] = np.asarray(Image.fromarray(strip).convert("L"))
+    return Image.fromarray(luma)
 
 
 def _eight_bytes(hashed: object) -> bytes:
