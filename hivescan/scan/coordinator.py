@@ -279,7 +279,8 @@ class Coordinator:
             self._skip(message.job, doing)
             return
         self._met.add(code)
-        info = message.info or MediaInfo(MediaType.UNKNOWN, "application/octet-stream")
+        assert message.info is not None
+        info = message.info
         missing = self._missing(digests.content_id, info)
         if not missing:
             self.progress.duplicates += 1

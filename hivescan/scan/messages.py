@@ -78,7 +78,8 @@ class Started:
 class Probed:
     """The file's digests and type; ``error`` where either could not be had.
 
-    Without ``digests`` the file could not be read; with digests and an error it is not what it seems.
+    Without ``digests`` and ``info`` the file could not be read; with an error beside them ``info`` is what
+    its first bytes claim, and no more.
     """
 
     job: int

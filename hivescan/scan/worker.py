@@ -20,7 +20,7 @@ from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
 from hivescan.media.blob import Blob, digests, open_blob
 from hivescan.media.decode import frames
 from hivescan.media.memory import keep_freed_memory
-from hivescan.media.probe import probe
+from hivescan.media.probe import identify, probe
 from hivescan.media.views import make_views
 from hivescan.scan.arena import Arena
 from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip, Started
@@ -147,7 +147,7 @@ class DecodeWorker:
         try:
             return seen, probe(blob.path, self._limits), None
         except Exception as error:
-            return seen, None, as_media_error(error)
+            return seen, identify(blob.path), as_media_error(error)
 
     def _decode(self, plan: Proceed, blob: Blob, info: MediaInfo) -> Outcome:
         for name in plan.decoders:
