@@ -43,6 +43,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     ITEMS_FAILED = 3
     MODEL_UNHEALTHY = 4
+    INTERNAL_ERROR = 70
     INTERRUPTED = 130
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -85,3 +86,8 @@ def main() -> None:
         # The reader of a pipe (head, less) has gone: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(int(ExitCode.DONE))
+    except Exception:
+        # A fault of ours: told in full, with an exit code that means nothing else.
+        traceback.print_exc()
+        say("hivescan: this is a fault in hivescan; please report it with the lines above")
+        sys.exit(int(ExitCode.INTERNAL_ERROR))

@@ -32,8 +32,6 @@ CLOSED_CODECS = frozenset({"vp8", "vp9", "mjpeg", "prores", "dnxhd", "ffv1", "pn
 SEQUENCE_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})
 """Codecs that may have open groups of pictures: frames are taken one after the other."""
 
-FASTER_CODECS: frozenset[str] = frozenset()
-
 _SAME_TIME_S = 0.0015
 """decord gives times as 32-bit floats of seconds; Matroska rounds them to milliseconds."""
 
@@ -54,11 +52,6 @@ def version() -> str | None:
         return installed_version("decord")
     except PackageNotFoundError:
         return None
-
-
-def is_faster(info: MediaInfo) -> bool:
-    """Whether decord serves this kind of file, and faster than PyAV does (measured, docs/video.md)."""
-    return info.codec in FASTER_CODECS and available()
 
 
 @dataclass(frozen=True)

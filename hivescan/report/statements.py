@@ -48,7 +48,9 @@ def create_matches(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE report_matches AS
         SELECT *, coalesce(polarity IN ({harmless}), false) AS harmless,
             dense_rank() OVER (ORDER BY {key}) AS match_id
-        FROM matches WHERE content_id IN (SELECT content_id FROM {SELECTION})
+        -- The scenes of one known video are one entry of the report.
+        FROM (SELECT * REPLACE (coalesce(parent_id, entry_id) AS entry_id) FROM matches)
+        WHERE content_id IN (SELECT content_id FROM {SELECTION})
         """
     )
     connection.execute(

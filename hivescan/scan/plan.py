@@ -18,7 +18,7 @@ _SETTLED = {Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.value}
 
 @dataclass(frozen=True)
 class Planner:
-    """Which chains a content should have, and which are missing.
+    """Which chains a content should have, and which are missing. Attempts come newest first.
 
     ``retry_errors`` asks again for what ended partial or failed; ``rescan`` for everything.
     """
@@ -53,10 +53,11 @@ class Planner:
         return missing
 
     def _settled(self, fingerprint: str, attempts: Sequence[KnownAttempt]) -> bool:
-        same = [a for a in attempts if a.fingerprint == fingerprint]
+        """Whether the newest attempt is one with this fingerprint: it is what the views show."""
+        newest = [a for a in attempts[:1] if a.fingerprint == fingerprint]
         if self.retry_errors:
-            return any(a.status in _SETTLED for a in same)
-        return bool(same)
+            return any(a.status in _SETTLED for a in newest)
+        return bool(newest)
 
     @staticmethod
     def _probe_failed(attempts: Sequence[KnownAttempt]) -> bool:

@@ -67,12 +67,17 @@ def expected(frames: list[Shown], fps: float, end: Fraction) -> list[int]:
 
 
 def pictures(
-    path: Path, stream: int, numbers: list[int], width: int, height: int
+    path: Path, stream: int, numbers: list[int], size: tuple[int, int], chroma: str = "auto"
 ) -> list[npt.NDArray[np.uint8]]:
-    """The RGB pictures of the numbered frames, turned upright by ffmpeg, scaled to the given size."""
+    """The RGB pictures of the numbered frames, turned upright by ffmpeg, scaled to (width, height).
+
+    ``chroma`` says where chroma samples lie: the program forgets that H.264 and HEVC mean ``left`` where
+    they say nothing, which shows at ten bits.
+    """
+    width, height = size
     wanted = sorted(set(numbers))
     select = "+".join(f"eq(n,{n})" for n in wanted)
-    scale = f"scale={width}:{height}:flags=bicubic:interl=-1"
+    scale = f"scale={width}:{height}:flags=bicubic:interl=-1:in_chroma_loc={chroma}"
     raw = _run(
         *("-copyts", "-threads", "1", "-i", f"file:{path}", "-map", f"0:{stream}"),
         *(

@@ -137,6 +137,13 @@ def test_another_frame_rate_analyzes_clips_only(folder: Path, store: Path) -> No
     assert len(rows(store, "SELECT * FROM hashes WHERE algorithm = 'pdq' AND start_ms IS NOT NULL")) == 6
 
 
+def test_going_back_to_a_frame_rate_shows_its_rows_again(folder: Path, store: Path) -> None:
+    scan(store, folder / "sub")
+    scan(store, folder / "sub", sampling=Sampling(fps=2))
+    scan(store, folder / "sub")
+    assert len(rows(store, "SELECT * FROM hashes WHERE algorithm = 'pdq' AND start_ms IS NOT NULL")) == 3
+
+
 def test_retry_errors_tries_only_what_failed(folder: Path, store: Path, photos: Path) -> None:
     scan(store, folder)
     assert scan(store, folder, retry_errors=True).unchanged == len(statuses(store)) - 2
