@@ -15,7 +15,11 @@ from hivescan.types import Pixels
 LONGEST_SIDE = 1920
 """Masters of larger videos are scaled down to this, aspect kept."""
 
+Matrix = tuple[int, ...]
+"""The nine numbers (16.16 and 2.30 fixed point) that say how a frame is to be turned."""
+
 _DISPLAY_MATRIX_BYTES = 36
+_PROPERTIES_SIDE = 16
 _TURNED = {
     90: (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30),
     180: (-65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30),
@@ -35,8 +39,8 @@ def master_size(width: int, height: int) -> tuple[int, int]:
     )
 
 
-def master(frame: Any) -> Pixels:
-    """``uint8 [H, W, 3]`` RGB of a decoded ``av.VideoFrame``.
+def master(frame: Any, matrix: Matrix | None) -> Pixels:
+    """``uint8 [H, W, 3]`` RGB of a decoded ``av.VideoFrame``, C-contiguous, upright by its display matrix.
 
     Matrix (BT.601, BT.709, BT.2020) and range (limited, full) follow the stream's tags; untagged
     video counts as BT.601, as in ffmpeg. Sample aspect ratios are not applied: pixels as coded.
@@ -57,14 +61,36 @@ def master(frame: Any) -> Pixels:
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise DecodeError(f"a picture of format {frame.format.name} cannot be shown as RGB") from error
-    return np.ascontiguousarray(upright(rgb.to_ndarray(), display_matrix(frame)))
+    return np.ascontiguousarray(upright(rgb.to_ndarray(), matrix))
 
 
-def display_matrix(frame: Any) -> tuple[int, ...] | None:
-    """The nine numbers (16.16 and 2.30 fixed point) that say how the frame is to be turned, or None."""
+class DisplayMatrices:
+    """The display matrix of each frame of one video, read again only where the angle changes."""
+
+    def __init__(self) -> None:
+        self._angle: int | None = None
+        self._matrix: Matrix | None = None
+
+    def of(self, frame: Any) -> Matrix | None:
+        """The frame's display matrix, None where it is to be shown as it is stored."""
+        if frame.rotation != self._angle:
+            self._angle, self._matrix = frame.rotation, display_matrix(frame)
+        return self._matrix
+
+
+def display_matrix(frame: Any) -> Matrix | None:
+    """The display matrix of a decoded frame; use ``DisplayMatrices`` for many."""
+    import av
+    from av.video.reformatter import Interpolation
+
     try:
-        side_data = frame.side_data
-    except ValueError:  # PyAV knows not all kinds of side data (multi-view HEVC has one more).
+        # A PyAV frame whose side data was looked at refers to itself and stays until the next garbage
+        # collection, picture and all. A tiny copy has the same side data.
+        side = _PROPERTIES_SIDE
+        copy = frame.reformat(side, side, "gray", interpolation=Interpolation.POINT, threads=1)
+        side_data = copy.side_data
+    except (av.error.FFmpegError, ValueError):
+        # PyAV does not know all kinds of side data (multi-view HEVC has one more).
         return _TURNED.get(frame.rotation % 360)
     for data in side_data:
         if data.type.name == "DISPLAYMATRIX":
@@ -74,7 +100,7 @@ def display_matrix(frame: Any) -> tuple[int, ...] | None:
     return None
 
 
-def quarter_turns(matrix: tuple[int, ...] | None) -> int:
+def quarter_turns(matrix: Matrix | None) -> int:
     """Clockwise quarter turns (0 to 3) that show the frame upright; slanted matrices count as 0.
 
     Mirrored pictures need a flip besides, which ``upright`` reads from the matrix itself.
@@ -89,12 +115,12 @@ def quarter_turns(matrix: tuple[int, ...] | None) -> int:
     return 0
 
 
-def is_mirrored(matrix: tuple[int, ...] | None) -> bool:
+def is_mirrored(matrix: Matrix | None) -> bool:
     """Whether the display matrix flips the picture besides turning it."""
     return matrix is not None and matrix[0] * matrix[4] - matrix[1] * matrix[3] < 0
 
 
-def upright(pixels: Pixels, matrix: tuple[int, ...] | None) -> Pixels:
+def upright(pixels: Pixels, matrix: Matrix | None) -> Pixels:
     """Turns and mirrors ``[H, W, 3]`` as the display matrix says. The result may be a view.
 
     The matrix maps a stored point (x, y) to the shown point (a·x + c·y, b·x + d·y).

@@ -26,7 +26,7 @@ from hivescan.media.video_container import (
 )
 from hivescan.media.video_ends import ends_early
 from hivescan.media.video_packets import Decoder, Irregular, Lookahead, Pace, declared_packets
-from hivescan.media.video_pixels import master
+from hivescan.media.video_pixels import DisplayMatrices, master
 from hivescan.types import Frame, Limits, Pixels, Sampling
 
 JUMP_FORMATS = frozenset({"mov", "matroska", "flv", "mpegts", "avi", "asf"})
@@ -271,7 +271,7 @@ class TimeGuess:
 def sampled_frames(path: Path, sampling: Sampling, limits: Limits, pace: Pace = Pace.FAST) -> Iterator[Frame]:
     """Frames at the sampling's times: yields what can be decoded, then raises ``DecodeError`` for losses."""
     step = 1 / Fraction(str(sampling.fps))
-    walk = begin(path, limits, pace)
+    walk, matrices = begin(path, limits, pace), DisplayMatrices()
     held: Any | None = None
     pixels: Pixels | None = None
     waiting: Frame | None = None
@@ -284,7 +284,7 @@ def sampled_frames(path: Path, sampling: Sampling, limits: Limits, pace: Pace = 
                 if shown is None:
                     break
                 if pixels is None or shown is not held:
-                    held, pixels = shown, master(shown)
+                    held, pixels = shown, master(shown, matrices.of(shown))
             except Irregular as turn:
                 walk.close()
                 walk = begin(path, limits, turn.fallback)

@@ -32,7 +32,12 @@ CLIPS: dict[str, Recipe] = {
     "h264 GOP 30": ("libx264", 30, {"preset": "veryfast", "crf": "26"}, "mp4"),
     "h264 GOP 250": ("libx264", 250, {"preset": "veryfast", "crf": "26"}, "mp4"),
     "hevc GOP 250": ("libx265", 250, {"preset": "ultrafast", "x265-params": "log-level=none"}, "mp4"),
-    "vp9 GOP 120": ("libvpx-vp9", 120, {"deadline": "realtime", "cpu-used": "8", "b": "4M"}, "webm"),
+    "vp9 GOP 120": (
+        "libvpx-vp9",
+        120,
+        {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "b": "4M"},
+        "webm",
+    ),
     "mjpeg": ("mjpeg", 1, {}, "mov"),
 }
 

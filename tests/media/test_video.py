@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 from video_clips import ClipMaker
 
 from hivescan.errors import DecodeError, LimitError, MediaError, UnreadableError, UnsupportedError
-from hivescan.media.video import probe_video, video_frames
+from hivescan.media import video_decord
+from hivescan.media.video import choose_decoder, probe_video, video_frames
 from hivescan.media.video_pixels import master_size
-from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
+from hivescan.types import Decoder, Frame, Limits, MediaInfo, MediaType, Sampling
 
 LIMITS = Limits()
 
@@ -153,6 +155,36 @@ def test_more_samples_than_frames_repeat_the_frame_that_is_shown(clip: ClipMaker
     assert not np.array_equal(frames[3].pixels, frames[4].pixels)
 
 
+def test_frames_do_not_outlive_their_use(clip: ClipMaker) -> None:
+    path = clip("turned_90.mp4")
+    gc.collect()
+    gc.disable()
+    try:
+        sample(path, fps=10.0)
+        kept = sum(type(thing).__name__ == "VideoFrame" and thing.width > 16 for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert kept == 0
+
+
+# Who decodes
+
+
+@pytest.mark.parametrize(("asked", "chosen"), [("auto", "pyav"), ("pyav", "pyav"), ("decord", "decord")])
+def test_pyav_decodes_unless_decord_is_asked_for(asked: Decoder, chosen: str) -> None:
+    assert choose_decoder(Sampling(decoder=asked)) == chosen
+
+
+def test_decord_asked_for_where_it_is_not_installed_fails_with_a_reason(
+    clip: ClipMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_decord, "available", lambda: False)
+    path = clip("h264_closed.mp4")
+    with pytest.raises(UnsupportedError, match="not installed here"):
+        next(video_frames(path, probe_video(path, LIMITS), Sampling(decoder="decord"), LIMITS))
+    assert len(list(video_frames(path, probe_video(path, LIMITS), Sampling(), LIMITS))) == 3
+
+
 # Cut off and damaged
 
 
@@ -250,7 +282,8 @@ def test_decoders_are_silent_on_the_terminal(data: Path) -> None:
 import sys
 from pathlib import Path
 from hivescan.errors import MediaError
-from hivescan.media.video import probe_video, video_frames
+from hivescan.media import video_decord
+from hivescan.media.video import choose_decoder, probe_video, video_frames
 from hivescan.types import Limits, Sampling
 for name in sys.argv[1:]:
     for decoder in ("auto", "decord"):
