@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("audit", help="Scan, match and report as one file says, under a lock: what cron runs.")(audit)
+    app.command("audit", help="Scan, match and report as one file says: for cron.")(audit)
 
 
 def audit(

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("classify", help="Scan media: decode each file once, run the models, write Parquet.")(
-        classify
-    )
+    app.command("classify", help="Scan media: decode once, run the models, write Parquet.")(classify)
 
 
 def classify(

@@ -21,9 +21,7 @@ _SPANS_SHOWN = 3
 
 
 def register(app: typer.Typer) -> None:
-    app.command("hash-match", help="Match stored hashes, or those of new files, against known material.")(
-        hash_match
-    )
+    app.command("hash-match", help="Match hashes with lists of known material.")(hash_match)
 
 
 def hash_match(

@@ -15,7 +15,7 @@ _SHOWN = 1000
 
 
 def register(app: typer.Typer) -> None:
-    app.command("query", help="Answer one SQL statement over the store; nothing can be changed.")(query)
+    app.command("query", help="Answer one SQL statement over the store, read-only.")(query)
 
 
 def query(
