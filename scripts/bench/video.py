@@ -27,6 +27,7 @@ from hivescan.media.video import probe_video
 from hivescan.media.video_packets import Pace
 from hivescan.types import Limits, Sampling
 
+VP9_OPTIONS = {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "b": "4M"}
 Recipe = tuple[str, int, dict[str, str], str]
 CLIPS: dict[str, Recipe] = {
     "h264 GOP 30": ("libx264", 30, {"preset": "veryfast", "crf": "26"}, "mp4"),
