@@ -96,6 +96,10 @@ def open_reader(path: Path, info: MediaInfo, limits: Limits) -> Reader:
         raise DecodeError("damaged, and decord cannot tell where; use --decoder auto")
     if first.interlaced_frame or is_mirrored(display_matrix(first)):
         raise UnsupportedError("decord does not show interlaced or mirrored video right; use --decoder auto")
+    if "420p1" in first.format.name:
+        raise UnsupportedError(
+            "decord misplaces the colours of video of ten and more bits; use --decoder auto"
+        )
     ticks = np.asarray(timeline.times, np.int64) - timeline.times[0]
     video = _open_video(path, info)
     times = np.asarray(video.get_frame_timestamp(range(len(video))), np.float64).reshape(-1, 2)[:, 0]
