@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -106,17 +107,23 @@ def suggest_batch_size(card: Card, memory: int) -> int:
 
 
 def in_fixed_batches(
-    run: Callable[[Tensor], dict[str, Tensor]], batch: Tensor, size: int
+    run: Callable[[Tensor], dict[str, Tensor]], batch: Tensor, size: int, pool: Executor | None = None
 ) -> dict[str, Tensor]:
-    """Run ``batch`` as batches of exactly ``size``, the last filled up with zeros that are dropped again."""
-    pieces: list[dict[str, Tensor]] = []
-    for start in range(0, len(batch), size):
+    """Run ``batch`` as batches of exactly ``size``, the last filled up with zeros that are dropped again.
+
+    With a ``pool`` several of them run at a time.
+    """
+
+    def run_piece(start: int) -> dict[str, Tensor]:
         piece = batch[start : start + size]
         missing = size - len(piece)
         if missing:
             piece = np.concatenate([piece, np.zeros((missing, *piece.shape[1:]), np.float32)])
         outputs = run(np.ascontiguousarray(piece))
-        pieces.append({name: values[: size - missing] for name, values in outputs.items()})
+        return {name: values[: size - missing] for name, values in outputs.items()}
+
+    starts = range(0, len(batch), size)
+    pieces = list(map(run_piece, starts) if pool is None else pool.map(run_piece, starts))
     if len(pieces) == 1:
         return pieces[0]
     return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}

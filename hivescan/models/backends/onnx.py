@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,11 @@ class OnnxBackend:
         self.device = _choose_device(placement.device)
         fallback = 1 if self.device == "cpu" else suggest_batch_size(card, GPU_SHARE)
         self.batch_size = placement.batch_size or fallback
-        self._session = _session(card, path, self.device, placement.threads)
+        # One picture a thread keeps every core busy to the end; threads that share one picture wait for
+        # each other at every layer.
+        apart = self.device == "cpu" and placement.threads > 1
+        self._pool = ThreadPoolExecutor(placement.threads, "hivescan-onnx") if apart else None
+        self._session = _session(card, path, self.device, 1 if apart else placement.threads)
         self._input = card.backend.input or self._session.get_inputs()[0].name
         self._outputs = list(card.backend.outputs)
         offered = [o.name for o in self._session.get_outputs()]
@@ -44,7 +49,7 @@ class OnnxBackend:
             )
 
     def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return in_fixed_batches(self._run, batch, self.batch_size)
+        return in_fixed_batches(self._run, batch, self.batch_size, self._pool)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         values = self._session.run(self._outputs, {self._input: batch})
