@@ -64,11 +64,12 @@ def walk(
 
     All sources are checked before this returns: one that is missing, no file or folder, a store, or a
     manifest without a column of paths raises :class:`SourceError`. What cannot be read later is an
-    observation with an error. A file that two sources lead to is seen twice.
+    observation with an error. A file that two sources lead to is seen twice, one source named twice is
+    walked once.
     """
     selection = Selection(options)
-    checked = [_open(source, selection, stdin) for source in sources]
-    return _walk_all(checked)
+    checked = {opened.name: opened for opened in (_open(source, selection, stdin) for source in sources)}
+    return _walk_all(list(checked.values()))
 
 
 def covers(source: str, uri: str, options: SourceOptions) -> bool:

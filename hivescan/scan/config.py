@@ -73,9 +73,10 @@ class Progress:
     files: int = 0
     """Entries walked."""
     unchanged: int = 0
-    """Known files whose wanted rows all exist: not opened."""
+    """Files known under this name with these bytes, whose wanted rows all exist: not decoded, and not opened
+    where size and time of change tell so."""
     duplicates: int = 0
-    """Files whose bytes were seen before: read and hashed, not decoded."""
+    """Files whose bytes were seen before under another name: read and hashed, not decoded."""
     analyzed: int = 0
     partial: int = 0
     failed: int = 0

@@ -57,6 +57,7 @@ class Doing:
     """A file that a worker has."""
 
     seen: Observation
+    before: KnownFile | None
     worker: Worker
     content: ContentRun | None = None
     layout: Layout | None = None
@@ -75,6 +76,7 @@ class Coordinator:
         config: ScanConfig,
         *,
         planner: Planner,
+        walker: Walker,
         lookup: Lookup,
         writer: StoreWriter,
         hosting: Hosting,
@@ -90,8 +92,8 @@ class Coordinator:
         self._leases = Leases(arena.nbytes)
         self._on_progress = on_progress
         self._pool: Pool | None = None
-        self._walker = Walker(config.sources, config.source_options)
-        self._todo: deque[tuple[Observation, int]] = deque()
+        self._walker = walker
+        self._todo: deque[tuple[Observation, KnownFile | None]] = deque()
         self._doing: dict[int, Doing] = {}
         self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
         self._next_job = 0
@@ -161,11 +163,11 @@ class Coordinator:
             worker = self._pool.with_room()
             if worker is None:
                 return
-            seen, size = self._todo.popleft()
+            seen, before = self._todo.popleft()
             job = self._next_job
             self._next_job += 1
-            self._doing[job] = Doing(seen, worker)
-            self._pool.assign(worker, Job(job, seen.uri), size)
+            self._doing[job] = Doing(seen, before, worker)
+            self._pool.assign(worker, Job(job, seen.uri), seen.size or 0)
 
     def _plan_chunk(self, chunk: list[Observation]) -> None:
         """Sort a chunk into unchanged files, unreadable ones, and jobs."""
@@ -188,7 +190,7 @@ class Coordinator:
                 if self._user_json(seen) != before.user:
                     self._file_row(seen, before.content_id, seen.size, seen.mtime_ns)
             else:
-                self._todo.append((seen, seen.size or 0))
+                self._todo.append((seen, known.get(seen.uri)))
 
     def _unchanged(self, seen: Observation, before: KnownFile) -> bool:
         if self._config.verify is Verify.CONTENT or self._planner.rescan:
@@ -273,7 +275,8 @@ class Coordinator:
         self.progress.bytes_read += doing.size
         code = int(digests.content_id[:16], 16)
         mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
-        self._file_row(seen, digests.content_id, message.size, mtime_ns)
+        if not self._recorded(doing, digests.content_id, message.size, mtime_ns):
+            self._file_row(seen, digests.content_id, message.size, mtime_ns)
         if code in self._met:
             self.progress.duplicates += 1
             self._skip(message.job, doing)
@@ -283,13 +286,22 @@ class Coordinator:
         info = message.info
         missing = self._missing(digests.content_id, info)
         if not missing:
-            self.progress.duplicates += 1
+            if doing.before is not None and doing.before.content_id == digests.content_id:
+                self.progress.unchanged += 1
+            else:
+                self.progress.duplicates += 1
             self._skip(message.job, doing)
             return
         run = ContentRun(digests, info, {c: ChainState(f) for c, f in missing.items()})
         if PROBE_CHAIN in missing:
             self._probe_row(run, message.error, now)
         chains = [chain for chain in missing if chain != PROBE_CHAIN]
+        if message.error is not None and PROBE_CHAIN not in missing:
+            # Identified before, and not now: the analyses fail, what was known of the content stands.
+            run.ended(Status.FAILED, message.error.reason, retryable=message.error.retryable)
+            self._settle(run)
+            self._skip(message.job, doing)
+            return
         if message.error is not None or not chains:
             self._content_row(run, doing.size, None, now)
             self._count(Status.FAILED if message.error else self._planner.probe_status(info.media_type))
@@ -304,6 +316,19 @@ class Coordinator:
         else:
             self._wanting.append(message.job)
             self._grant_leases()
+
+    def _recorded(self, doing: Doing, content_id: ContentId, size: int | None, mtime_ns: int | None) -> bool:
+        """Whether the store's last word on the file is just this observation."""
+        seen, before = doing.seen, doing.before
+        return before is not None and before == before._replace(
+            content_id=content_id,
+            size=size,
+            mtime_ns=mtime_ns,
+            etag=seen.etag,
+            user=self._user_json(seen),
+            error=None,
+            gone=False,
+        )
 
     def _missing(self, content_id: ContentId, info: MediaInfo) -> dict[str, str]:
         wanted = self._planner.wanted(info.media_type, timed=info.is_timed)
@@ -382,12 +407,17 @@ class Coordinator:
         self.decode_cpu_seconds += message.cpu_seconds
         self._end_job(message.job, message)
 
-    def _end_job(self, job: int, end: Finished) -> None:
+    def _let_go(self, job: int) -> Doing:
+        """Forget a job; what it held in the arena is free."""
         doing = self._doing.pop(job)
         if job in self._wanting:
             self._wanting.remove(job)
         if doing.lease is not None:
             self._leases.give(doing.lease)
+        return doing
+
+    def _end_job(self, job: int, end: Finished) -> None:
+        doing = self._let_go(job)
         if doing.content is not None:
             self._content_row(doing.content, doing.size, end.decoder, datetime.now(UTC))
             doing.content.ended(end.status, end.reason, retryable=end.retryable)
@@ -420,13 +450,17 @@ class Coordinator:
                 self._fail(assignment, why)
             else:
                 doing = self._doing.pop(assignment.job.job)
-                self._todo.appendleft((doing.seen, assignment.size))
+                self._todo.appendleft((doing.seen, doing.before))
 
     def _fail(self, assignment: Assignment, why: MediaError) -> None:
         job = assignment.job.job
         doing = self._doing[job]
+        if self.interrupted:
+            # Who ended us may have ended the worker, too: not the file's fault, the next run looks again.
+            self._let_go(job)
+            return
         if doing.content is None:
-            if not (self.interrupted or doing.settled):
+            if not doing.settled:
                 self._unreadable(doing.seen, why)
             self._end_job(job, Finished(job, Status.FAILED, why.reason, True, None, 0.0))
             return
@@ -499,9 +533,12 @@ class Coordinator:
     def _record_gone(self) -> None:
         """Files known from sources that were now walked to their end, and not seen there."""
         now = datetime.now(UTC)
+        gone: set[str] = set()
         for source in self._walker.complete:
             for before in self._lookup.unseen(source):
                 path = uri_to_path(before.uri)
+                if before.uri in gone:
+                    continue  # under two sources
                 if not covers(source, before.uri, self._config.source_options):
                     continue  # left out by this walk's patterns
                 if path is not None and os.path.lexists(path):
@@ -513,6 +550,7 @@ class Coordinator:
                 }
                 del row["gone"]
                 self._rows.add_row("files", row)
+                gone.add(before.uri)
                 self.progress.gone += 1
 
     def _count(self, status: Status) -> None:

@@ -7,7 +7,6 @@ were put together into batches; that is the analyzers' contract.
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 import zlib
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from hivescan.models.backends.base import Device
 from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
-from hivescan.scan.worker import as_media_error
+from hivescan.scan.worker import as_media_error, leave_signals_to_coordinator
 from hivescan.types import Findings, View
 
 
@@ -41,8 +40,7 @@ class HostConfig:
 
 def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Load the models, then serve batches until None arrives or the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_signals_to_coordinator()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         started = time.perf_counter()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections import deque
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ from hivescan.types import SampleKey
 
 _IN_FLIGHT = 2
 """Batches sent ahead, so that the host never waits for the pipe."""
+_MOST_IN_BATCH = 512
+"""However large a batch is asked for, its message fits into the pipe: the host, blocked while it sends
+results, must never meet a coordinator that is blocked while it sends a batch."""
 _MOST_DEATHS = 5
+_DEATHS_OF_A_SAMPLE = 3
 
 
 @dataclass
@@ -45,6 +50,8 @@ class Hosting:
         self._flying: dict[int, list[Waiting]] = {}
         self._next_batch = 0
         self._deaths = 0
+        self._worked = False  # since the last sample that was given up
+        self._batch_size = min(config.batch_size, _MOST_IN_BATCH)
         self.load_seconds: float | None = None
         self.model_seconds: dict[str, float] = dict.fromkeys(config.analyzers, 0.0)
         self.warnings: tuple[str, ...] = ()
@@ -68,11 +75,17 @@ class Hosting:
             return
         if self._process is None:
             self._start()
-        while self._queue and len(self._flying) < _IN_FLIGHT:
-            full = len(self._queue) >= self._config.batch_size
-            if not full and more_coming and self._flying:
-                return
+        while self._queue and self._may_send(more_coming=more_coming):
             self._send_batch()
+
+    def _may_send(self, *, more_coming: bool) -> bool:
+        if not self._flying:
+            return True
+        suspects = [self._queue[0], *(samples[0] for samples in self._flying.values())]
+        if any(sample.deaths for sample in suspects):
+            return False  # alone with the host, so that no other sample is blamed
+        full = len(self._queue) >= self._batch_size
+        return len(self._flying) < _IN_FLIGHT and (full or not more_coming)
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -85,7 +98,7 @@ class Hosting:
         theirs.close()
 
     def _send_batch(self) -> None:
-        size = 1 if self._queue[0].deaths else self._config.batch_size
+        size = 1 if self._queue[0].deaths else self._batch_size
         samples = [self._queue.popleft() for _ in range(min(size, len(self._queue)))]
         work: dict[str, list[int]] = {}
         for i, sample in enumerate(samples):
@@ -113,7 +126,7 @@ class Hosting:
         assert self._pipe is not None
         try:
             message = self._pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
             return self._died()
         if isinstance(message, HostReady):
             self.load_seconds = message.seconds
@@ -121,6 +134,7 @@ class Hosting:
         if isinstance(message, HostFailed):
             raise message.error
         assert isinstance(message, BatchDone)
+        self._worked = True
         samples = self._flying.pop(message.batch)
         for chain, pieces in message.findings.items():
             for indices, findings in pieces:
@@ -141,7 +155,10 @@ class Hosting:
         return samples
 
     def _died(self) -> list[Waiting]:
-        """Start anew. A sample that two hosts died on, the second time alone, is given up."""
+        """Start anew. A sample that three hosts died on, the last two alone with it, is given up.
+
+        Deaths that such a sample explains are not held against the host, if it did work in between.
+        """
         assert self._process is not None
         self._process.join()
         code = self._process.exitcode
@@ -155,12 +172,17 @@ class Hosting:
         again: list[Waiting] = []
         for sample in (s for samples in self._flying.values() for s in samples):
             sample.deaths += 1
-            (given_up if sample.deaths >= 3 else again).append(sample)
+            (given_up if sample.deaths >= _DEATHS_OF_A_SAMPLE else again).append(sample)
+        if given_up and self._worked:
+            self._deaths -= _DEATHS_OF_A_SAMPLE
+            self._worked = False
         for sample in given_up:
             for chain in sample.chains:
                 sample.content.failed_on(chain, f"the inference process died on it (exit code {code})")
         self._queue.extendleft(reversed(again))
         self._flying.clear()
+        if self._pipe is not None:
+            self._pipe.close()
         self._process = self._pipe = None
         return given_up
 
@@ -168,18 +190,22 @@ class Hosting:
         """Let the host say its last words, if it is idle, and end it."""
         if self._process is None or self._pipe is None:
             return
-        if not self._flying:
-            try:
-                self._pipe.send(None)
-                while self._pipe.poll(10):
-                    message = self._pipe.recv()
-                    if isinstance(message, HostGone):
-                        self.warnings = message.warnings
-                        break
-            except (EOFError, OSError):
-                pass
-        self._process.kill()
-        self._process.join()
-        self._process.close()
-        self._pipe.close()
-        self._process = self._pipe = None
+        try:
+            if not self._flying:
+                self.warnings = _last_words(self._pipe)
+        finally:  # also when Ctrl-C comes meanwhile
+            self._process.kill()
+            self._process.join()
+            self._process.close()
+            self._pipe.close()
+            self._process = self._pipe = None
+
+
+def _last_words(pipe: Connection) -> tuple[str, ...]:
+    with contextlib.suppress(EOFError, OSError):
+        pipe.send(None)
+        while pipe.poll(10):
+            message = pipe.recv()
+            if isinstance(message, HostGone):
+                return message.warnings
+    return ()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.scan.messages import Layout
 from hivescan.store.lookup import KnownAttempt
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import UNOPENED_TYPES, MediaType, Sampling, Status, View
@@ -74,6 +75,10 @@ class Planner:
             if spec.runs_in == "host":
                 views |= dict.fromkeys((spec.views or {}).values())
         return tuple(views)
+
+    def sample_bytes(self) -> int:
+        """The most shared memory that one picture takes, with the views of all host analyzers."""
+        return Layout.of(self.views_for(tuple(self.specs))).nbytes
 
     def hosted(self, chains: Sequence[str]) -> tuple[str, ...]:
         return tuple(c for c in chains if self.specs[c].runs_in == "host")

@@ -71,8 +71,14 @@ class Pool:
         self._limits = limits
         self._prefetch = prefetch
         self._stillborn = 0
-        with starting(threads=1):
-            self.workers = [self._start() for _ in range(size)]
+        self.workers: list[Worker] = []
+        try:
+            with starting(threads=1):
+                for _ in range(size):
+                    self.workers.append(self._start())
+        except BaseException:
+            self.close()
+            raise
 
     def _start(self) -> Worker:
         ours, theirs = self._context.Pipe()

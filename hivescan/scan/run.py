@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from types import FrameType
@@ -19,18 +19,19 @@ from hivescan.analyzers import registry
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.fetch import ensure
-from hivescan.scan.arena import Arena
+from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, RunSummary, ScanConfig, available_cores
 from hivescan.scan.coordinator import Coordinator
 from hivescan.scan.host import HostConfig
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.plan import Planner
-from hivescan.scan.walker import CountAhead
+from hivescan.scan.walker import CountAhead, Walker
 from hivescan.store.lookup import Lookup
 from hivescan.store.merge import collect_garbage, merge_small_parts
 from hivescan.store.store import Store, open_store
 from hivescan.store.writer import StoreWriter
 
+_ONE_MOMENT_S = 0.5
 _RECORDED = (
     "numpy",
     "pillow",
@@ -57,38 +58,37 @@ def run_scan(
     """
     started = datetime.now(UTC)
     clock = time.perf_counter()
+    walker = Walker(config.sources, config.source_options)
     specs, off = choose_analyzers(config)
+    _check_arena(config, specs)
     absent = fetch_weights(specs, on_progress)
     specs, off = choose_analyzers(config, absent)
     store = open_store(config.store, create=True)
     run_id = new_run_id(started)
     writer = StoreWriter(store, run_id)
-    hosting_config = _host_config(config, specs, absent)
-    arena = Arena.create(config.arena_bytes)
-    hosting = Hosting(hosting_config, arena)
-    counting = CountAhead(config.sources, config.source_options)
-    try:
-        with Lookup(store) as lookup:
-            coordinator = Coordinator(
-                config,
-                planner=Planner(specs, config.sampling, config.retry_errors, config.rescan),
-                lookup=lookup,
-                writer=writer,
-                hosting=hosting,
-                arena=arena,
-                on_progress=_with_total(on_progress, counting),
-            )
-            details = _details(config, specs, off)
-            start_row = _run_row(run_id, config.command, started, details)
-            coordinator.add_row("runs", start_row)
-            for row in _head_rows(store, specs, run_id, started):
-                coordinator.add_row("heads", row)
-            with _interruptible(coordinator.interrupt):
-                coordinator.run()
-    finally:
-        hosting.close()
-        counting.close()
-        arena.close()
+    with (
+        closing(Arena.create(config.arena_bytes)) as arena,
+        closing(Hosting(_host_config(config, specs, absent), arena)) as hosting,
+        closing(CountAhead(config.sources, config.source_options)) as counting,
+        Lookup(store) as lookup,
+    ):
+        coordinator = Coordinator(
+            config,
+            planner=_planner(config, specs),
+            walker=walker,
+            lookup=lookup,
+            writer=writer,
+            hosting=hosting,
+            arena=arena,
+            on_progress=_with_total(on_progress, counting),
+        )
+        details = _details(config, specs, off)
+        start_row = _run_row(run_id, config.command, started, details)
+        coordinator.add_row("runs", start_row)
+        for row in _head_rows(store, specs, run_id, started):
+            coordinator.add_row("heads", row)
+        with _interruptible(coordinator.interrupt):
+            coordinator.run()
     progress = coordinator.progress
     summary = RunSummary(
         run_id=run_id,
@@ -124,6 +124,17 @@ def run_scan(
     merge_small_parts(store)
     collect_garbage(store)
     return summary
+
+
+def _planner(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> Planner:
+    return Planner(specs, config.sampling, config.retry_errors, config.rescan)
+
+
+def _check_arena(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> None:
+    """Raise :class:`UsageError` where not even one picture would fit: its file would wait for ever."""
+    needed = _planner(config, specs).sample_bytes()
+    if Leases(config.arena_bytes).take(needed) is None:
+        raise UsageError(f"arena_bytes {config.arena_bytes}: one picture for these analyzers takes {needed}")
 
 
 def choose_analyzers(
@@ -279,22 +290,28 @@ def _head_rows(
 
 @contextmanager
 def _interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM asks for an orderly end, the second one ends at once."""
+    """The first Ctrl-C or SIGTERM asks for an orderly end, the second one ends at once.
+
+    ``timeout`` sends its signal to the process and to the group: what comes twice in a moment counts once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = False
+    asked: float | None = None
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        now = time.monotonic()
+        if asked is None:
+            asked = now
+            interrupt()
+        elif now - asked > _ONE_MOMENT_S:
             raise KeyboardInterrupt
-        asked = True
-        interrupt()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None: the program around us set it from C, where Python cannot set it again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -20,15 +21,17 @@ def starting(threads: int) -> Iterator[None]:
     """
     before = {name: os.environ.get(name) for name in _THREADS}
     main = sys.modules["__main__"]
-    hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
+    hidden: dict[str, Any] = {
+        name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)
+    }
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))
     main.__file__ = None
     main.__spec__ = None
     try:
         yield
     finally:
-        for name, value in hidden.items():
-            setattr(main, name, value)
+        del main.__file__  # an interactive session has none, and libraries tell it by that
+        vars(main).update(hidden)
         for name, setting in before.items():
             if setting is None:
                 del os.environ[name]

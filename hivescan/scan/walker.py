@@ -58,4 +58,4 @@ class CountAhead:
     def close(self) -> None:
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(timeout=1.0)  # it may be deep in a folder where no entry is wanted

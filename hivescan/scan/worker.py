@@ -13,6 +13,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import DecoderAnalyzer
@@ -27,27 +28,50 @@ from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed
 from hivescan.types import Digests, Findings, Frame, Limits, MediaInfo, Status
 
 
-class Inbox:
-    """Messages of the coordinator. Jobs may arrive early and wait their turn."""
+class CoordinatorGoneError(Exception):
+    """The pipe has ended. Decoders and file systems raise ``EOFError`` and the like for their own reasons."""
+
+
+class Line:
+    """The worker's end of its pipe."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
+
+    def send(self, message: object) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError as error:
+            raise CoordinatorGoneError from error
+
+    def receive(self) -> Any:
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise CoordinatorGoneError from error
+
+
+class Inbox:
+    """Messages of the coordinator. Jobs may arrive early and wait their turn."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
         self._jobs: deque[Job] = deque()
 
     def next_job(self) -> Job | None:
         """The next file, or None when the coordinator wants no more."""
         if self._jobs:
             return self._jobs.popleft()
-        message = self._pipe.recv()
+        message = self._line.receive()
         while isinstance(message, Lease):  # for a sample that its file turned out not to have
-            message = self._pipe.recv()
+            message = self._line.receive()
         assert message is None or isinstance(message, Job)
         return message
 
     def answer(self, job: int) -> Proceed | Skip | Lease:
         """What the coordinator says about the current job. Leases of the job before are passed over."""
         while True:
-            message = self._pipe.recv()
+            message = self._line.receive()
             if isinstance(message, Job):
                 self._jobs.append(message)
             elif message.job == job:
@@ -58,14 +82,12 @@ class Inbox:
 def worker_main(pipe: Connection, arena: Arena, limits: Limits) -> None:
     """Serve jobs until the pipe closes."""
     _prepare_process(limits)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(CoordinatorGoneError):
         DecodeWorker(pipe, arena, limits).run()
 
 
 def _prepare_process(limits: Limits) -> None:
-    # Ctrl-C reaches the whole process group; only the coordinator decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_signals_to_coordinator()
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -81,6 +103,15 @@ def _prepare_process(limits: Limits) -> None:
     # Decoders in C write what they please to standard error, names and bytes of files among it.
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def leave_signals_to_coordinator() -> None:
+    """Ctrl-C reaches the whole process group, and ``timeout`` and systemd send SIGTERM to all of it.
+
+    Only the coordinator decides what they mean; it ends its processes with SIGKILL.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _die_with_parent() -> None:
@@ -105,26 +136,26 @@ class DecodeWorker:
     """One worker's end of its pipe, and the decoder analyzers it has loaded so far."""
 
     def __init__(self, pipe: Connection, arena: Arena, limits: Limits) -> None:
-        self._pipe = pipe
-        self._inbox = Inbox(pipe)
+        self._line = Line(pipe)
+        self._inbox = Inbox(self._line)
         self._arena = arena
         self._limits = limits
         self._analyzers: dict[str, DecoderAnalyzer] = {}
 
     def run(self) -> None:
-        self._pipe.send(Started())
+        self._line.send(Started())
         while (job := self._inbox.next_job()) is not None:
             started = time.process_time()
             end = self._serve(job)
             spent = time.process_time() - started
-            self._pipe.send(Finished(job.job, end.status, end.reason, end.retryable, end.decoder, spent))
+            self._line.send(Finished(job.job, end.status, end.reason, end.retryable, end.decoder, spent))
 
     def _serve(self, job: Job) -> Outcome:
         told = False
         try:
             with open_blob(job.uri, self._limits) as blob:
                 seen, info, error = self._identify(blob)
-                self._pipe.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
+                self._line.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
                 told = True
                 answer = self._inbox.answer(job.job)
                 if isinstance(answer, Skip):
@@ -133,12 +164,12 @@ class DecodeWorker:
                 outcome = self._decode(answer, blob, info)
                 blob.check_unchanged()
                 return outcome
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+        except CoordinatorGoneError:
             raise
         except Exception as error:
             failure = as_media_error(error)
             if not told:
-                self._pipe.send(Probed(job.job, None, None, None, None, failure))
+                self._line.send(Probed(job.job, None, None, None, None, failure))
                 self._inbox.answer(job.job)
             return Outcome(Status.FAILED, failure.reason, failure.retryable)
 
@@ -166,13 +197,13 @@ class DecodeWorker:
                     lease = None
                 found, trouble = _run_decoders(frame, {name: self._analyzers[name] for name in plan.decoders})
                 height, width = frame.pixels.shape[:2]
-                self._pipe.send(
+                self._line.send(
                     SampleReady(
                         plan.job, frame.index, frame.start_ms, frame.end_ms, width, height, found, trouble
                     )
                 )
                 decoded += 1
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+        except CoordinatorGoneError:
             raise
         except Exception as error:
             failure = as_media_error(error)

@@ -142,7 +142,8 @@ class Lookup:
         self._connection.unregister("asked")
 
     def unseen(self, source: str) -> Iterator[KnownFile]:
-        """Live files last observed under ``source`` that :meth:`note_seen` was not told of.
+        """Live files of ``source`` that :meth:`note_seen` was not told of: last observed under it, or with a
+        uri below it, whichever source led there.
 
         Ask only after a complete walk of the source.
         """
@@ -151,7 +152,7 @@ class Lookup:
             """
             SELECT uri, source, manifest_row, size, mtime_ns, etag, content_id, "user", error, retryable,
                 false
-            FROM files WHERE source = $source
+            FROM files WHERE (source = $source OR starts_with(uri, rtrim($source, '/') || '/'))
                 AND md5_number(uri) NOT IN (SELECT key FROM walked WHERE source = $source)
             ORDER BY uri
             """,

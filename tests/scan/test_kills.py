@@ -151,6 +151,29 @@ def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(folder: Path, tmp_
     assert current(store) == current(tmp_path / "alone")
 
 
+def test_a_signal_to_all_processes_fails_no_file(folder: Path, tmp_path: Path) -> None:
+    """``timeout`` sends SIGTERM to the process and to its whole group, systemd to the whole service."""
+    for i in range(12):
+        make_clip(folder / f"long {i}.mp4", seconds=60 + i, fps=25)
+    for name in ("cut.jpg", "bad header.jpg"):
+        (folder / name).unlink()
+    store = tmp_path / "store"
+    command = [sys.executable, "-m", "hivescan", "classify", str(folder), "--store", str(store)]
+    process = subprocess.Popen(
+        [*command, "--analyzers", "hashes", "--workers", "2"], stderr=subprocess.PIPE, start_new_session=True
+    )
+    while len(descendants(process.pid)) < 4 and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.fail("the scan was over before it could be interrupted: make it longer")
+    assert process.returncode == 130, told
+    assert rows(store, "SELECT * FROM items WHERE status IN ('failed', 'partial')") == []
+
+
 def test_comparable_tables_notice_a_difference(folder: Path, tmp_path: Path) -> None:
     scan(tmp_path / "a", folder)
     scan(tmp_path / "b", folder / "sub")
