@@ -66,7 +66,12 @@ _TOP: Final[Mapping[str, Kind]] = {
     "lists": _tables,
     "report": _read_later,
 }
-_SELECTION: Final[Mapping[str, Kind]] = {"include": texts, "exclude": texts, "hidden": flag}
+_SELECTION: Final[Mapping[str, Kind]] = {
+    "include": texts,
+    "exclude": texts,
+    "hidden": flag,
+    "uri_column": text,
+}
 _SAMPLING: Final[Mapping[str, Kind]] = {"fps": number(0.01, 60), "decoder": choice("auto", "decord", "pyav")}
 _LIMITS: Final[Mapping[str, Kind]] = {
     "max_bytes": whole(1),
