@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hivescan.audit.match_paths import HashMatches
     from hivescan.scan.config import RunSummary
     from hivescan.store.store import Store
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "classify", "open"]
+__all__ = ["__version__", "classify", "hash_match", "open"]
 
 
 def open(path: str | Path = "hivescan-results") -> Store:
@@ -39,3 +40,30 @@ def classify(
 
     named = tuple(str(source) for source in sources)
     return run_scan(ScanConfig(sources=named, store=Path(store), command="python", **settings))
+
+
+def hash_match(
+    lists: Sequence[str | Path],
+    paths: Sequence[str | Path] = (),
+    *,
+    store: str | Path = "hivescan-results",
+    max_distance: int | None = None,
+    **settings: Any,
+) -> HashMatches:
+    """Match known lists with all that ``store`` has, or with the files of ``paths``, which are hashed first.
+
+    ``settings`` are the fields of ``hivescan.scan.config.ScanConfig``, for ``paths``. Raises what
+    :func:`hivescan.audit.match_paths.match_paths` raises.
+    """
+    from hivescan.audit.match_paths import match_known, match_paths
+    from hivescan.errors import UsageError
+    from hivescan.scan.config import ScanConfig
+
+    listed = [Path(path) for path in lists]
+    if paths:
+        named = tuple(str(path) for path in paths)
+        scan = ScanConfig(sources=named, store=Path(store), command="python", **settings)
+        return match_paths(listed, scan, max_distance=max_distance)
+    if settings:
+        raise UsageError(f"{', '.join(settings)}: these settings say how paths are hashed; name paths")
+    return match_known(listed, Path(store), max_distance=max_distance)

@@ -15,7 +15,7 @@ from hivescan.analyzers import registry
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.audit.config import AuditConfig, load_config
 from hivescan.audit.lock import audit_lock
-from hivescan.errors import ConfigError, ExitCode, KnownListError, SourceError
+from hivescan.errors import ConfigError, ExitCode, KnownListError, SourceError, UsageError
 from hivescan.matching.known import KnownInfo, read_known
 from hivescan.matching.match import MatchSummary, match_store
 from hivescan.media.sources import walk
@@ -139,8 +139,11 @@ def check_audit(config: AuditConfig) -> AuditCheck:
 
     Raises what :func:`run_audit` raises before it scans. Writes nothing.
     """
-    with _mirror(config.mirror):
-        specs, off = choose_analyzers(config.scan)
+    try:
+        with _mirror(config.mirror):
+            specs, off = choose_analyzers(config.scan)
+    except UsageError as error:
+        raise ConfigError(f"{config.path}: scan: {error}") from None
     _check_heads(config, specs, off)
     if config.output is not None:
         _check_output(config)

@@ -11,6 +11,7 @@ from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.cli.progress import ScanProgress, human_bytes, human_seconds
 from hivescan.errors import ExitCode, UsageError
+from hivescan.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,11 @@ def audit(
     loaded = load_config(config)
     quiet = quiet or loaded.quiet
     if check:
-        _say_all(_describe_check(check_audit(loaded)), quiet=quiet)
+        found = check_audit(loaded)
+        if json:
+            emit_json(_check_json(found))
+        else:
+            _say_all(_describe_check(found), quiet=quiet)
         return
     with ScanProgress(quiet=quiet or json) as progress:
         summary = run_audit(config, progress)
@@ -67,6 +72,11 @@ def _say_all(lines: Iterator[str], *, quiet: bool) -> None:
     for line in lines:
         if not quiet:
             say(f"hivescan audit: {line}")
+
+
+def _check_json(found: AuditCheck) -> dict[str, object]:
+    lists = [{"path": str(info.path), "entries": dict(info.entries)} for info in found.lists]
+    return {"analyzers": list(found.analyzers), "off": dict(found.off), "lists": lists}
 
 
 def _describe_check(found: AuditCheck) -> Iterator[str]:
@@ -93,22 +103,19 @@ def _describe(summary: AuditSummary) -> Iterator[str]:
     }
     told = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing found"
     took = human_seconds(scan.seconds)
-    yield f"scanned {_files(scan.files)} ({human_bytes(scan.bytes_read)} read) in {took}: {told}"
+    yield f"scanned {count(scan.files, 'file')} ({human_bytes(scan.bytes_read)} read) in {took}: {told}"
     for name, reason in scan.off.items():
         yield f"off: {name}: {reason}"
     for matched in summary.matches:
         (known,) = matched.lists
         yield (
             f"matched with {known.path.name} in {human_seconds(matched.seconds)}: {matched.matched:,} of "
-            f"{matched.contents:,} different contents match, {matched.added:,} matches are new"
+            f"{matched.contents:,} different contents, {count(matched.added, 'new match')}"
         )
     if summary.report is not None:
         report, seen = summary.report, summary.report.coverage
+        told = f"{report.verdict}, {seen.items - seen.done:,} not fully seen" if seen.items else "nothing new"
         yield (
-            f"reported on {_files(seen.items)}: {report.verdict}, {seen.items - seen.done:,} not fully seen"
+            f"reported on {count(seen.items, 'file')}: {told}"
             + (f"; {summary.output}" if summary.output is not None else "")
         )
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file" if count == 1 else f"{count:,} files"

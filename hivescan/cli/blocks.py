@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from hivescan.cli.output import printable, stdout
+from hivescan.cli.output import stdout
+from hivescan.wording import printable
 
 if TYPE_CHECKING:
     from hivescan.report.blocks import Block

@@ -9,9 +9,10 @@ import typer
 
 from hivescan.cli import scan_options as o
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
-from hivescan.cli.output import emit_json, printable, say, stderr
+from hivescan.cli.output import emit_json, say, stderr
 from hivescan.cli.progress import ScanProgress, human_bytes, human_seconds
 from hivescan.errors import ExitCode, UsageError
+from hivescan.wording import count, printable
 
 if TYPE_CHECKING:
     from hivescan.scan.config import RunSummary, ScanConfig
@@ -155,8 +156,8 @@ def describe(summary: RunSummary) -> list[str]:
     told = ", ".join(f"{n:,} {what}" for n, what in counts if n)
     rate = summary.files / summary.seconds if summary.seconds else 0.0
     lines = [
-        f"{summary.files:,} files in {human_seconds(summary.seconds)} ({rate:.1f} a second, "
-        f"{human_bytes(summary.bytes_read)}, {summary.samples:,} pictures): {told or 'nothing found'}",
+        f"{count(summary.files, 'file')} in {human_seconds(summary.seconds)} ({rate:.1f} a second, "
+        f"{human_bytes(summary.bytes_read)}, {count(summary.samples, 'picture')}): {told or 'nothing found'}",
     ]
     lines += [f"off: {name}: {reason}" for name, reason in summary.off.items()]
     if summary.failed or summary.partial:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from hivescan.errors import ConfigError
 
@@ -41,7 +41,7 @@ def default_map(path: str, ctx: typer.Context) -> dict[str, Any]:
             raise ConfigError(f"{path}: [{name}] is no command; there are {', '.join(group.commands)}")
     for key in shared:
         if not any(_option(command, key) for command in _leaves(group)):
-            raise ConfigError(f"{path}: {key!r} is no option of any command")
+            raise ConfigError(f"{path}: {key!r} is neither a command's table nor an option of any command")
     return {name: _defaults(path, command, tables.get(name, {}), shared) for name, command in _named(group)}
 
 
@@ -64,21 +64,37 @@ def _defaults(path: str, command: Command, table: dict[str, Any], shared: dict[s
     defaults = {}
     for key, value in shared.items():
         if (option := _option(command, key)) is not None:
-            defaults[option] = value
+            defaults[str(option.name)] = _value(f"{path}: {key}", command, option, value)
     for key, value in table.items():
         option = _option(command, key)
         if option is None:
             raise ConfigError(
                 f"{path}: [{command.name}] {key}: no such option; see `hivescan {command.name} -h`"
             )
-        defaults[option] = value
+        defaults[str(option.name)] = _value(f"{path}: [{command.name}] {key}", command, option, value)
     return defaults
 
 
-def _option(command: Command, key: str) -> str | None:
-    """The parameter that ``--key`` sets, or None."""
+def _option(command: Command, key: str) -> TyperOption | None:
+    """The option that is written ``--key``, or None."""
     wanted = "--" + key.replace("_", "-")
     for parameter in command.params:
-        if wanted in parameter.opts or wanted in parameter.secondary_opts:
-            return parameter.name
+        if isinstance(parameter, TyperOption) and wanted in (*parameter.opts, *parameter.secondary_opts):
+            return parameter
     return None
+
+
+def _value(place: str, command: TyperCommand, option: TyperOption, value: Any) -> Any:
+    """The value as the option takes it, one or several; :class:`ConfigError` where it cannot."""
+    if not option.multiple and isinstance(value, list):
+        raise ConfigError(f"{place}: takes one value, not a list")
+    if option.is_flag and not isinstance(value, bool):
+        raise ConfigError(f"{place}: {value!r} is neither true nor false")
+    if not option.is_flag and isinstance(value, bool):
+        raise ConfigError(f"{place}: takes a value, not {str(value).lower()}")
+    given = [str(each) for each in (value if isinstance(value, list) else [value])]
+    try:
+        option.process_value(typer.Context(command), given if option.multiple else given[0])
+    except Exception as error:
+        raise ConfigError(f"{place}: {getattr(error, 'message', error)}") from None
+    return value if option.is_flag else given if option.multiple else given[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from hivescan.cli.options import JsonOption
-from hivescan.cli.output import emit, emit_json, printable
+from hivescan.cli.output import emit, emit_json
 from hivescan.errors import ExitCode
+from hivescan.wording import printable
 
 
 def register(app: typer.Typer) -> None:

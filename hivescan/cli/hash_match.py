@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hivescan.cli import scan_options as o
+from hivescan.cli.blocks import emit_blocks
+from hivescan.cli.classify import scan_config
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
-from hivescan.cli.output import emit_json, emit_table, say
-from hivescan.errors import ExitCode, RunInterruptedError
+from hivescan.cli.output import emit_json, say
+from hivescan.cli.progress import ScanProgress
+from hivescan.errors import ExitCode, UsageError
+from hivescan.wording import count
 
 if TYPE_CHECKING:
     from hivescan.matching.found import MatchedFile
     from hivescan.matching.match import MatchSummary
     from hivescan.queries.spans import Span
+    from hivescan.report.blocks import Table
 
 _SPANS_SHOWN = 3
 
@@ -28,7 +34,10 @@ def hash_match(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATH]…", help="Files to hash first, then match; without any, all that the store has."
+            metavar="PATH",
+            help="Files, folders, globs, URIs or @manifest.csv to hash first and match alone; "
+            "without any, all that the store has.",
+            show_default=False,
         ),
     ] = None,
     db: Annotated[
@@ -46,25 +55,48 @@ def hash_match(
             help="Largest PDQ distance accepted of any entry; else the entry's own, or 31.",
         ),
     ] = None,
+    manifest: o.ManifestOption = None,
+    uri_column: o.UriColumnOption = None,
+    include: o.IncludeOption = None,
+    exclude: o.ExcludeOption = None,
+    hidden: o.HiddenOption = False,
+    fps: o.FpsOption = 1.0,
+    decoder: o.DecoderOption = "auto",
+    workers: o.WorkersOption = 0,
+    retry_errors: o.RetryOption = False,
+    rescan: o.RescanOption = False,
+    verify: o.VerifyOption = "stat",
+    max_bytes: o.MaxBytesOption = 20 * 1024**3,
+    max_pixels: o.MaxPixelsOption = 180_000_000,
+    max_frames: o.MaxFramesOption = 100_000,
+    max_duration: o.MaxDurationOption = 86_400.0,
+    file_timeout: o.TimeoutOption = 120.0,
+    worker_memory: o.MemoryOption = 6 * 1024**3,
     fail_on_findings: Annotated[
         bool, typer.Option("--fail-on-findings", help="Exit with code 1 when anything matched.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.matching.found import matched_files
-    from hivescan.matching.match import MatchOptions, match_store
-    from hivescan.store.store import open_store
+    settings = dict(locals())
+    for name in ("paths", "db", "max_distance", "fail_on_findings", "json", "quiet"):
+        del settings[name]
+    from hivescan.audit.match_paths import match_known, match_paths
 
-    contents = _hash_first(paths, store, quiet=quiet or json) if paths else None
-    opened = open_store(store)
-    summary = match_store(opened, db, MatchOptions(max_distance=max_distance, contents=contents))
-    found = matched_files(opened, summary.list_ids, contents=contents, max_distance=max_distance)
+    if paths or manifest:
+        scan = scan_config("hash-match", sources=paths, **settings)
+        with ScanProgress(quiet=quiet or json) as progress:
+            matches = match_paths(db, scan, max_distance=max_distance, on_progress=progress)
+    elif include or exclude or hidden:
+        raise UsageError("--include, --exclude and --hidden choose among PATHs: name some")
+    else:
+        matches = match_known(db, store, max_distance=max_distance)
+    summary, found = matches.summary, matches.files
     if json:
         emit_json(_as_json(summary, found))
     else:
         if found:
-            emit_table(_COLUMNS, _table_rows(found))
+            emit_blocks([_table(found)])
         if not quiet:
             for line in _describe(summary, found):
                 say(line)
@@ -72,54 +104,31 @@ def hash_match(
         raise typer.Exit(int(ExitCode.FINDINGS))
 
 
-def _hash_first(paths: Sequence[str], store: Path, *, quiet: bool) -> list[str]:
-    """Scan the paths for their hashes alone; the contents of the files under them."""
-    from hivescan.cli.classify import scan
-    from hivescan.media.sources import SourceOptions, covers
-    from hivescan.media.uri import has_scheme, path_to_uri
-    from hivescan.scan.config import ScanConfig
-    from hivescan.store.store import open_store
-
-    summary = scan(ScanConfig(tuple(paths), store, analyzers=("hashes",), command="hash-match"), quiet=quiet)
-    if summary.status == "interrupted":
-        raise RunInterruptedError("interrupted; what was hashed is kept, run the same command to go on")
-    names = [path if has_scheme(path) or path.startswith("@") else path_to_uri(path) for path in paths]
-    files = open_store(store).sql("SELECT uri, content_id FROM files WHERE content_id IS NOT NULL")
-    return [
-        row["content_id"]
-        for row in files.to_pylist()
-        if any(covers(name, row["uri"], SourceOptions()) for name in names)
-    ]
-
-
-_COLUMNS = (
-    "file", "where", "algorithm", "distance", "limit", "hash set", "match type", "class", "entry"
-)  # fmt: skip
-
-
-def _table_rows(found: Sequence[MatchedFile]) -> list[tuple[object, ...]]:
+def _table(found: Sequence[MatchedFile]) -> Table:
     """A row a match; those of several digests, which say the same, are one."""
     from hivescan.matching.algorithms import DIGESTS
+    from hivescan.report.blocks import Column, Table
 
     together: dict[tuple[str, str, str, str], list[MatchedFile]] = {}
     for match in found:
         kind = "digest" if match.algorithm in DIGESTS else match.algorithm
         together.setdefault((match.uri, match.entry_id, match.list_id, kind), []).append(match)
-    return [_table_row(matches) for matches in together.values()]
+    titles = ("hash set", "type", "class", "entry", "match", "where")
+    columns = (*(Column(title) for title in titles), Column("file", path=True))
+    return Table(columns, tuple(map(_table_row, together.values()))).without_empty_columns()
 
 
-def _table_row(matches: Sequence[MatchedFile]) -> tuple[object, ...]:
+def _table_row(matches: Sequence[MatchedFile]) -> tuple[str, ...]:
     match = matches[0]
+    near = f"{match.distance} of {match.max_distance}" if match.max_distance else "exact"
     return (
-        match.uri,
-        _places(match.spans),
-        ", ".join(each.algorithm for each in matches),
-        match.distance,
-        match.max_distance,
-        match.hash_set or match.source,
-        match.match_type,
-        match.classification,
+        match.hash_set or match.source or "",
+        match.match_type or "",
+        match.classification or "",
         match.entry_id,
+        f"{', '.join(each.algorithm for each in matches)} {near}",
+        _places(match.spans),
+        match.uri,
     )
 
 
@@ -135,8 +144,8 @@ def _describe(summary: MatchSummary, found: Sequence[MatchedFile]) -> list[str]:
     compared = ", ".join(f"{n:,} {algorithm}" for algorithm, n in summary.compared.items()) or "nothing"
     files = len({match.uri for match in found})
     lines = [
-        f"{files:,} files match; compared {compared} of {summary.contents:,} contents with "
-        f"{_entries(summary)}; {summary.added:,} new matches stored"
+        f"{count(files, 'file')} matched; compared {compared} of {count(summary.contents, 'content')} with "
+        f"{_entries(summary)}; {count(summary.added, 'new match')} stored"
     ]
     for info in summary.lists:
         if info.unmatched:
@@ -144,15 +153,15 @@ def _describe(summary: MatchSummary, found: Sequence[MatchedFile]) -> list[str]:
             lines.append(f"not matched, no such matcher: {carried} in {info.path}")
     if summary.unhashed:
         lines.append(
-            f"{summary.unhashed:,} pictures or videos have no PDQ hash in the store: only whole files "
-            "were compared (hivescan classify --analyzers hashes)"
+            f"{count(summary.unhashed, 'picture or video')} compared by the bytes alone: no PDQ hash, "
+            "after a failure or a scan without the analyzer hashes (hivescan items --errors)"
         )
     return lines
 
 
 def _entries(summary: MatchSummary) -> str:
     total = sum(sum(info.entries.values()) for info in summary.lists)
-    return f"{total:,} entries of {', '.join(str(info.path) for info in summary.lists)}"
+    return f"{count(total, 'entry')} of {', '.join(str(info.path) for info in summary.lists)}"
 
 
 def _as_json(summary: MatchSummary, found: Sequence[MatchedFile]) -> dict[str, object]:

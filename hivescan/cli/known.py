@@ -12,6 +12,7 @@ import typer
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.errors import ExitCode
+from hivescan.wording import count
 
 if TYPE_CHECKING:
     from hivescan.matching.build import BuildSummary
@@ -38,7 +39,7 @@ def register(app: typer.Typer) -> None:
 def build(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE…", help="Files, folders, wildcards, @manifest or URIs to hash."),
+        typer.Argument(metavar="SOURCE", help="Files, folders, wildcards, @manifest or URIs to hash."),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The list to write; replaced if there.")
@@ -83,7 +84,7 @@ def build(
     for uri, reason in summary.skipped[:_NAMED]:
         say(f"skipped: {uri}: {reason}")
     if len(summary.skipped) > _NAMED:
-        say(f"skipped: {len(summary.skipped) - _NAMED} more files (--json names all)")
+        say(f"skipped: {count(len(summary.skipped) - _NAMED, 'more file')} (--json names all)")
     for uri, reason in summary.cut_short:
         say(f"only the frames before the damage: {uri}: {reason}")
     if not quiet:
@@ -98,7 +99,7 @@ def _count_aloud() -> Callable[[str], None]:
         nonlocal files, due
         files += 1
         if time.monotonic() >= due:
-            say(f"{files:,} files")
+            say(count(files, "file"))
             due += _LINE_EVERY_S
 
     return tell
@@ -107,13 +108,13 @@ def _count_aloud() -> Callable[[str], None]:
 def _built_line(summary: BuildSummary) -> str:
     rows = ", ".join(f"{n:,} {algorithm}" for algorithm, n in summary.rows.items())
     notes = [
-        (summary.duplicates, "duplicates"),
-        (len(summary.skipped), "skipped"),
-        (len(summary.cut_short), "cut short"),
-        (summary.low_quality, "PDQ hashes too featureless to match"),
+        (summary.duplicates, "duplicate", "duplicates"),
+        (len(summary.skipped), "skipped", "skipped"),
+        (len(summary.cut_short), "cut short", "cut short"),
+        (summary.low_quality, "PDQ hash too featureless to match", "PDQ hashes too featureless to match"),
     ]
-    told = "".join(f"; {n:,} {what}" for n, what in notes if n)
-    return f"{summary.path}: {summary.files:,} files, {rows}{told}"
+    told = "".join(f"; {n:,} {one if n == 1 else many}" for n, one, many in notes if n)
+    return f"{summary.path}: {count(summary.files, 'file')}, {rows}{told}"
 
 
 def _built_json(summary: BuildSummary) -> dict[str, object]:
@@ -151,7 +152,7 @@ def check(file: FileArgument, json: JsonOption = False) -> None:
         for problem in problems:
             emit(str(problem))
     else:
-        emit(f"{file}: {found.rows:,} rows, all in order")
+        emit(f"{file}: {count(found.rows, 'row')}, all in order")
     if problems:
         raise typer.Exit(int(ExitCode.USAGE))
 

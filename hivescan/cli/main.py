@@ -6,9 +6,10 @@ import importlib
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from hivescan import __version__
 from hivescan.cli.output import say
@@ -29,8 +30,22 @@ COMMANDS = (
 )
 """The order of ``--help``. Each is a module of this package with ``register(app)``."""
 
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. That the reader of a pipe (head, less) has gone is no error of ours."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(int(ExitCode.DONE)) from None
+        return result
+
+
 app = typer.Typer(
     name="hivescan",
+    cls=_Group,
     help="Scan media in bulk: classifiers, hash matching and SQL over Parquet, on your own machines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -76,19 +91,29 @@ for _name in COMMANDS:
 def main() -> None:
     """Run the command line; every error that hivescan raises becomes one line and an exit code."""
     try:
-        app()
+        # With standalone_mode typer would print errors of its own in a box of several lines.
+        code = app(standalone_mode=False)
     except HivescanError as error:
         say(f"hivescan: {error}")
         sys.exit(int(error.exit_code))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         say("hivescan: interrupted")
         sys.exit(int(ExitCode.INTERRUPTED))
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has gone: not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(ExitCode.DONE))
-    except Exception:
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own, which it names differently in each version
+            _say_usage_error(error.format_message(), getattr(error, "ctx", None))
+            sys.exit(int(ExitCode.USAGE))
         # A fault of ours: told in full, with an exit code that means nothing else.
         traceback.print_exc()
         say("hivescan: this is a fault in hivescan; please report it with the lines above")
         sys.exit(int(ExitCode.INTERNAL_ERROR))
+    sys.exit(code if isinstance(code, int) else int(ExitCode.DONE))
+
+
+def _say_usage_error(message: str, ctx: typer.Context | None) -> None:
+    """A wrong option or argument in one line; the help as it is where no command was named."""
+    if "\n" in message:
+        typer.echo(message, err=True)
+        return
+    command = ctx.command_path if ctx is not None else "hivescan"
+    say(f"hivescan: {message.rstrip('.')}; see `{command} -h`")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hivescan.cli.options import JsonOption, QuietOption
-from hivescan.cli.output import emit, emit_json, emit_table, printable, say, stderr
+from hivescan.cli.output import emit, emit_json, emit_table, say, stderr
 from hivescan.errors import CatalogueError, ExitCode, LicenceNotAcceptedError, UsageError
+from hivescan.wording import count, printable
 
 if TYPE_CHECKING:
     from hivescan.models.cards import Card
@@ -23,7 +24,7 @@ models = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models of the catalogue.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models of the catalogue.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -162,7 +163,7 @@ def verify(names: Names = None, as_json: JsonOption = False, quiet: QuietOption 
         for check in wrong:
             emit(printable(f"{check.card}: {check.path}: {check.problem}"))
         if not quiet:
-            say(f"{len(checks) - len(wrong)} of {len(checks)} files are as their cards say")
+            say(f"{len(checks) - len(wrong)} of {count(len(checks), 'file')} as the cards say")
     if wrong:
         if not quiet:
             say(f"hivescan models pull {' '.join(sorted({c.card for c in wrong}))} fetches them again")

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from hivescan.wording import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -33,14 +35,6 @@ def stderr() -> Console:
 
     width = None if sys.stderr.isatty() else _NO_WIDTH
     return Console(highlight=False, soft_wrap=True, width=width, stderr=True)
-
-
-def printable(text: str) -> str:
-    """The text with control and undecodable characters shown as escapes, on one line."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogateescape").decode("ascii", "replace")
-        for c in text
-    )
 
 
 def say(line: str) -> None:

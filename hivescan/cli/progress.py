@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from hivescan.cli.output import say
+from hivescan.wording import count
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -88,10 +89,10 @@ def describe(progress: Progress, elapsed: float) -> str:
         if rate > 0 and total > done:
             parts.append(f"{human_seconds((total - done) / rate)} left")
     else:
-        parts.append(f"{done:,} files")
+        parts.append(count(done, "file"))
     parts += [
         f"{rate:.1f} files/s",
-        f"{progress.samples:,} pictures",
+        count(progress.samples, "picture"),
         human_bytes(progress.bytes_read),
     ]
     if progress.queued_samples:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hivescan.cli.options import DEFAULT_STORE, StoreOption
+from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from hivescan.errors import ExitCode
 
 
@@ -65,7 +65,10 @@ def report(
     fail_on_findings: Annotated[
         bool, typer.Option("--fail-on-findings", help="Exit with 1 where something matched or is flagged.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 where items failed.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 where files failed or are partial.")
+    ] = False,
+    json: JsonOption = False,
 ) -> None:
     from hivescan.report import render
     from hivescan.report import report as make_report
@@ -83,7 +86,7 @@ def report(
         where=where,
         group_by=group_by,
         limit=limit,
-        output=format_,
+        output="json" if json else format_,
     )
     made = make_report(open_store(store), options)
     if output is not None:

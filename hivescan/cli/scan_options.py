@@ -13,7 +13,7 @@ _LIMITS = "Limits"
 SourcesArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Files, folders, globs, URIs, @manifest.csv, or - for a list on standard input.",
         show_default=False,
     ),
@@ -146,4 +146,6 @@ MirrorOption = Annotated[
         rich_help_panel=_WORK,
     ),
 ]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 3 where files failed.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit with 3 where files failed or are partial.")
+]

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
-from hivescan.cli.output import emit, emit_json, emit_table, printable
+from hivescan.cli.output import emit, emit_json, emit_table
 from hivescan.errors import ExitCode
+from hivescan.wording import count, printable
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +40,7 @@ def check(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     else:
         for problem in problems:
             emit(printable(f"{'note' if problem.harmless else 'PROBLEM'}: {problem}"))
-        emit(f"{len(damaged)} problems" if damaged else "the store is sound")
+        emit(count(len(damaged), "problem") if damaged else "the store is sound")
     if damaged:
         raise typer.Exit(ExitCode.USAGE)
 
@@ -76,7 +77,8 @@ def merge(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> No
     if as_json:
         emit_json({"merged_parts": merged, "deleted_files": deleted})
     else:
-        emit(f"{merged} small parts joined, {deleted} files deleted (replaced parts go a day later)")
+        told = f"{count(merged, 'small part')} joined, {count(deleted, 'file')} deleted"
+        emit(f"{told} (replaced parts go a day later)")
 
 
 def info(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -87,7 +89,8 @@ def info(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
     if as_json:
         emit_json(asdict(described))
         return
-    emit(printable(f"store {described.path}, version {described.version}, {described.records} records"))
+    records = count(described.records, "record")
+    emit(printable(f"store {described.path}, version {described.version}, {records}"))
     emit_table(
         ["table", "rows", "parts", "bytes"], ([t.table, t.rows, t.parts, t.bytes] for t in described.tables)
     )

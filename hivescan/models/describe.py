@@ -103,7 +103,8 @@ def card_lines(card: Card) -> Iterator[str]:
         yield f"  {derived.name}  made here by {derived.conversion}, revision {derived.revision}"
     yield from ("", "Measured quality")
     for quality in card.quality:
-        yield f"  {quality.metric} {quality.value:g} on {quality.data} (n = {quality.n}): {quality.command}"
+        yield f"  {quality.metric}: {quality.value:g} on {quality.data}; n = {quality.n}"
+        yield f"    measured with: {quality.command}"
     if not card.quality:
         yield "  nothing yet"
 

@@ -60,12 +60,6 @@ class Table:
 Block = Heading | Line | Table
 
 
-def count(number: int, noun: str) -> str:
-    """``1 file``, ``1,061 files``."""
-    plural = {"entry": "entries", "match": "matches"}.get(noun, noun + "s")
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
 def listing(names: Sequence[str], most: int = 6) -> str:
     """``a, b, c and 4 more``."""
     shown = ", ".join(names[:most])

@@ -8,13 +8,7 @@ from __future__ import annotations
 
 import re
 
-
-def printable(text: str) -> str:
-    """The text on one line, with control, format and undecodable characters as escapes."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogateescape").decode("ascii", "replace")
-        for c in text
-    )
+from hivescan.wording import printable
 
 
 def markdown(text: str) -> str:

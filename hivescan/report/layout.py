@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 
 from hivescan.queries.coverage import ChainCoverage, Coverage, ListMatched
 from hivescan.queries.spans import Span, span_text
-from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, count, listing
+from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, listing
 from hivescan.report.model import Finding, Groups, HeadFindings, Match, Report
 from hivescan.types import Polarity
+from hivescan.wording import count
 
 SPANS_SHOWN = 3
 """Spans that a cell shows to a person; JSON and CSV have all."""

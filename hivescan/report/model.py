@@ -175,7 +175,7 @@ class Report:
 
     @property
     def has_failures(self) -> bool:
-        return self.coverage.failed > 0
+        return self.coverage.failed + self.coverage.partial > 0
 
 
 def plain(value: Any) -> Any:

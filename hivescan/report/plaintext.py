@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from hivescan.report.blocks import Block, Column, Heading, Line, Table
-from hivescan.report.escape import printable
+from hivescan.wording import printable
 
 INDENT = "  "
 

@@ -10,8 +10,9 @@ from hivescan.errors import UsageError
 from hivescan.queries.metrics import Confusion
 from hivescan.queries.sweep import STEPS, AggregateSweep, Sweep, SweepRow
 from hivescan.queries.truth import TruthMatch
-from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, count, listing
+from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, listing
 from hivescan.report.model import plain
+from hivescan.wording import count
 
 DEFAULT_STEP = 0.05
 
@@ -58,14 +59,15 @@ def _truth(truth: TruthMatch, scored: int, files: int) -> Iterator[Block]:
         yield Line("files and time count all scored files, the measures labelled ones only", Tone.QUIET)
     if truth.positives in (0, truth.labelled):
         yield Line("labels of one kind only: some measures cannot be told and stay empty", Tone.ALERT)
-    for number, what, names in (
-        (truth.labelled - scored, "labelled files without scores left out", ()),
-        (len(truth.unmatched), "labels fit no file here", truth.unmatched),
-        (len(truth.ambiguous), "labels fit several files and were left out", truth.ambiguous),
-        (len(truth.contradictory), "files with both labels were left out", truth.contradictory),
+    for number, (noun, what), names in (
+        (truth.labelled - scored, ("labelled file", "left out, without scores"), ()),
+        (len(truth.unmatched), ("label", "left out, no file here fits"), truth.unmatched),
+        (len(truth.ambiguous), ("label", "left out, several files fit"), truth.ambiguous),
+        (len(truth.contradictory), ("file", "left out, with both labels"), truth.contradictory),
     ):
         if number:
-            yield Line(f"{number:,} {what}" + (f": {listing(names, 3)}" if names else ""), Tone.ALERT)
+            named = f": {listing(names, 3)}" if names else ""
+            yield Line(f"{count(number, noun)} {what}{named}", Tone.ALERT)
 
 
 def _unlabelled(swept: Sweep, steps: Sequence[int]) -> Iterator[Block]:

@@ -11,8 +11,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import hivescan
 from hivescan.cli import hash_match, known
-from hivescan.errors import KnownListError
+from hivescan.errors import KnownListError, UsageError
+from hivescan.matching.build import KnownLabels, build_known
+from hivescan.media.sources import SourceOptions
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
 
 PDQ = bytes(range(32))
@@ -47,12 +50,12 @@ def test_hash_match_prints_a_table_of_matches_without_hashes(app: typer.Typer, f
     result = CliRunner().invoke(app, ["hash-match", *options(folder)])
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["/clip", "0:02–0:04", "pdq", "0", "31", "set", "one", "NCII", "e1"] in rows
-    assert ["/near", "pdq", "9", "31", "set", "one", "NCII", "e1"] in rows
-    assert ["/near", "md5,", "sha1", "0", "0", "e2"] in rows
+    assert ["set", "one", "NCII", "e1", "pdq", "0", "of", "31", "0:02–0:04", "/clip"] in rows
+    assert ["set", "one", "NCII", "e1", "pdq", "9", "of", "31", "/near"] in rows
+    assert ["e2", "md5,", "sha1", "exact", "/near"] in rows
     assert "/far" not in result.stdout
     assert PDQ.hex() not in result.output
-    assert "2 files match" in result.stderr
+    assert "2 files matched" in result.stderr
     assert "not matched, no such matcher: 1 pdna" in result.stderr
 
 
@@ -105,7 +108,7 @@ def test_known_build_says_what_it_made_and_skipped(app: typer.Typer, tmp_path: P
     (media / "notes.txt").write_text("nothing but words\n")
     out = tmp_path / "made.parquet"
     result = CliRunner().invoke(app, ["known", "build", str(media), "-o", str(out)])
-    assert "1 files, 1 md5, 1 sha1, 1 sha256, 1 pdq; 1 skipped" in result.stdout
+    assert "1 file, 1 md5, 1 sha1, 1 sha256, 1 pdq; 1 skipped" in result.stdout
     assert "notes.txt: neither picture nor video but text" in result.stderr
     told = json.loads(
         CliRunner().invoke(app, ["known", "build", str(media), "-o", str(out), "--json"]).stdout
@@ -130,3 +133,37 @@ def test_known_check_fails_on_a_bad_list(app: typer.Typer, tmp_path: Path) -> No
     assert "a pdq hash is not 32 bytes long" in result.stdout
     info = CliRunner().invoke(app, ["known", "info", str(path)])
     assert isinstance(info.exception, KnownListError)
+
+
+def test_only_files_under_the_paths_are_matched(folder: Path, photos: Path) -> None:
+    media = folder / "media"
+    media.mkdir()
+    for name in ("coffee.png", "chelsea.png", "rocket.jpg"):
+        shutil.copy(photos / name, media)
+    listed = folder / "made.parquet"
+    build_known([str(media)], listed, KnownLabels())
+    store = folder / "new"
+    assert {Path(m.uri).name for m in hivescan.hash_match([listed], [media], store=store).files} == {
+        "coffee.png", "chelsea.png", "rocket.jpg"
+    }  # fmt: skip
+    (folder / "list.csv").write_text("path\nmedia/coffee.png\n")
+    for chosen in (f"@{folder / 'list.csv'}", str(media / "coff*.png")):
+        found = hivescan.hash_match([listed], [chosen], store=store).files
+        assert {Path(m.uri).name for m in found} == {"coffee.png"}
+    pngs = hivescan.hash_match(
+        [listed], [media], store=store, source_options=SourceOptions(include=("*.png",))
+    )
+    assert {Path(m.uri).name for m in pngs.files} == {"coffee.png", "chelsea.png"}
+
+
+def test_a_wrong_list_is_told_before_anything_is_hashed(folder: Path, photos: Path) -> None:
+    (folder / "bad.parquet").write_bytes(b"no list")
+    for lists in ([folder / "bad.parquet"], []):
+        with pytest.raises(KnownListError):
+            hivescan.hash_match(lists, [photos], store=folder / "none")
+    assert not (folder / "none").exists()
+
+
+def test_options_that_choose_files_need_paths(app: typer.Typer, folder: Path) -> None:
+    result = CliRunner().invoke(app, ["hash-match", *options(folder), "--exclude", "*.jpg"])
+    assert isinstance(result.exception, UsageError)

@@ -14,10 +14,11 @@ import pytest
 from hivescan.errors import UsageError
 from hivescan.report import Format, Report, ReportOptions, render, report
 from hivescan.report.blocks import Column, Table
-from hivescan.report.escape import csv_cell, markdown, printable
+from hivescan.report.escape import csv_cell, markdown
 from hivescan.report.options import parse_since, parse_thresholds, report_options
 from hivescan.report.plaintext import table_lines
 from hivescan.report.render import write_private
+from hivescan.wording import printable
 from tests.made_stores import START, MadeStore
 
 EVIL = "/in/=cmd|' /C calc'!A0\x1b[31m[bold]\n<script>`x`\u202egpj.jpg"
