@@ -47,7 +47,10 @@ from hivescan.store.schema import PROBE_CHAIN
 from hivescan.store.writer import StoreWriter
 from hivescan.types import ContentId, MediaInfo, MediaType, Observation, Status
 
-_CHUNK = 2_000
+_FIRST_CHUNK = 2_000
+_LARGEST_CHUNK = 32_000
+"""Files that are planned together. A question to the store costs the more the larger the store is, and
+little more for more files; the first files are not to wait for that."""
 _GRACE_S = 20.0
 """How long contents already begun may take to finish after an interruption."""
 
@@ -93,6 +96,7 @@ class Coordinator:
         self._on_progress = on_progress
         self._pool: Pool | None = None
         self._walker = walker
+        self._chunk = _FIRST_CHUNK
         self._todo: deque[tuple[Observation, KnownFile | None]] = deque()
         self._doing: dict[int, Doing] = {}
         self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
@@ -154,9 +158,9 @@ class Coordinator:
         if self.interrupted:
             self._todo.clear()
             return
-        while not self._todo and not self._walker.exhausted:
-            self._plan_chunk(self._walker.chunk(_CHUNK))
-            self._tell()
+        if self._planning:
+            self._plan_chunk(self._walker.chunk(self._chunk))
+            self._chunk = min(2 * self._chunk, _LARGEST_CHUNK)
         while self._todo:
             if self._pool is None:
                 self._pool = Pool(self._config.worker_count(), self._arena, self._config.limits)
@@ -168,6 +172,10 @@ class Coordinator:
             self._next_job += 1
             self._doing[job] = Doing(seen, before, worker)
             self._pool.assign(worker, Job(job, seen.uri), seen.size or 0)
+
+    @property
+    def _planning(self) -> bool:
+        return not (self.interrupted or self._todo or self._walker.exhausted)
 
     def _plan_chunk(self, chunk: list[Observation]) -> None:
         """Sort a chunk into unchanged files, unreadable ones, and jobs."""
@@ -234,7 +242,7 @@ class Coordinator:
             pipes.append(self._hosting.pipe)
         if not pipes:
             return
-        for pipe in wait(pipes, timeout=0.25):
+        for pipe in wait(pipes, timeout=0.0 if self._planning else 0.25):
             if pipe is self._hosting.pipe:
                 self._take_back(self._hosting.receive())
             elif isinstance(pipe, Connection):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from hivescan.errors import HivescanError
 from hivescan.media.sources import SourceDone, SourceOptions, walk
 from hivescan.types import Observation
+
+_LONGEST_CHUNK_S = 1.0
 
 
 class Walker:
@@ -19,15 +22,16 @@ class Walker:
         self.exhausted = False
 
     def chunk(self, size: int) -> list[Observation]:
-        """Up to ``size`` more observations; empty when the walk is over."""
+        """Up to ``size`` more observations, fewer where they come slowly; empty when the walk is over."""
         chunk = []
+        end = time.monotonic() + _LONGEST_CHUNK_S
         for entry in self._entries:
             if isinstance(entry, SourceDone):
                 if entry.complete:
                     self.complete.append(entry.source)
                 continue
             chunk.append(entry)
-            if len(chunk) == size:
+            if len(chunk) == size or time.monotonic() > end:
                 return chunk
         self.exhausted = True
         return chunk

@@ -15,15 +15,19 @@ import pytest
 
 from hivescan.analyzers import registry
 from hivescan.errors import SourceError, UsageError
+from hivescan.media.sources import SourceDone, SourceOptions
+from hivescan.scan import coordinator as coordinator_module
 from hivescan.scan import run as run_module
+from hivescan.scan import walker as walker_module
 from hivescan.scan import worker as worker_module
 from hivescan.scan.arena import Arena
 from hivescan.scan.config import Progress, ScanConfig, Verify
 from hivescan.scan.messages import Finished, Job, Probed, Proceed, Started
 from hivescan.scan.run import run_scan
 from hivescan.scan.start import starting
+from hivescan.scan.walker import Walker
 from hivescan.scan.worker import DecodeWorker
-from hivescan.types import Frame, Limits, Sampling, Status
+from hivescan.types import Frame, Limits, Observation, Sampling, Status
 from tests.scan.scenes import make_clip, rows, scan
 
 
@@ -172,6 +176,36 @@ def test_a_second_signal_in_the_same_moment_counts_once(tmp_path: Path, store: P
     )
     assert summary.status == "interrupted" and summary.failed == 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_signal_ends_a_walk_over_unchanged_files(
+    folder: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan(store, folder)
+    for limit in ("_FIRST_CHUNK", "_LARGEST_CHUNK"):
+        monkeypatch.setattr(coordinator_module, limit, 1)
+
+    def tell(progress: Progress) -> None:
+        if progress.files == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    summary = run_scan(ScanConfig(sources=(str(folder),), store=store, analyzers=("hashes",)), tell)
+    assert (summary.status, summary.files, summary.unchanged, summary.gone) == ("interrupted", 1, 1, 0)
+
+
+def test_a_slow_list_of_files_does_not_keep_those_waiting_that_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slow(*arguments: object) -> Iterator[Observation | SourceDone]:
+        for n in range(3):
+            yield Observation(f"/{n}.png", "-", 1, 1)
+        yield SourceDone("-", complete=False)
+
+    monkeypatch.setattr(walker_module, "walk", slow)
+    monkeypatch.setattr(walker_module, "_LONGEST_CHUNK_S", -1.0)
+    walker = Walker(("-",), SourceOptions())
+    assert [len(walker.chunk(1_000)) for _ in range(4)] == [1, 1, 1, 0]
+    assert walker.exhausted and walker.complete == []
 
 
 def test_what_a_progress_callback_raises_ends_the_scan_and_its_processes(folder: Path, store: Path) -> None:
