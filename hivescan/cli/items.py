@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
-from hivescan.cli.output import emit_table, say
+from hivescan.cli.output import say
 
-_COLUMNS = ("status", "media_type", "uri", "reason")
+_COLUMNS = ("status", "media_type", "reason", "uri")
 _SHOWN = 100
 
 
@@ -44,6 +44,8 @@ def items(
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with all columns.")] = False,
 ) -> None:
+    from hivescan.cli.blocks import emit_blocks
+    from hivescan.report.blocks import Column, Table
     from hivescan.store.answers import AnswerFormat, plain_rows, render
     from hivescan.store.items import ERROR_STATUSES, list_items
     from hivescan.store.store import open_store
@@ -54,7 +56,9 @@ def items(
     listed = list_items(open_store(store), statuses=wanted, where=where, limit=most + 1 if most else None)
     shown = listed.slice(0, most) if most else listed
     if plain_text:
-        emit_table(_COLUMNS, (list(row.values()) for row in plain_rows(shown.select(_COLUMNS))))
+        columns = tuple(Column(name, path=name == "uri") for name in _COLUMNS)
+        rows = plain_rows(shown.select(_COLUMNS))
+        emit_blocks([Table(columns, tuple(tuple(str(v or "") for v in row.values()) for row in rows))])
     else:
         form = AnswerFormat.JSON if as_json else AnswerFormat.CSV
         sys.stdout.write(render(shown, form).decode())

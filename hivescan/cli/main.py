@@ -116,4 +116,5 @@ def _say_usage_error(message: str, ctx: typer.Context | None) -> None:
         typer.echo(message, err=True)
         return
     command = ctx.command_path if ctx is not None else "hivescan"
-    say(f"hivescan: {message.rstrip('.')}; see `{command} -h`")
+    told = message.rstrip(".")
+    say(f"hivescan: {told}{'' if told.endswith('?') else ';'} see `{command} -h`")

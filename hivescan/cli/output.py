@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _NO_WIDTH = 10_000
+_LIST_SHOWN = 6
 
 
 @cache
@@ -52,16 +53,43 @@ def emit_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str, allow_nan=False))  # noqa: T201
 
 
-def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """A table for people; numbers to the right, missing values empty."""
+def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table for people; numbers to the right, missing values empty, long lists shortened.
+
+    On a terminal that is too narrow for it, each row becomes a block with a line a column.
+    """
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    cells = [[_cell(value) for value in row] for row in listed]
+    widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+    if stdout().is_terminal and sum(widths) + len(widths) - 1 > stdout().width:
+        _emit_records(columns, cells)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for i, name in enumerate(columns):
         numeric = bool(listed) and all(isinstance(row[i], int | float) or row[i] is None for row in listed)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in listed:
-        table.add_row(*(Text("" if v is None else printable(str(v))) for v in row))
+    for row in cells:
+        table.add_row(*map(Text, row))
     stdout().print(table)
+
+
+def _emit_records(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    from rich.text import Text
+
+    width = max(map(len, columns))
+    for number, row in enumerate(cells):
+        if number:
+            stdout().print()
+        for name, cell in zip(columns, row, strict=True):
+            stdout().print(Text.assemble((f"{name:<{width}}", "bold"), "  ", cell))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list) and len(value) > _LIST_SHOWN:
+        shown = ", ".join(map(str, value[:_LIST_SHOWN]))
+        return printable(f"[{shown}, … {len(value):,} values]")
+    return "" if value is None else printable(str(value))
