@@ -83,6 +83,10 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        if not path.exists():
+            raise StoreError(
+                f"store {path}: this folder is gone or cannot be made; name another with --store"
+            ) from error
         raise StoreCorruptError(
             f"store {path}: {error.filename or error} is missing; run `hivescan store check --store {path}`"
         ) from error

@@ -143,3 +143,10 @@ def test_a_relative_path_stays_the_same_store_when_the_process_moves(
     os.chdir("/")
     commit(store, "r1")
     assert open_store(tmp_path / "results").table("contents").num_rows == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that takes no folders")
+def test_a_folder_that_cannot_be_made_is_not_called_damaged() -> None:
+    with pytest.raises(StoreError, match="cannot be made; name another") as raised:
+        open_store(Path("/proc/none"), create=True)
+    assert not isinstance(raised.value, StoreCorruptError)
