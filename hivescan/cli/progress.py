@@ -43,7 +43,6 @@ class ScanProgress:
         self._live: Live | None = None
         self._started = time.monotonic()
         self._next_line = self._started + _FIRST_LINE_S
-        self._latest = ""
 
     def __enter__(self) -> Self:
         return self

@@ -88,7 +88,6 @@ class Progress:
     queued_samples: int = 0
     commits: int = 0
     stage: str = "starting"
-    warnings: list[str] = field(default_factory=list)
 
     @property
     def finished_files(self) -> int:

@@ -6,7 +6,6 @@ decoded when a lease in the arena is free for its views, and leases return when 
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import deque
@@ -23,7 +22,7 @@ from hivescan.media.sources import covers
 from hivescan.media.uri import uri_to_path
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig, Verify
-from hivescan.scan.contents import ChainState, ContentRun, content_row, ledger_row
+from hivescan.scan.contents import ChainState, ContentRun
 from hivescan.scan.hosting import Hosting, Waiting
 from hivescan.scan.messages import (
     Finished,
@@ -37,15 +36,15 @@ from hivescan.scan.messages import (
     Skip,
     Started,
 )
-from hivescan.scan.plan import PROBE_FINGERPRINT, Planner
+from hivescan.scan.plan import Planner
 from hivescan.scan.pool import Assignment, Pool, Worker
-from hivescan.scan.rows import ResultRows
+from hivescan.scan.records import RunRows, probe_status, user_json
 from hivescan.scan.walker import Walker
 from hivescan.scan.worker import describe_exit
 from hivescan.store.lookup import KnownAttempt, KnownFile, Lookup
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.store.writer import StoreWriter
-from hivescan.types import ContentId, MediaInfo, MediaType, Observation, Status
+from hivescan.types import ContentId, MediaInfo, Observation, Status
 
 _FIRST_CHUNK = 2_000
 _LARGEST_CHUNK = 32_000
@@ -103,7 +102,7 @@ class Coordinator:
         self._next_job = 0
         self._known = lookup.content_keys()
         self._met: set[int] = set()  # contents begun in this run, 64 bits each
-        self._rows = ResultRows(writer.run_id)
+        self._rows = RunRows(writer.run_id)
         self._committed_at = time.monotonic()
         self._told_at = 0.0
         self._interrupted_at: float | None = None
@@ -195,8 +194,8 @@ class Coordinator:
                 self._unreadable(seen, UnreadableError(seen.error, retryable=True))
             elif before is not None and before.content_id in settled:
                 self.progress.unchanged += 1
-                if self._user_json(seen) != before.user:
-                    self._file_row(seen, before.content_id, seen.size, seen.mtime_ns)
+                if user_json(seen) != before.user:
+                    self._rows.add_file(seen, before.content_id, seen.size, seen.mtime_ns)
             else:
                 self._todo.append((seen, known.get(seen.uri)))
 
@@ -284,7 +283,7 @@ class Coordinator:
         code = int(digests.content_id[:16], 16)
         mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
         if not self._recorded(doing, digests.content_id, message.size, mtime_ns):
-            self._file_row(seen, digests.content_id, message.size, mtime_ns)
+            self._rows.add_file(seen, digests.content_id, message.size, mtime_ns)
         if code in self._met:
             self.progress.duplicates += 1
             self._skip(message.job, doing)
@@ -302,7 +301,7 @@ class Coordinator:
             return
         run = ContentRun(digests, info, {c: ChainState(f) for c, f in missing.items()})
         if PROBE_CHAIN in missing:
-            self._probe_row(run, message.error, now)
+            self._rows.add_probe(run, message.error, now)
         chains = [chain for chain in missing if chain != PROBE_CHAIN]
         if message.error is not None and PROBE_CHAIN not in missing:
             # Identified before, and not now: the analyses fail, what was known of the content stands.
@@ -311,8 +310,8 @@ class Coordinator:
             self._skip(message.job, doing)
             return
         if message.error is not None or not chains:
-            self._content_row(run, doing.size, None, now)
-            self._count(Status.FAILED if message.error else self._planner.probe_status(info.media_type))
+            self._rows.add_content(run, doing.size, None, now)
+            self._count(Status.FAILED if message.error else probe_status(info.media_type))
             self._skip(message.job, doing)
             return
         doing.content = run
@@ -333,7 +332,7 @@ class Coordinator:
             size=size,
             mtime_ns=mtime_ns,
             etag=seen.etag,
-            user=self._user_json(seen),
+            user=user_json(seen),
             error=None,
             gone=False,
         )
@@ -427,7 +426,7 @@ class Coordinator:
     def _end_job(self, job: int, end: Finished) -> None:
         doing = self._let_go(job)
         if doing.content is not None:
-            self._content_row(doing.content, doing.size, end.decoder, datetime.now(UTC))
+            self._rows.add_content(doing.content, doing.size, end.decoder, datetime.now(UTC))
             doing.content.ended(end.status, end.reason, retryable=end.retryable)
             self._settle(doing.content)
         self._grant_leases()
@@ -477,66 +476,9 @@ class Coordinator:
 
     def _unreadable(self, seen: Observation, error: MediaError) -> None:
         self._count(Status.FAILED)
-        self._file_row(seen, None, seen.size, seen.mtime_ns, error=error)
+        self._rows.add_file(seen, None, seen.size, seen.mtime_ns, error=error)
 
     # --- rows -----------------------------------------------------------------------------------
-
-    @staticmethod
-    def _user_json(seen: Observation) -> str | None:
-        if not seen.user:
-            return None
-        return json.dumps(seen.user, ensure_ascii=False, sort_keys=True, default=str)
-
-    def _file_row(
-        self,
-        seen: Observation,
-        content_id: ContentId | None,
-        size: int | None,
-        mtime_ns: int | None,
-        *,
-        error: MediaError | None = None,
-    ) -> None:
-        self._rows.add_row(
-            "files",
-            {
-                "uri": seen.uri,
-                "source": seen.source,
-                "manifest_row": seen.manifest_row,
-                "size": size,
-                "mtime_ns": mtime_ns,
-                "etag": seen.etag,
-                "content_id": content_id,
-                "user": self._user_json(seen),
-                "error": None if error is None else error.reason,
-                "retryable": None if error is None else error.retryable,
-                "observed_at": datetime.now(UTC),
-                "gone_since": None,
-                "run_id": self._writer.run_id,
-            },
-        )
-
-    def _probe_row(self, run: ContentRun, error: MediaError | None, now: datetime) -> None:
-        status = self._planner.probe_status(run.info.media_type)
-        row = ledger_row(
-            content_id=run.content_id,
-            run_id=self._writer.run_id,
-            now=now,
-            chain=PROBE_CHAIN,
-            fingerprint=PROBE_FINGERPRINT,
-            status=Status.FAILED if error else status,
-            reason=error.reason if error else unopened_reason(run.info.media_type),
-            retryable=error.retryable if error else False,
-            samples=0,
-        )
-        self._rows.add_row("analyses", row)
-
-    def _content_row(self, run: ContentRun, size: int, decoder: str | None, now: datetime) -> None:
-        self._rows.add_row(
-            "contents",
-            content_row(
-                run.digests, run.info, size=size, decoder=decoder, run_id=self._writer.run_id, now=now
-            ),
-        )
 
     def _record_gone(self) -> None:
         """Files known from sources that were now walked to their end, and not seen there."""
@@ -551,13 +493,7 @@ class Coordinator:
                     continue  # left out by this walk's patterns
                 if path is not None and os.path.lexists(path):
                     continue
-                row = before._asdict() | {
-                    "observed_at": now,
-                    "gone_since": now,
-                    "run_id": self._writer.run_id,
-                }
-                del row["gone"]
-                self._rows.add_row("files", row)
+                self._rows.add_gone(before, now)
                 gone.add(before.uri)
                 self.progress.gone += 1
 
@@ -599,13 +535,3 @@ def _by_source(chunk: list[Observation]) -> dict[str, list[str]]:
     for seen in chunk:
         uris.setdefault(seen.source, []).append(seen.uri)
     return uris
-
-
-def unopened_reason(media_type: MediaType) -> str | None:
-    """Why files of this type are not looked into, or None where they are."""
-    reasons = {
-        MediaType.ARCHIVE: "archive: its contents were not looked at",
-        MediaType.DOCUMENT: "document: its contents were not looked at",
-        MediaType.UNKNOWN: "not a type that is known",
-    }
-    return reasons.get(media_type)

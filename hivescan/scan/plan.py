@@ -9,7 +9,7 @@ from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.scan.messages import Layout
 from hivescan.store.lookup import KnownAttempt
 from hivescan.store.schema import PROBE_CHAIN
-from hivescan.types import UNOPENED_TYPES, MediaType, Sampling, Status, View
+from hivescan.types import MediaType, Sampling, Status, View
 
 PROBE_FINGERPRINT = "probe-1"
 """Raised when telling types apart changes its answers."""
@@ -63,9 +63,6 @@ class Planner:
     @staticmethod
     def _probe_failed(attempts: Sequence[KnownAttempt]) -> bool:
         return bool(attempts) and all(a.status == Status.FAILED.value for a in attempts)
-
-    def probe_status(self, media_type: MediaType) -> Status:
-        return Status.UNOPENED if media_type in UNOPENED_TYPES else Status.DONE
 
     def views_for(self, chains: Sequence[str]) -> tuple[View, ...]:
         """The distinct views that host analyzers among ``chains`` want, in a stable order."""

@@ -45,7 +45,7 @@ class ResultRows:
     """Rows of finished contents, waiting for the next commit."""
 
     def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
+        self.run_id = run_id
         self._blocks: dict[tuple[Any, ...], _Columns] = defaultdict(_Columns)
         self._plain: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.nbytes = 0
@@ -83,7 +83,7 @@ class ResultRows:
         """All rows as tables of the store's schemas; afterwards this is empty."""
         tables: dict[str, list[pa.Table]] = defaultdict(list)
         for block, columns in self._blocks.items():
-            table, made = _BUILDERS[block[0]](self._run_id, block, columns)
+            table, made = _BUILDERS[block[0]](self.run_id, block, columns)
             if made.num_rows:
                 tables[table].append(made)
         for name, rows in self._plain.items():
