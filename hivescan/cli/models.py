@@ -163,7 +163,7 @@ def verify(names: Names = None, as_json: JsonOption = False, quiet: QuietOption 
         for check in wrong:
             emit(printable(f"{check.card}: {check.path}: {check.problem}"))
         if not quiet:
-            say(f"{len(checks) - len(wrong)} of {count(len(checks), 'file')} as the cards say")
+            say(f"{count(len(checks), 'file')} checked, {len(wrong):,} not as the card says")
     if wrong:
         if not quiet:
             say(f"hivescan models pull {' '.join(sorted({c.card for c in wrong}))} fetches them again")
