@@ -28,6 +28,7 @@ from hivescan.media.video_ends import ends_early
 from hivescan.media.video_packets import Decoder, Irregular, Lookahead, Pace, declared_packets
 from hivescan.media.video_pixels import DisplayMatrices, master
 from hivescan.types import Frame, Limits, Pixels, Sampling
+from hivescan.wording import count
 
 JUMP_FORMATS = frozenset({"mov", "matroska", "flv", "mpegts", "avi", "asf"})
 """Containers whose packets carry keyframe flags and both times, so that groups may be skipped."""
@@ -324,10 +325,10 @@ def _raise_for_damage(walk: Walk, path: Path) -> None:
         if ends_early(path, container):
             raise DecodeError(f"cut off: the file ends before its container does; {reached} are there")
         raise DecodeError(
-            f"damaged: {damage.broken_places} places could not be read; {reached} were scanned around them"
+            f"damaged: {count(damage.broken_places, 'place')} could not be read; {reached} were scanned around them"
         )
     if damage.decode_errors:
         raise DecodeError(
-            f"damaged: {damage.decode_errors} frames could not be decoded; the rest of the "
+            f"damaged: {count(damage.decode_errors, 'frame')} could not be decoded; the rest of the "
             f"{reached} was scanned"
         )

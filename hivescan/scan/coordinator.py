@@ -303,15 +303,17 @@ class Coordinator:
         if PROBE_CHAIN in missing:
             self._rows.add_probe(run, message.error, now)
         chains = [chain for chain in missing if chain != PROBE_CHAIN]
-        if message.error is not None and PROBE_CHAIN not in missing:
-            # Identified before, and not now: the analyses fail, what was known of the content stands.
+        if PROBE_CHAIN in missing and (message.error is not None or not chains):
+            # Where it was identified before, and is not now, what was known of the content stands.
+            self._rows.add_content(run, doing.size, None, now)
+        if message.error is not None:
             run.ended(Status.FAILED, message.error.reason, retryable=message.error.retryable)
-            self._settle(run)
+            run.write(self._rows, self._writer.run_id, now)
+            self._count(Status.FAILED)
             self._skip(message.job, doing)
             return
-        if message.error is not None or not chains:
-            self._rows.add_content(run, doing.size, None, now)
-            self._count(Status.FAILED if message.error else probe_status(info.media_type))
+        if not chains:
+            self._count(probe_status(info.media_type))
             self._skip(message.job, doing)
             return
         doing.content = run

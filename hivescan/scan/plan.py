@@ -44,14 +44,11 @@ class Planner:
         """Those of ``wanted`` that the ledger does not settle. ``attempts`` are by chain."""
         if self.rescan:
             return dict(wanted)
-        missing = {
+        return {
             chain: fingerprint
             for chain, fingerprint in wanted.items()
             if not self._settled(fingerprint, attempts.get(chain, ()))
         }
-        if PROBE_CHAIN not in missing and self._probe_failed(attempts.get(PROBE_CHAIN, ())):
-            return {}  # what cannot be identified cannot be decoded
-        return missing
 
     def _settled(self, fingerprint: str, attempts: Sequence[KnownAttempt]) -> bool:
         """Whether the newest attempt is one with this fingerprint: it is what the views show."""
@@ -59,10 +56,6 @@ class Planner:
         if self.retry_errors:
             return any(a.status in _SETTLED for a in newest)
         return bool(newest)
-
-    @staticmethod
-    def _probe_failed(attempts: Sequence[KnownAttempt]) -> bool:
-        return bool(attempts) and all(a.status == Status.FAILED.value for a in attempts)
 
     def views_for(self, chains: Sequence[str]) -> tuple[View, ...]:
         """The distinct views that host analyzers among ``chains`` want, in a stable order."""

@@ -76,7 +76,7 @@ def test_what_failed_is_asked_again_only_on_demand(status: Status) -> None:
 def test_a_content_that_could_not_be_identified_waits_for_a_retry() -> None:
     planner = Planner(SPECS, Sampling())
     wanted = planner.wanted(MediaType.IMAGE, timed=False)
-    failed = {"probe": [attempt(PROBE_FINGERPRINT, Status.FAILED)]}
+    failed = {chain: [attempt(fingerprint, Status.FAILED)] for chain, fingerprint in wanted.items()}
     assert planner.missing(wanted, failed) == {}
     assert set(Planner(SPECS, Sampling(), retry_errors=True).missing(wanted, failed)) == set(wanted)
 

@@ -54,6 +54,15 @@ def test_failed_files_say_why_in_words(folder: Path, store: Path) -> None:
             assert row["reason"] and "Traceback" not in row["reason"] and "/proc/" not in row["reason"], row
 
 
+def test_what_cannot_be_identified_counts_as_failed_for_every_analyzer(folder: Path, store: Path) -> None:
+    scan(store, folder)
+    query = "SELECT chain, a.status FROM analyses a JOIN items USING (content_id)"
+    assert rows(store, f"{query} WHERE uri LIKE '%bad header.jpg' ORDER BY chain") == [
+        {"chain": "hashes", "status": "failed"},
+        {"chain": "probe", "status": "failed"},
+    ]
+
+
 def test_same_bytes_under_two_names_are_analyzed_once(folder: Path, store: Path) -> None:
     summary = scan(store, folder)
     assert summary.duplicates == 3
