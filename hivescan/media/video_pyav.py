@@ -325,7 +325,8 @@ def _raise_for_damage(walk: Walk, path: Path) -> None:
         if ends_early(path, container):
             raise DecodeError(f"cut off: the file ends before its container does; {reached} are there")
         raise DecodeError(
-            f"damaged: {count(damage.broken_places, 'place')} could not be read; {reached} were scanned around them"
+            f"damaged: {count(damage.broken_places, 'place')} could not be read; "
+            f"{reached} were scanned around them"
         )
     if damage.decode_errors:
         raise DecodeError(
