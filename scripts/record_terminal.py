@@ -46,8 +46,9 @@ def run(command: str) -> list[str]:
     text = data.decode("utf-8", "replace").replace("\r\n", "\n")
     # Live displays draw a line again and again: what is erased is not shown.
     text = re.sub(r"\x1b\[\?25[lh]", "", text)
-    lines = [line.rsplit("\r", 1)[-1] for line in text.split("\n")]
-    return [line for line in lines if "\x1b[2K" not in line]
+    text = re.sub(r"\x1b\[1A", "", text)
+    shown = [re.split(r"\x1b\[2K", line.rsplit("\r", 1)[-1])[-1] for line in text.rstrip().split("\n")]
+    return [line for line, raw in zip(shown, text.split("\n"), strict=False) if line or "\x1b[2K" not in raw]
 
 
 def main() -> None:
