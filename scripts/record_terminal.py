@@ -53,7 +53,7 @@ def run(command: str) -> list[str]:
 
 def main() -> None:
     target, commands = Path(sys.argv[1]), sys.argv[2:]
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    console = Console(record=True, width=WIDTH + 12, file=io.StringIO(), force_terminal=True)
     for command in commands:
         console.print(Text(f"$ {command}", style="bold green"))
         lines = run(command)
