@@ -275,8 +275,12 @@ def _register(pillow: str) -> None:
         pillow_heif.options.DECODE_THREADS = 1
         pillow_heif.register_heif_opener()
     elif pillow == "JXL" and "JXL" not in Image.OPEN:
-        from pillow_jxl import JpegXLImagePlugin
-
+        try:
+            from pillow_jxl import JpegXLImagePlugin
+        except ImportError:
+            raise UnsupportedError(
+                "JPEG XL is not decoded by this installation: pip install 'hivescan[jxl]'", retryable=True
+            ) from None
         JpegXLImagePlugin.DECODE_THREADS = 0
 
 

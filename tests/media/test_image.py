@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile
 from skimage import data as photos
 
-from hivescan.errors import DecodeError, LimitError, MediaError
+from hivescan.errors import DecodeError, LimitError, MediaError, UnsupportedError
 from hivescan.media.image import image_frames
 from hivescan.media.probe import probe
 from hivescan.types import Frame, Limits, MediaInfo, Pixels, Sampling
@@ -513,3 +514,17 @@ def test_durations_agree_with_pillows_own_reading(tmp_path: Path) -> None:
     for kind in ("GIF", "WEBP", "PNG", "AVIF"):
         animate(tmp_path / "x", kind, [110, 230, 990, 50, 4000])
         assert sum(_frame_durations(tmp_path / "x")) == probe(tmp_path / "x", Limits()).duration_ms
+
+
+def test_jpeg_xl_without_its_extra_is_unsupported_and_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pillow_jxl  # noqa: F401  makes Pillow write the format
+
+    path = tmp_path / "picture.jxl"
+    Image.new("RGB", (64, 48), (200, 30, 90)).save(path)
+    info = probe(path, Limits())
+    monkeypatch.delitem(Image.OPEN, "JXL", raising=False)
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(UnsupportedError, match="pip install"):
+        list(image_frames(path, info, Sampling(), Limits()))
