@@ -9,11 +9,9 @@ import numpy.typing as npt
 
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.errors import CatalogueError
-from hivescan.models.backends.base import Device, Precision
+from hivescan.models.backends.base import Device, Precision, precision_of
 from hivescan.models.schema import Card
 from hivescan.types import Findings, View
-
-FLOAT32 = ("auto", "float32")
 
 
 def classifier_spec(
@@ -33,8 +31,8 @@ def classifier_spec(
         for head in card.heads
     ]
     settings += [(f"{card.name} input", repr(card.input)) for card in cards]
-    if precision not in FLOAT32:
-        settings.append(("precision", precision))
+    effective = {card.name: precision_of(card, precision) for card in cards}
+    settings += [(f"{model} precision", kept) for model, kept in effective.items() if kept != "auto"]
     return AnalyzerSpec(
         name=name,
         consumes=frozenset.intersection(*(card.consumes for card in cards)),

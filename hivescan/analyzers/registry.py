@@ -46,6 +46,17 @@ def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
     return specs
 
 
+def spec_of(name: str, *, without: Collection[str] = (), precision: Precision = "auto") -> AnalyzerSpec:
+    """What one analyzer is when its networks compute in ``precision``; ``without`` as in :func:`available`.
+
+    Raises :class:`UsageError` where one of its models has no such precision.
+    """
+    if name in _DECODER:
+        spec: AnalyzerSpec = _decoder_module(name).spec()
+        return spec
+    return _spec(name, _cards(name, without), precision)
+
+
 def missing(name: str) -> str | None:
     """One line why an analyzer cannot run on this machine, as far as can be told without trying."""
     reasons = {model: _obstacle(model) for model in _models(name)}

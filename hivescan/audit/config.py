@@ -85,6 +85,7 @@ _ENGINE: Final[Mapping[str, Kind]] = {
     "profile": text,
     "analyzers": texts,
     "device": choice("auto", "cpu", "cuda"),
+    "precision": choice("auto", "float32", "bfloat16", "float16"),
     "workers": whole(0),
     "batch_size": whole(0),
     "retry_errors": flag,

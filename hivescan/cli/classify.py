@@ -35,6 +35,7 @@ def classify(
     fps: o.FpsOption = 1.0,
     decoder: o.DecoderOption = "auto",
     device: o.DeviceOption = "auto",
+    precision: o.PrecisionOption = "auto",
     workers: o.WorkersOption = 0,
     batch_size: o.BatchOption = 0,
     retry_errors: o.RetryOption = False,
@@ -83,6 +84,8 @@ def scan_config(
         os.environ["HIVESCAN_MIRROR"] = mirror
     one_of("--verify", settings["verify"], ("stat", "content"))
     one_of("--decoder", settings["decoder"], ("auto", "decord", "pyav"))
+    precision = settings.get("precision", "auto")
+    one_of("--precision", precision, ("auto", "float32", "bfloat16", "float16"))
     one_of("--device", settings.get("device", "auto"), ("auto", "cpu", "cuda"))
     return ScanConfig(
         sources=named,
@@ -108,6 +111,7 @@ def scan_config(
         retry_errors=settings["retry_errors"],
         rescan=settings["rescan"],
         device=settings.get("device", "auto"),
+        precision=precision,
         workers=settings["workers"],
         batch_size=settings.get("batch_size", 0),
         command=command,

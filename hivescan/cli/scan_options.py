@@ -132,6 +132,15 @@ DeviceOption = Annotated[
     str,
     typer.Option("--device", metavar="auto|cpu|cuda", help="Where models run.", rich_help_panel=_WORK),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="auto|float32|bfloat16|float16",
+        help="Of floating-point models; auto: float32.",
+        rich_help_panel=_WORK,
+    ),
+]
 BatchOption = Annotated[
     int,
     typer.Option("--batch-size", min=0, help="Pictures a batch; 0: found by itself.", rich_help_panel=_WORK),

@@ -94,6 +94,7 @@ def card_lines(card: Card) -> Iterator[str]:
     yield f"  {spec.layout} {spec.channels}, {scaled}"
     backend = card.backend
     batch = "any batch" if backend.max_batch is None else f"at most {backend.max_batch} at a time"
+    batch += ", quantised" if backend.quantised else ""
     yield f"  {backend.kind}{f' {backend.architecture}' if backend.architecture else ''}, {batch}"
     yield from ("", "Files")
     for file in card.files:

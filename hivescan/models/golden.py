@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hivescan.errors import CatalogueError, ModelUnhealthyError
-from hivescan.models.backends.base import Backend, Tensor
+from hivescan.models.backends.base import Backend, Precision, Tensor
 from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card, Golden
 from hivescan.types import Findings, Pixels
 
+HALF_TOLERANCE: Final = 0.03
+"""Of 8 to 11 bits of mantissa through tens of layers, where a card says nothing closer."""
 GOLDEN_INPUTS: Final = ("checks", "balls")
 _BALLS: Final = ((152, 296, 584), (425, 616, 579), (857, 171, 307))
 """Centre x, centre y, radius, in thousandths of the picture's sides."""
@@ -60,20 +62,20 @@ def golden_outputs(card: Card, backend: Backend, name: str) -> dict[str, Tensor]
     return backend.run(to_input(picture[np.newaxis], card.input))
 
 
-def check(card: Card, backend: Backend) -> None:
+def check(card: Card, backend: Backend, precision: Precision = "auto") -> None:
     """Raise :class:`ModelUnhealthyError` unless every golden output is what the card says."""
     outputs = {name: golden_outputs(card, backend, name) for name in {g.input for g in card.golden}}
     for golden in card.golden:
-        _compare(card, backend, golden, outputs[golden.input][golden.output])
+        _compare(card, backend, golden, outputs[golden.input][golden.output], precision)
 
 
-def _compare(card: Card, backend: Backend, golden: Golden, output: Tensor) -> None:
+def _compare(card: Card, backend: Backend, golden: Golden, output: Tensor, precision: Precision) -> None:
     expected = np.asarray(golden.expected, np.float64)
     got = output.reshape(-1)[: expected.size].astype(np.float64)
     where = f"model {card.name} on {backend.runtime} ({backend.device}): golden output {golden.output}"
     if got.size != expected.size or not np.isfinite(output).all():
         raise ModelUnhealthyError(f"{where}: got {_few(got)}, expected {_few(expected)}; {_ADVICE}")
-    tolerance = _tolerance(golden.tolerance, backend)
+    tolerance = _tolerance(golden.tolerance, backend, precision)
     if golden.measure == "cosine":
         distance = 1.0 - float(got @ expected / (np.linalg.norm(got) * np.linalg.norm(expected) or 1.0))
     else:
@@ -93,8 +95,14 @@ def _few(values: npt.NDArray[np.float64]) -> str:
     return f"[{shown}{', …' if values.size > 4 else ''}]"
 
 
-def _tolerance(tolerances: Mapping[str, float], backend: Backend) -> float:
-    """The most telling entry: backend and CUDA, backend and a feature of this CPU, backend, the widest."""
+def _tolerance(tolerances: Mapping[str, float], backend: Backend, precision: Precision) -> float:
+    """The most telling entry: backend and CUDA, backend and a feature of this CPU, backend, the widest.
+
+    In half precision it is the entry of backend and precision, or :data:`HALF_TOLERANCE` where that is wider.
+    """
+    if precision != "auto":
+        full = _tolerance(tolerances, backend, "auto")
+        return tolerances.get(f"{backend.runtime}+{precision}", max(full, HALF_TOLERANCE))
     if backend.device == "cuda":
         if f"{backend.runtime}+cuda" in tolerances:
             return tolerances[f"{backend.runtime}+cuda"]

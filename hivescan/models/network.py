@@ -12,7 +12,14 @@ import numpy.typing as npt
 
 from hivescan.errors import CatalogueError
 from hivescan.models import golden
-from hivescan.models.backends.base import Backend, Device, Precision, Tensor, open_backend
+from hivescan.models.backends.base import (
+    Backend,
+    Device,
+    Precision,
+    Tensor,
+    open_backend,
+    precision_of,
+)
 from hivescan.models.fetch import ensure
 from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card
@@ -42,7 +49,7 @@ def open_network(
         raise CatalogueError(f"model {card.name}: takes {len(card.views)} views; one is what is supported")
     backend = open_backend(card, ensure(card), device, threads, precision=precision)
     network = Network(card, backend)
-    golden.check(card, backend)
+    golden.check(card, backend, precision_of(card, precision))
     return network
 
 
@@ -54,12 +61,13 @@ def space_of(card: Card, precision: Precision = "auto") -> str:
     """
     if card.embedding is None:
         raise CatalogueError(f"model {card.name}: gives no vectors")
+    effective = precision_of(card, precision)
     parts = [
         card.weights,
         sorted((name, repr(view)) for name, view in card.views.items()),
         repr(card.input),
         [card.backend.kind, card.backend.file, card.embedding.output],
-        "float32" if precision == "auto" else precision,
+        "float32" if effective == "auto" else effective,
     ]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
     return f"{card.embedding.space}@{digest}"

@@ -263,6 +263,7 @@ def _backend(table: TomlTable) -> BackendSpec:
         input=table.optional_text("input"),
         architecture=table.optional_text("architecture"),
         max_batch=table.optional_integer("max_batch", least=1),
+        quantised=table.flag("quantised"),
     )
     table.close()
     return spec

@@ -128,7 +128,8 @@ class BackendSpec:
     ``max_batch`` is 1 for networks whose result for a sample depends on its neighbours in the batch
     (dynamic quantisation), None where any batch gives the same rows. ``architecture`` names the
     network where the file holds weights only (timm). ``outputs`` are those that are read; for ONNX by
-    the graph's own names, for timm ``logits`` or ``features``.
+    the graph's own names, for timm ``logits`` or ``features``. ``quantised`` networks compute with integers:
+    they have one precision, whichever is asked for.
     """
 
     kind: BackendKind
@@ -137,6 +138,7 @@ class BackendSpec:
     input: str | None = None
     architecture: str | None = None
     max_batch: int | None = None
+    quantised: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class ScanConfig:
 
     ``analyzers`` are names of :func:`hivescan.analyzers.registry.available`; None takes the profile's.
     ``workers`` decode in parallel, 0 takes one a core. ``batch_size`` 0 is found from memory.
+    ``precision`` is that of floating-point networks; ``auto`` is float32 on every device.
     """
 
     sources: tuple[str, ...]
@@ -49,6 +50,7 @@ class ScanConfig:
     retry_errors: bool = False
     rescan: bool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     workers: int = 0
     batch_size: int = 0
     arena_bytes: int = 256 * 1024**2

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import SIZES, HostAnalyzer
 from hivescan.errors import HivescanError, ModelUnhealthyError
-from hivescan.models.backends.base import Device
+from hivescan.models.backends.base import Device, Precision
 from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
@@ -34,6 +34,7 @@ class HostConfig:
     analyzers: tuple[str, ...]
     without: frozenset[str]
     device: Device
+    precision: Precision
     threads: int
     batch_size: int
 
@@ -46,7 +47,7 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         try:
             analyzers = {
                 name: registry.load(
-                    name, device=config.device, threads=config.threads, without=config.without
+                    name, config.device, config.threads, config.precision, without=config.without
                 )
                 for name in config.analyzers
             }

@@ -163,7 +163,7 @@ def choose_analyzers(
         if name not in able:
             reason = "; ".join(absent[card.name] for card in registry.models_of(name))
         if reason is None:
-            specs[name] = able[name]
+            specs[name] = registry.spec_of(name, without=absent, precision=config.precision)
             off |= registry.models_off(name)
             off |= {card.name: absent[card.name] for card in registry.models_of(name) if card.name in absent}
         elif config.analyzers is not None:
@@ -205,6 +205,7 @@ def _host_config(
         analyzers=tuple(name for name, spec in specs.items() if spec.runs_in == "host"),
         without=frozenset(absent),
         device=config.device,
+        precision=config.precision,
         threads=available_cores(),
         batch_size=config.batch_size or 8,
     )

@@ -89,3 +89,17 @@ def test_every_spec_has_its_own_fingerprint_that_sampling_changes() -> None:
     assert len({spec.fingerprint(None) for spec in specs.values()}) == len(specs)
     for spec in specs.values():
         assert spec.fingerprint("fps=1") != spec.fingerprint("fps=2")
+
+
+def test_precision_is_part_of_the_fingerprint_of_the_models_that_it_concerns() -> None:
+    plain = registry.spec_of("nsfw").fingerprint(None)
+    assert registry.spec_of("nsfw", precision="float32").fingerprint(None) == plain
+    assert registry.spec_of("nsfw", precision="float16").fingerprint(None) != plain
+    quantised = registry.spec_of("embedding").fingerprint(None)
+    assert registry.spec_of("embedding", precision="float16").fingerprint(None) == quantised
+    assert quantised == registry.available()["embedding"].fingerprint(None)
+
+
+def test_a_precision_that_a_model_lacks_is_refused_in_one_line() -> None:
+    with pytest.raises(UsageError, match="bfloat16"):
+        registry.spec_of("nsfw", precision="bfloat16")

@@ -95,6 +95,24 @@ def test_rows_are_equal_bit_for_bit_in_any_order_and_company(card: Card, toy: Pa
     assert np.array_equal(alone, whole)
 
 
+def test_half_precision_is_near_single_precision_and_not_the_same(card: Card, toy: Path) -> None:
+    files = {"toy.onnx": toy}
+    batch = pictures(5)
+    single = open_backend(with_backend(card), files).run(batch)["out"]
+    half = open_backend(with_backend(card), files, precision="float16").run(batch)["out"]
+    assert half.dtype == np.float32
+    assert not np.array_equal(half, single)
+    np.testing.assert_allclose(half, single, rtol=0.02, atol=0.02)
+
+
+def test_a_quantised_network_keeps_its_own_precision(card: Card, quantising: Path) -> None:
+    held = with_backend(card, quantised=True, max_batch=1)
+    batch = pictures(2, 2)
+    plain = open_backend(held, {"toy.onnx": quantising}).run(batch)["out"]
+    asked = open_backend(held, {"toy.onnx": quantising}, precision="float16").run(batch)["out"]
+    assert np.array_equal(plain, asked)
+
+
 def test_a_network_that_quantises_over_the_batch_sees_one_sample_at_a_time(
     card: Card, quantising: Path
 ) -> None:
@@ -158,7 +176,7 @@ def test_wrong_places_are_usage_errors(card: Card, toy: Path) -> None:
         open_backend(with_backend(card), files, "tpu")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="precision 'int4'"):
         open_backend(with_backend(card), files, precision="int4")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="runs in the precision it was made with"):
+    with pytest.raises(UsageError, match="has no bfloat16 for it; use --precision float16"):
         open_backend(with_backend(card), files, precision="bfloat16")
 
 

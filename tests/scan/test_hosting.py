@@ -64,7 +64,7 @@ def serve(hosting: Hosting) -> list[Waiting]:
 
 
 def config(batch_size: int) -> HostConfig:
-    return HostConfig(("looker",), frozenset(), "cpu", 1, batch_size)
+    return HostConfig(("looker",), frozenset(), "cpu", "auto", 1, batch_size)
 
 
 def test_only_the_sample_that_hosts_die_on_is_given_up(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:

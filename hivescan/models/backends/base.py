@@ -34,6 +34,21 @@ class Placement:
     batch_size: int | None = None
 
 
+def precision_of(card: Card, precision: Precision) -> Precision:
+    """The precision that a card's network computes with when ``precision`` is asked for.
+
+    ``auto`` is float32 on every device, so that rows do not depend on where they were made. Quantised
+    networks have a precision of their own and answer ``auto``, whatever is asked for.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    if precision in ("auto", "float32") or card.backend.quantised:
+        return "auto"
+    if card.backend.kind == "onnx" and precision == "bfloat16":
+        raise UsageError(f"model {card.name}: ONNX Runtime has no bfloat16 for it; use --precision float16")
+    return precision
+
+
 class Backend(Protocol):
     """An opened network.
 
@@ -69,11 +84,9 @@ def open_backend(
     """
     if device not in DEVICES:
         raise UsageError(f"device {device!r} is not one of {', '.join(DEVICES)}")
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     if card.backend.max_batch is not None:
         batch_size = min(batch_size or 1, card.backend.max_batch)
-    placement = Placement(device, threads, precision, batch_size)
+    placement = Placement(device, threads, precision_of(card, precision), batch_size)
     path = files[card.backend.file]
     if card.backend.kind == "onnx":
         from hivescan.models.backends.onnx import OnnxBackend
