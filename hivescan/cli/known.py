@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +9,7 @@ import typer
 
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
+from hivescan.cli.progress import ScanProgress
 from hivescan.errors import ExitCode
 from hivescan.wording import count
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from hivescan.matching.known import KnownInfo
 
 _NAMED = 10
-_LINE_EVERY_S = 10.0
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A hash list such as known.parquet.")]
 
@@ -72,12 +70,13 @@ def build(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.matching.build import KnownLabels, build_known
+    from hivescan.audit.build_known import build_known
+    from hivescan.matching.build import KnownLabels
     from hivescan.types import Sampling
 
     labels = KnownLabels(source, hash_set, match_type, classification, polarity, max_distance)
-    tell = _count_aloud() if not (quiet or json) else lambda uri: None
-    summary = build_known(sources, out, labels, sampling=Sampling(fps=fps), on_file=tell)
+    with ScanProgress(quiet=quiet or json) as progress:
+        summary = build_known(sources, out, labels, sampling=Sampling(fps=fps), on_progress=progress)
     if json:
         emit_json(_built_json(summary))
         return
@@ -89,20 +88,6 @@ def build(
         say(f"only the frames before the damage: {uri}: {reason}")
     if not quiet:
         emit(_built_line(summary))
-
-
-def _count_aloud() -> Callable[[str], None]:
-    """A line every ten seconds with the number of files so far."""
-    files, due = 0, time.monotonic() + _LINE_EVERY_S
-
-    def tell(uri: str) -> None:
-        nonlocal files, due
-        files += 1
-        if time.monotonic() >= due:
-            say(count(files, "file"))
-            due += _LINE_EVERY_S
-
-    return tell
 
 
 def _built_line(summary: BuildSummary) -> str:

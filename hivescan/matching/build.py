@@ -1,32 +1,34 @@
-"""Making ``known.parquet`` from pictures and videos."""
+"""What a scan hashed, written down as a list of known material: rows of a store become ``known.parquet``."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from hivescan.errors import DecodeError, KnownListError, MediaError, UnsupportedError, UsageError
+from hivescan.errors import KnownListError, UsageError
 from hivescan.matching.algorithms import ALGORITHMS, DIGESTS, MIN_QUALITY
-from hivescan.matching.known import write_known
+from hivescan.matching.known import KnownWriter
 from hivescan.matching.schema import POLARITIES
-from hivescan.media.blob import Blob, digests, open_blob
-from hivescan.media.decode import frames
-from hivescan.media.pdq import REVISION, Pdq, pdq
-from hivescan.media.probe import probe
-from hivescan.media.sources import SourceDone, SourceOptions, walk
-from hivescan.types import Digests, Frame, Limits, MediaType, Observation, Sampling
+from hivescan.media.pdq import REVISION
+from hivescan.store.schema import PROBE_CHAIN
+from hivescan.types import Sampling, Status
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from hivescan.store.store import Store
 
 _RECORDED: Final = ("pillow", "pillow-heif", "av", "decord")
-_NO_PIXELS: Final = np.empty((0, 0, 3), np.uint8)
-_PICTURES: Final = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+_CHAIN: Final = "hashes"
+_HASHED: Final = frozenset({Status.DONE.value, Status.PARTIAL.value})
+_CHUNK: Final = 10_000
 
 Skipped = tuple[str, str]
 """A uri and why it is not in the list, or not wholly."""
@@ -70,127 +72,84 @@ class BuildSummary:
     cut_short: list[Skipped] = field(default_factory=list)
 
 
-def build_known(
-    sources: Sequence[str],
-    out: Path,
-    labels: KnownLabels | None = None,
-    *,
-    options: SourceOptions | None = None,
-    sampling: Sampling | None = None,
-    limits: Limits | None = None,
-    on_file: Callable[[str], None] = lambda uri: None,
-) -> BuildSummary:
-    """Hash every picture and video under the sources into a list at ``out``, which is replaced at once.
+def add_entries(writer: KnownWriter, store: Store, labels: KnownLabels, out: Path) -> BuildSummary:
+    """Write the entries of every file that ``store`` has hashes of; the summary speaks of ``out``.
 
-    Each file gives its md5, sha1 and sha256, and a PDQ row with quality for each picture: one for a
+    Each content gives its md5, sha1 and sha256, and a PDQ row with quality for each picture: one for a
     still; for a video or an animation one a sampled frame, as a scene with its times whose ``parent_id``
-    is the file's entry. Files that cannot be read or decoded, or are neither, are skipped and named in the
-    summary. Decoding happens in this process: build lists of files that you can trust not to crash it.
+    is the file's entry. Files that could not be read or decoded, or are neither, are skipped and named in
+    the summary.
 
-    ``entry_id`` is made from the file's bytes, so that it stays when a list is made again, but shows none
-    of its hashes.
-
-    Raises :class:`SourceError` for a source that does not exist, :class:`KnownListError` where the list
-    cannot be written or would be empty.
+    Raises :class:`KnownListError` where the list would be empty, :class:`StoreError`.
     """
-    labels = labels or KnownLabels()
-    sampling, limits = sampling or Sampling(), limits or Limits()
-    walked = walk(sources, options or SourceOptions())
     summary = BuildSummary(out)
-    seen: set[str] = set()
-    with write_known(out, _made_with(sampling)) as writer:
-        for observation in walked:
-            if isinstance(observation, SourceDone):
-                continue
-            on_file(observation.uri)
-            hashed = _hash_observed(observation, seen, sampling, limits)
-            if isinstance(hashed, str):
-                summary.skipped.append((observation.uri, hashed))
-            elif hashed is None:
-                summary.duplicates += 1
-            else:
-                seen.add(hashed.digests.sha256)
-                _count(summary, observation.uri, hashed)
-                for row in hashed.rows():
-                    writer.add(_entry(row, labels))
-        if not summary.files:
-            raise KnownListError(_why_empty(summary))
+    now = datetime.now(UTC)
+    with store.connect() as connection:
+        for row in chain(_digests(connection, summary), _pictures(connection, summary)):
+            summary.rows[str(row["algorithm"])] += 1
+            writer.add(_entry(row, labels, now))
+    if not summary.files:
+        raise KnownListError(_why_empty(summary))
     return summary
 
 
-@dataclass(frozen=True)
-class HashedFile:
-    """The hashes of one file. ``cut_short`` says why pictures after the last are missing, if so."""
-
-    digests: Digests
-    pictures: tuple[tuple[Frame, Pdq], ...]
-    cut_short: str | None
-
-    def rows(self) -> Iterator[dict[str, object]]:
-        """Rows of a list, but for the columns that are the same for all files."""
-        file_id = entry_id(self.digests)
-        for name in DIGESTS:
-            value = bytes.fromhex(getattr(self.digests, name))
-            yield {"entry_id": file_id, "algorithm": name, "hash": value}
-        still = len(self.pictures) == 1 and self.pictures[0][0].start_ms is None
-        for frame, hashed in self.pictures:
-            yield {
-                "entry_id": file_id if still else f"{file_id}.{frame.index}",
-                "parent_id": None if still else file_id,
-                "algorithm": "pdq",
-                "hash": hashed.hash,
-                "quality": hashed.quality,
-                "scene_start_ms": frame.start_ms,
-                "scene_end_ms": frame.end_ms,
-            }
-
-
-def _hash_observed(
-    observation: Observation, seen: Collection[str], sampling: Sampling, limits: Limits
-) -> HashedFile | str | None:
-    """The file's hashes; why there are none; or None where its bytes were seen before."""
-    if observation.error is not None:
-        return observation.error
-    try:
-        with open_blob(observation.uri, limits) as blob:
-            taken = digests(blob)
-            return None if taken.sha256 in seen else _hash_pictures(blob, taken, sampling, limits)
-    except MediaError as error:
-        return error.reason
-    except Exception as error:  # decoders raise what they like on damaged files
-        return f"the decoder gave up: {type(error).__name__}"
+def _digests(connection: duckdb.DuckDBPyConnection, summary: BuildSummary) -> Iterator[dict[str, object]]:
+    """The digests of every content that was hashed; files are counted, and named where left out."""
+    rows = connection.execute(
+        f"""
+        SELECT uri, media_type, hashed.status, coalesce(f.error, hashed.reason, probed.reason),
+            row_number() OVER (PARTITION BY content_id ORDER BY uri), {", ".join(DIGESTS)}
+        FROM files f LEFT JOIN contents USING (content_id)
+        LEFT JOIN (FROM analyses WHERE chain = '{_CHAIN}') hashed USING (content_id)
+        LEFT JOIN (
+            FROM analyses WHERE chain = '{PROBE_CHAIN}' AND status = 'failed'
+        ) probed USING (content_id)
+        ORDER BY uri
+        """
+    )
+    for uri, media_type, status, reason, copy, *digests in _fetched(rows):
+        if status not in _HASHED:
+            summary.skipped.append((uri, reason or f"neither picture nor video but {media_type}"))
+            continue
+        if copy > 1:
+            summary.duplicates += 1
+            continue
+        summary.files += 1
+        if status == Status.PARTIAL:
+            summary.cut_short.append((uri, reason))
+        by_name = dict(zip(DIGESTS, digests, strict=True))
+        for name, value in by_name.items():
+            file_id = entry_id(by_name["sha256"])
+            yield {"entry_id": file_id, "algorithm": name, "hash": bytes.fromhex(value)}
 
 
-def _hash_pictures(blob: Blob, taken: Digests, sampling: Sampling, limits: Limits) -> HashedFile:
-    info = probe(blob.path, limits)
-    if info.media_type not in _PICTURES:
-        raise UnsupportedError(f"neither picture nor video but {info.media_type.value}")
-    pictures: list[tuple[Frame, Pdq]] = []
-    cut_short = None
-    try:
-        for frame in frames(blob.path, info, sampling, limits):
-            hashed = pdq(frame.pixels)
-            pictures.append((_without_pixels(frame), hashed))
-    except DecodeError as error:
-        cut_short = error.reason
-    blob.check_unchanged()
-    if not pictures:
-        raise DecodeError(cut_short or "no picture could be decoded")
-    return HashedFile(taken, tuple(pictures), cut_short)
+def _pictures(connection: duckdb.DuckDBPyConnection, summary: BuildSummary) -> Iterator[dict[str, object]]:
+    """The PDQ hash of each picture of the contents that live files have."""
+    rows = connection.execute(
+        f"""
+        SELECT content_id, "index", start_ms, end_ms, hash, quality, count(*) OVER (PARTITION BY content_id)
+        FROM hashes SEMI JOIN files USING (content_id)
+        WHERE chain = '{_CHAIN}' AND algorithm = 'pdq' ORDER BY content_id, "index"
+        """
+    )
+    for content_id, index, start_ms, end_ms, value, quality, pictures in _fetched(rows):
+        file_id = entry_id(content_id)
+        still = pictures == 1 and start_ms is None
+        summary.low_quality += quality < MIN_QUALITY
+        yield {
+            "entry_id": file_id if still else f"{file_id}.{index}",
+            "parent_id": None if still else file_id,
+            "algorithm": "pdq",
+            "hash": value,
+            "quality": quality,
+            "scene_start_ms": start_ms,
+            "scene_end_ms": end_ms,
+        }
 
 
-def _without_pixels(frame: Frame) -> Frame:
-    """The frame's place and times; a long video's pictures must not pile up."""
-    return replace(frame, pixels=_NO_PIXELS)
-
-
-def _count(summary: BuildSummary, uri: str, hashed: HashedFile) -> None:
-    summary.files += 1
-    summary.rows.update(DIGESTS)
-    summary.rows["pdq"] += len(hashed.pictures)
-    summary.low_quality += sum(found.quality < MIN_QUALITY for _, found in hashed.pictures)
-    if hashed.cut_short is not None:
-        summary.cut_short.append((uri, hashed.cut_short))
+def _fetched(rows: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while chunk := rows.fetchmany(_CHUNK):
+        yield from chunk
 
 
 def _why_empty(summary: BuildSummary) -> str:
@@ -198,13 +157,12 @@ def _why_empty(summary: BuildSummary) -> str:
     return f"{summary.path}: not written, no picture or video could be hashed{first}"
 
 
-def entry_id(taken: Digests) -> str:
+def entry_id(sha256: str) -> str:
     """The id of a file's entries: the same for the same bytes, and none of its digests."""
-    return "hs-" + hashlib.sha256(b"hivescan known entry " + taken.sha256.encode()).hexdigest()[:24]
+    return "hs-" + hashlib.sha256(b"hivescan known entry " + sha256.encode()).hexdigest()[:24]
 
 
-def _entry(row: Mapping[str, object], labels: KnownLabels) -> dict[str, object]:
-    now = datetime.now(UTC)
+def _entry(row: Mapping[str, object], labels: KnownLabels, now: datetime) -> dict[str, object]:
     return {
         "source": labels.source,
         "hash_set": labels.hash_set,
@@ -220,7 +178,7 @@ def _entry(row: Mapping[str, object], labels: KnownLabels) -> dict[str, object]:
     }
 
 
-def _made_with(sampling: Sampling) -> dict[str, object]:
+def made_with(sampling: Sampling) -> dict[str, object]:
     """Which versions hashed and decoded: where they differ, frames may too."""
     decoders = {}
     for package in _RECORDED:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hivescan.errors import KnownListError, SourceError, UsageError
-from hivescan.matching.build import KnownLabels, build_known
+from hivescan.audit.build_known import build_known
+from hivescan.errors import KnownListError, RunInterruptedError, SourceError, UsageError
+from hivescan.matching.build import KnownLabels
 from hivescan.matching.known import read_known
 from hivescan.matching.match import match_store
+from hivescan.media.decode import frames
 from hivescan.media.pdq import pdq
+from hivescan.scan import pool as pool_module
+from hivescan.scan import worker as worker_module
+from hivescan.scan.config import Progress
+from hivescan.types import Frame, Limits, Sampling
 from tests.matching.stores import Item, Sample, store_of
 
 
@@ -34,6 +46,28 @@ def folder(tmp_path: Path, photos: Path) -> Path:
     (folder / "notes.txt").write_text("words, and nothing but words, as a text file has them\n")
     (folder / "broken.jpg").write_bytes((photos / "rocket.jpg").read_bytes()[:300])
     return folder
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary folder of the builds of a test, where nothing is to be left behind."""
+    folder = tmp_path_factory.mktemp("scratch")
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def fragile_worker(*arguments: Any) -> None:
+    """A decode worker that some pictures, told by their sizes, kill or hang."""
+
+    def fragile(path: Path, info: Any, *rest: Any) -> Iterator[Frame]:
+        if info.width == 13:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if info.width == 17:
+            time.sleep(600)
+        return frames(path, info, *rest)
+
+    worker_module.frames = fragile  # type: ignore[assignment]
+    worker_module.worker_main(*arguments)
 
 
 def test_every_picture_gives_its_digests_and_a_pdq_hash(folder: Path, tmp_path: Path) -> None:
@@ -113,3 +147,66 @@ def test_a_missing_source_and_wrong_labels_are_errors(tmp_path: Path) -> None:
         KnownLabels(polarity="bad")
     with pytest.raises(UsageError, match="max distance"):
         KnownLabels(max_distance=400)
+
+
+def test_a_file_that_kills_or_hangs_its_decoder_costs_itself_alone(
+    folder: Path, tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (13, 20), "red").save(folder / "deadly.png")
+    Image.new("RGB", (17, 20), "red").save(folder / "endless.png")
+    monkeypatch.setattr(pool_module, "worker_main", fragile_worker)
+    limits = Limits(file_timeout_s=4)
+    summary = build_known([str(folder)], tmp_path / "known.parquet", limits=limits, workers=2)
+    reasons = {Path(uri).name: reason for uri, reason in summary.skipped}
+    assert reasons.keys() == {"notes.txt", "broken.jpg", "deadly.png", "endless.png"}
+    assert "crashed (SIGSEGV)" in reasons["deadly.png"] and "no sign of life" in reasons["endless.png"]
+    assert summary.files == 2
+    assert not list(scratch.iterdir())
+
+
+def test_a_file_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "nowhere.png").symlink_to(folder / "is not there.png")
+    (folder / "empty.png").touch()
+    summary = build_known([str(folder)], tmp_path / "known.parquet")
+    assert {"nowhere.png", "empty.png"} < {Path(uri).name for uri, _ in summary.skipped}
+    assert all(reason for _, reason in summary.skipped)
+
+
+def test_an_interrupted_build_leaves_the_old_list_and_nothing_else(
+    folder: Path, tmp_path: Path, scratch: Path
+) -> None:
+    out = tmp_path / "known.parquet"
+    build_known([str(folder / "coffee.png")], out)
+    before = out.read_bytes()
+
+    def tell(progress: Progress) -> None:
+        (stores,) = scratch.iterdir()
+        assert stores.stat().st_mode & 0o777 == 0o700
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(RunInterruptedError, match="interrupted"):
+        build_known([str(folder)], out, on_progress=tell)
+    assert out.read_bytes() == before
+    assert not list(scratch.iterdir())
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".known")]
+
+
+def test_a_list_that_cannot_be_written_is_told_before_anything_is_hashed(
+    folder: Path, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    with pytest.raises(KnownListError, match="cannot be written"):
+        build_known([str(folder)], tmp_path / "nowhere" / "known.parquet", on_progress=told.append)
+    assert not told
+
+
+def test_pages_and_animations_give_a_row_a_picture(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:200, 0:300]
+    pages = [Image.fromarray(((x * (n + 1) + y * 3) % 256).astype(np.uint8)) for n in range(3)]
+    pages[0].save(tmp_path / "pages.tiff", save_all=True, append_images=pages[1:])
+    out = tmp_path / "known.parquet"
+    summary = build_known([str(tmp_path / "pages.tiff")], out, sampling=Sampling(fps=2))
+    assert summary.rows["pdq"] == 3
+    rows = entries(out, "pdq")
+    assert sorted(str(row["entry_id"]).rpartition(".")[2] for row in rows) == ["0", "1", "2"]
+    assert all(row["scene_start_ms"] is None and row["parent_id"] for row in rows)

@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from hivescan.audit import AuditSummary, run_audit
+from hivescan.audit.build_known import build_known
 from hivescan.audit.lock import audit_lock
 from hivescan.errors import ConfigError, ExitCode, KnownListError, LockedError, SourceError
-from hivescan.matching.build import KnownLabels, build_known
+from hivescan.matching.build import KnownLabels
 from hivescan.scan.config import Progress
 from hivescan.store.check import check_store
 from hivescan.store.store import open_store

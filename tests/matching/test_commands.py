@@ -12,9 +12,10 @@ import typer
 from typer.testing import CliRunner
 
 import hivescan
+from hivescan.audit.build_known import build_known
 from hivescan.cli import hash_match, known
 from hivescan.errors import KnownListError, UsageError
-from hivescan.matching.build import KnownLabels, build_known
+from hivescan.matching.build import KnownLabels
 from hivescan.media.sources import SourceOptions
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
 
