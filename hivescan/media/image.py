@@ -33,6 +33,8 @@ in other sizes, or its layers; those of an MPO are previews, depth and gain maps
 _TURNED_BY_DECODER: Final = frozenset({"TIFF", "HEIF"})
 _ANIMATION_ROOM: Final = 100
 """An animation's canvas times its pictures may be this many times the pixels allowed for a still."""
+_CUT: Final = ("truncated", "not enough image data", "unexpected end of file", "but only got")
+"""What Pillow's plugins say of a file that ends too early."""
 
 
 def probe_image(path: Path, mime: str, limits: Limits) -> MediaInfo:
@@ -228,7 +230,9 @@ def _leash(limits: Limits, *, lenient: bool = False) -> Iterator[None]:
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise LimitError(f"more pixels than the limit of {limits.max_pixels}") from error
         except MemoryError as error:
-            raise LimitError("decoding needs more memory than there is") from error
+            raise LimitError(
+                "needs more memory than a decode worker may use (--worker-memory)", retryable=True
+            ) from error
         except Exception as error:  # damaged files make the plugins raise nearly anything
             raise _as_media_error(error) from error
         finally:
@@ -236,14 +240,15 @@ def _leash(limits: Limits, *, lenient: bool = False) -> Iterator[None]:
 
 
 def _as_media_error(error: Exception) -> MediaError:
+    """One of a few lines of ours: what plugins raise speaks of their own insides."""
     if isinstance(error, UnidentifiedImageError):
         return DecodeError("damaged: the header makes no sense")
-    text = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    if isinstance(error, EOFError) or "truncated" in text.lower():
+    text = str(error).lower()
+    if isinstance(error, EOFError) or any(words in text for words in _CUT):
         return DecodeError("truncated: the end of the picture is missing")
-    if text.lower().startswith(("unsupported", "unimplemented")):
-        return UnsupportedError(text)
-    return DecodeError(f"damaged: {text}")
+    if text.startswith(("unsupported", "unimplemented")):
+        return UnsupportedError("this variant of its format is not decoded")
+    return DecodeError("damaged: the picture data cannot be decoded")
 
 
 def _open(stream: IO[bytes], pillow: str, limits: Limits) -> tuple[Image.Image, int]:

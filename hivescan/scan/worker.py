@@ -7,6 +7,7 @@ it was on; the coordinator starts another.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -240,10 +241,10 @@ def as_media_error(error: BaseException) -> MediaError:
         return LimitError("needs more memory than a decode worker may use (--worker-memory)", retryable=True)
     if isinstance(error, HivescanError):
         return DecodeError(str(error))
-    if isinstance(error, OSError):
-        return DecodeError(f"cannot be read: {error.strerror or error}", retryable=True)
-    first_line = str(error).strip().partition("\n")[0][:200]
-    return DecodeError(f"the decoder gave up: {type(error).__name__}: {first_line}".rstrip(": "))
+    if isinstance(error, OSError) and error.errno in errno.errorcode:
+        return DecodeError(f"cannot be read: {os.strerror(error.errno)}", retryable=True)
+    # What a library says of its own insides helps nobody who reads a list of files.
+    return DecodeError("the decoder gave up: it failed on this file without a reason that can be told")
 
 
 def describe_exit(exitcode: int | None) -> str:
