@@ -19,13 +19,14 @@ from PIL import Image, ImageOps
 
 from hivescan.analyzers import registry
 from hivescan.media.views import make_views
+from hivescan.models.backends.base import Placement
 from hivescan.types import Findings, Polarity
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def measured(name: str, paths: list[Path], threads: int) -> Iterator[tuple[Path, Findings]]:
-    analyzer = registry.load(name, threads=threads)
+    analyzer = registry.load(name, Placement(threads=threads))
     for path in paths:
         picture = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
         views = make_views(picture, analyzer.spec.views or {})

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from hivescan.analyzers.base import SIZES, AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.classifiers import classifier_spec
-from hivescan.models.backends.base import Device, Precision
+from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.schema import Card, DetectorSpec
 from hivescan.types import Findings, HeadClass, HeadScores, HeadSpec, Polarity, Region, View
 
@@ -36,11 +36,9 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     return replace(base, heads={card.name: part_heads(detector)}, settings=(*base.settings, kept))
 
 
-def load(
-    cards: Sequence[Card], device: Device = "cpu", threads: int = 1, precision: Precision = "auto"
-) -> HostAnalyzer:
+def load(cards: Sequence[Card], placement: Placement) -> HostAnalyzer:
     """The analyzer with its model open and healthy."""
-    return BodyParts(cards, device, threads, precision)
+    return BodyParts(cards, placement)
 
 
 def part_heads(detector: DetectorSpec) -> tuple[HeadSpec, ...]:
@@ -66,14 +64,14 @@ def _detector(card: Card) -> DetectorSpec:
 class BodyParts:
     """A :class:`~hivescan.analyzers.base.HostAnalyzer`."""
 
-    def __init__(self, cards: Sequence[Card], device: Device, threads: int, precision: Precision) -> None:
+    def __init__(self, cards: Sequence[Card], placement: Placement) -> None:
         from hivescan.models.network import open_network
 
         (card,) = cards
-        self.spec = spec(cards, precision)
+        self.spec = spec(cards, placement.precision)
         self._detector = _detector(card)
         self._heads = part_heads(self._detector)
-        self._network = open_network(card, device, threads, precision)
+        self._network = open_network(card, placement)
 
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
         """Scores for N samples; regions too where ``views`` has the pictures' sizes."""

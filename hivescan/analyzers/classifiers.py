@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.errors import CatalogueError
-from hivescan.models.backends.base import Device, Precision, precision_of
+from hivescan.models.backends.base import Placement, Precision, precision_of
 from hivescan.models.schema import Card
 from hivescan.types import Findings, View
 
@@ -48,19 +48,12 @@ def classifier_spec(
 class Classifier:
     """A :class:`~hivescan.analyzers.base.HostAnalyzer` over one or more opened models."""
 
-    def __init__(
-        self,
-        spec: AnalyzerSpec,
-        cards: Sequence[Card],
-        device: Device,
-        threads: int,
-        precision: Precision = "auto",
-    ) -> None:
+    def __init__(self, spec: AnalyzerSpec, cards: Sequence[Card], placement: Placement) -> None:
         from hivescan.models.network import open_network
 
         self.spec = spec
-        self._precision: Precision = precision
-        self._networks = [open_network(card, device, threads, precision) for card in cards]
+        self._precision: Precision = placement.precision
+        self._networks = [open_network(card, placement) for card in cards]
 
     def infer(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> Findings:
         """The findings of all models, side by side; N rows."""

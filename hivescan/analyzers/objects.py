@@ -13,7 +13,7 @@ from typing import Final
 
 from hivescan.analyzers.base import AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
-from hivescan.models.backends.base import Device, Precision
+from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.schema import Card
 
 NAME: Final = "objects"
@@ -26,8 +26,6 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     return classifier_spec(NAME, REVISION, cards, precision)
 
 
-def load(
-    cards: Sequence[Card], device: Device = "cpu", threads: int = 1, precision: Precision = "auto"
-) -> HostAnalyzer:
+def load(cards: Sequence[Card], placement: Placement) -> HostAnalyzer:
     """The analyzer with its model open and healthy."""
-    return Classifier(spec(cards, precision), cards, device, threads, precision)
+    return Classifier(spec(cards, placement.precision), cards, placement)

@@ -13,7 +13,7 @@ from hivescan.analyzers import body_parts, embedding, nsfw, objects
 from hivescan.analyzers.base import AnalyzerSpec, DecoderAnalyzer, HostAnalyzer
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.errors import CatalogueError, UsageError
-from hivescan.models.backends.base import Device, Precision
+from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.cards import load_cards, models_folder
 from hivescan.models.fetch import obstacle
 from hivescan.models.schema import Card
@@ -26,6 +26,7 @@ PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, body_parts)}
+_ON_CPU: Final = Placement()
 _DECODER: Final = ("hashes", "null")
 
 
@@ -77,14 +78,7 @@ def models_of(name: str) -> tuple[Card, ...]:
     return tuple(_cards(name))
 
 
-def load(
-    name: str,
-    device: Device = "cpu",
-    threads: int = 1,
-    precision: Precision = "auto",
-    *,
-    without: Collection[str] = (),
-) -> HostAnalyzer:
+def load(name: str, placement: Placement = _ON_CPU, *, without: Collection[str] = ()) -> HostAnalyzer:
     """A host analyzer, its models fetched where need be, open and checked; ``without`` as in ``available``.
 
     Raises ``CatalogueError`` leaves (weights) and ``ModelUnhealthyError``.
@@ -93,9 +87,9 @@ def load(
     if name in _DECODER:
         raise UsageError(f"analyzer {name} runs in the decode workers")
     if name in _HOST:
-        analyzer: HostAnalyzer = _HOST[name].load(cards, device, threads, precision)
+        analyzer: HostAnalyzer = _HOST[name].load(cards, placement)
         return analyzer
-    return Classifier(_spec(name, cards, precision), cards, device, threads, precision)
+    return Classifier(_spec(name, cards, placement.precision), cards, placement)
 
 
 def load_decoder(name: str) -> DecoderAnalyzer:

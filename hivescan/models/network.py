@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from hivescan.errors import CatalogueError
 from hivescan.models import golden
 from hivescan.models.backends.base import (
     Backend,
-    Device,
+    Placement,
     Precision,
     Tensor,
     open_backend,
@@ -23,6 +24,8 @@ from hivescan.models.backends.base import (
 from hivescan.models.fetch import ensure
 from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card
+
+_ON_CPU: Final = Placement()
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,16 @@ class Network:
         return self.backend.run(to_input(views[name], self.card.input))
 
 
-def open_network(
-    card: Card, device: Device = "cpu", threads: int = 1, precision: Precision = "auto"
-) -> Network:
+def open_network(card: Card, placement: Placement = _ON_CPU) -> Network:
     """Open a card's network and check it against its golden outputs.
 
     Fetches what is not in the cache. Raises ``ModelUnhealthyError`` where the outputs drifted.
     """
     if len(card.views) != 1:
         raise CatalogueError(f"model {card.name}: takes {len(card.views)} views; one is what is supported")
-    backend = open_backend(card, ensure(card), device, threads, precision=precision)
+    backend = open_backend(card, ensure(card), placement)
     network = Network(card, backend)
-    golden.check(card, backend, precision_of(card, precision))
+    golden.check(card, backend, precision_of(card, placement.precision))
     return network
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import SIZES, HostAnalyzer
 from hivescan.errors import HivescanError, ModelUnhealthyError
-from hivescan.models.backends.base import Device, Precision
+from hivescan.models.backends.base import Placement
 from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
@@ -29,14 +29,11 @@ from hivescan.types import Findings, View
 
 @dataclass(frozen=True)
 class HostConfig:
-    """Which analyzers to load, ``without`` which models, and on what: ``threads`` for one model on a CPU."""
+    """Which analyzers to load, ``without`` which models, and on what."""
 
     analyzers: tuple[str, ...]
     without: frozenset[str]
-    device: Device
-    precision: Precision
-    threads: int
-    batch_size: int
+    placement: Placement
 
 
 def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
@@ -46,9 +43,7 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         started = time.perf_counter()
         try:
             analyzers = {
-                name: registry.load(
-                    name, config.device, config.threads, config.precision, without=config.without
-                )
+                name: registry.load(name, config.placement, without=config.without)
                 for name in config.analyzers
             }
         except HivescanError as error:

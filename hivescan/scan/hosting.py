@@ -51,7 +51,7 @@ class Hosting:
         self._next_batch = 0
         self._deaths = 0
         self._worked = False  # since the last sample that was given up
-        self._batch_size = min(config.batch_size, _MOST_IN_BATCH)
+        self._batch_size = min(config.placement.batch_size or 8, _MOST_IN_BATCH)
         self.load_seconds: float | None = None
         self.model_seconds: dict[str, float] = dict.fromkeys(config.analyzers, 0.0)
         self.warnings: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Hosting:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        with starting(threads=self._config.threads):
+        with starting(threads=self._config.placement.threads):
             self._process = context.Process(
                 target=host_main, args=(theirs, self._arena, self._config), daemon=True, name="hivescan-host"
             )

@@ -18,6 +18,7 @@ from hivescan import __version__
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.errors import CatalogueError, UsageError
+from hivescan.models.backends.base import Placement
 from hivescan.models.fetch import ensure
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, RunSummary, ScanConfig, available_cores
@@ -92,7 +93,7 @@ def run_scan(
     progress = coordinator.progress
     summary = RunSummary(
         run_id=run_id,
-        store=store.path,
+        store=store.location,
         status="interrupted" if coordinator.interrupted else "done",
         files=progress.files,
         unchanged=progress.unchanged,
@@ -204,10 +205,7 @@ def _host_config(
     return HostConfig(
         analyzers=tuple(name for name, spec in specs.items() if spec.runs_in == "host"),
         without=frozenset(absent),
-        device=config.device,
-        precision=config.precision,
-        threads=available_cores(),
-        batch_size=config.batch_size or 8,
+        placement=Placement(config.device, available_cores(), config.precision, config.batch_size or None),
     )
 
 

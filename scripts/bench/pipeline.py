@@ -49,6 +49,7 @@ def stage_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
     from hivescan.media.decode import frames
     from hivescan.media.probe import probe
     from hivescan.media.views import make_views
+    from hivescan.models.backends.base import Placement
     from hivescan.scan.config import available_cores
     from hivescan.scan.plan import Planner
     from hivescan.types import Limits, Sampling
@@ -57,7 +58,7 @@ def stage_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
     available = registry.available()
     planner = Planner({name: available[name] for name in analyzers}, sampling)
     in_decoder = [registry.load_decoder(name) for name in planner.in_decoder(analyzers)]
-    hosted = [registry.load(name, threads=available_cores()) for name in planner.hosted(analyzers)]
+    hosted = [registry.load(name, Placement(threads=available_cores())) for name in planner.hosted(analyzers)]
     views = {str(i): view for i, view in enumerate(planner.views_for(analyzers))}
     numbers = {view: name for name, view in views.items()}
     decode = models = 0.0

@@ -68,7 +68,7 @@ def test_a_space_is_another_one_for_other_weights_views_or_precision(objects: Ca
     (name, view), *_ = objects.views.items()
     spaces = {
         space_of(objects),
-        space_of(objects, "bfloat16"),
+        space_of(objects, "float16"),
         space_of(replace(objects, files=(other_file,))),
         space_of(replace(objects, views={name: replace(view, resample="bilinear")})),
         space_of(replace(objects, input=replace(objects.input, scale=2.0))),

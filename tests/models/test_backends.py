@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hivescan.errors import CatalogueError, UsageError
-from hivescan.models.backends.base import in_fixed_batches, open_backend, suggest_batch_size
+from hivescan.models.backends.base import Placement, open_backend, suggest_batch_size
+from hivescan.models.backends.batches import FixedBatches
 from hivescan.models.cards import find_card
 from hivescan.models.schema import BackendSpec, Card
 
@@ -86,7 +87,7 @@ def test_onnx_gives_the_named_outputs(card: Card, toy: Path) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 16])
 def test_rows_are_equal_bit_for_bit_in_any_order_and_company(card: Card, toy: Path, batch_size: int) -> None:
-    backend = open_backend(with_backend(card), {"toy.onnx": toy}, batch_size=batch_size)
+    backend = open_backend(with_backend(card), {"toy.onnx": toy}, Placement(batch_size=batch_size))
     batch = pictures(7)
     whole = backend.run(batch)["out"]
     order = np.random.default_rng(0).permutation(7)
@@ -99,7 +100,7 @@ def test_half_precision_is_near_single_precision_and_not_the_same(card: Card, to
     files = {"toy.onnx": toy}
     batch = pictures(5)
     single = open_backend(with_backend(card), files).run(batch)["out"]
-    half = open_backend(with_backend(card), files, precision="float16").run(batch)["out"]
+    half = open_backend(with_backend(card), files, Placement(precision="float16")).run(batch)["out"]
     assert half.dtype == np.float32
     assert not np.array_equal(half, single)
     np.testing.assert_allclose(half, single, rtol=0.02, atol=0.02)
@@ -109,7 +110,7 @@ def test_a_quantised_network_keeps_its_own_precision(card: Card, quantising: Pat
     held = with_backend(card, quantised=True, max_batch=1)
     batch = pictures(2, 2)
     plain = open_backend(held, {"toy.onnx": quantising}).run(batch)["out"]
-    asked = open_backend(held, {"toy.onnx": quantising}, precision="float16").run(batch)["out"]
+    asked = open_backend(held, {"toy.onnx": quantising}, Placement(precision="float16")).run(batch)["out"]
     assert np.array_equal(plain, asked)
 
 
@@ -118,9 +119,9 @@ def test_a_network_that_quantises_over_the_batch_sees_one_sample_at_a_time(
 ) -> None:
     files = {"toy.onnx": quantising}
     batch = pictures(6, 2) * np.arange(1, 7, dtype=np.float32)[:, None, None, None]
-    free = open_backend(with_backend(card), files, batch_size=6)
+    free = open_backend(with_backend(card), files, Placement(batch_size=6))
     assert not np.array_equal(free.run(batch)["out"][:1], free.run(batch[:1])["out"])
-    held = open_backend(with_backend(card, max_batch=1), files, batch_size=6)
+    held = open_backend(with_backend(card, max_batch=1), files, Placement(batch_size=6))
     assert held.batch_size == 1
     assert np.array_equal(held.run(batch)["out"][:1], held.run(batch[:1])["out"])
 
@@ -153,8 +154,42 @@ def test_a_short_last_batch_is_filled_up_and_cut() -> None:
         return {"out": batch * 2}
 
     batch = np.arange(5, dtype=np.float32)[:, None]
-    assert np.array_equal(in_fixed_batches(run, batch, 4)["out"], batch * 2)
+    assert np.array_equal(FixedBatches(run, 4)(batch)["out"], batch * 2)
     assert seen == [4, 4]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.")])
+def test_batches_are_halved_for_good_when_memory_runs_out(error: Exception) -> None:
+    seen, freed = [], []
+
+    def run(batch: np.ndarray) -> dict[str, np.ndarray]:
+        seen.append(len(batch))
+        if len(batch) > 3:
+            raise error
+        return {"out": batch * 2}
+
+    batches = FixedBatches(run, 16, free=lambda: freed.append(True))
+    batch = np.arange(5, dtype=np.float32)[:, None]
+    assert np.array_equal(batches(batch)["out"], batch * 2)
+    assert seen == [16, 8, 4, 2, 2, 2]
+    assert len(freed) == 3
+    batches(batch[:2])
+    assert seen[6:] == [2]
+    assert batches.size == 2
+
+
+def test_one_sample_that_does_not_fit_and_other_errors_are_raised() -> None:
+    def full(batch: np.ndarray) -> dict[str, np.ndarray]:
+        raise MemoryError
+
+    def broken(batch: np.ndarray) -> dict[str, np.ndarray]:
+        raise RuntimeError("bad shape")
+
+    batch = np.zeros((4, 1), np.float32)
+    with pytest.raises(MemoryError):
+        FixedBatches(full, 4)(batch)
+    with pytest.raises(RuntimeError, match="bad shape"):
+        FixedBatches(broken, 4)(batch)
 
 
 def test_an_output_that_the_graph_lacks_is_named(card: Card, toy: Path) -> None:
@@ -173,11 +208,11 @@ def test_a_damaged_graph_is_one_clear_line(card: Card, tmp_path: Path) -> None:
 def test_wrong_places_are_usage_errors(card: Card, toy: Path) -> None:
     files = {"toy.onnx": toy}
     with pytest.raises(UsageError, match="device 'tpu'"):
-        open_backend(with_backend(card), files, "tpu")  # type: ignore[arg-type]
+        open_backend(with_backend(card), files, Placement("tpu"))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="precision 'int4'"):
-        open_backend(with_backend(card), files, precision="int4")  # type: ignore[arg-type]
+        open_backend(with_backend(card), files, Placement(precision="int4"))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="has no bfloat16 for it; use --precision float16"):
-        open_backend(with_backend(card), files, precision="bfloat16")
+        open_backend(with_backend(card), files, Placement(precision="bfloat16"))
 
 
 def test_cuda_is_refused_where_there_is_none_and_auto_takes_the_cpu(card: Card, toy: Path) -> None:
@@ -186,8 +221,8 @@ def test_cuda_is_refused_where_there_is_none_and_auto_takes_the_cpu(card: Card, 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has CUDA")
     with pytest.raises(UsageError, match="--device cuda"):
-        open_backend(with_backend(card), {"toy.onnx": toy}, "cuda")
-    assert open_backend(with_backend(card), {"toy.onnx": toy}, "auto").device == "cpu"
+        open_backend(with_backend(card), {"toy.onnx": toy}, Placement("cuda"))
+    assert open_backend(with_backend(card), {"toy.onnx": toy}, Placement("auto")).device == "cpu"
 
 
 def test_openvino_agrees_with_onnx_runtime(card: Card, toy: Path) -> None:

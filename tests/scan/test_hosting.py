@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 import pytest
 
 from hivescan.errors import ModelUnhealthyError
+from hivescan.models.backends.base import Placement
 from hivescan.scan import hosting as hosting_module
 from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ChainState, ContentRun
@@ -64,7 +65,7 @@ def serve(hosting: Hosting) -> list[Waiting]:
 
 
 def config(batch_size: int) -> HostConfig:
-    return HostConfig(("looker",), frozenset(), "cpu", "auto", 1, batch_size)
+    return HostConfig(("looker",), frozenset(), Placement(batch_size=batch_size))
 
 
 def test_only_the_sample_that_hosts_die_on_is_given_up(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:

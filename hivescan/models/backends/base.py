@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -20,18 +19,27 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
+BATCHES_AT_ONCE: Final = 2
+"""On a GPU: while one is computed, the next is copied."""
 GPU_SHARE: Final = 4 * 1024**3
 """Bytes of GPU memory that one model's batch may use, where nothing else is said."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a network is to run. ``batch_size`` None lets the backend choose."""
+    """Where and how a network is to run.
+
+    ``batch_size`` None takes 1 on a CPU, where larger batches were measured to be no faster, and what fits
+    (:func:`suggest_batch_size`) on CUDA.
+    """
 
     device: Device = "cpu"
     threads: int = 1
     precision: Precision = "auto"
     batch_size: int | None = None
+
+
+_ON_CPU: Final = Placement()
 
 
 def precision_of(card: Card, precision: Precision) -> Precision:
@@ -56,37 +64,28 @@ class Backend(Protocol):
     ``openvino``), ``device`` where it runs (``cpu`` or ``cuda``).
 
     Networks always see batches of exactly ``batch_size`` samples: how a runtime computes one sample may
-    depend on the batch's size (other kernels, another order of summation), and a stored row must not.
+    depend on the batch's size (other kernels, another order of summation), and a stored row must not. Only a
+    lack of memory makes ``batch_size`` smaller (:mod:`hivescan.models.backends.batches`).
     """
 
     runtime: str
     device: str
-    batch_size: int
+
+    @property
+    def batch_size(self) -> int: ...
 
     def run(self, batch: Tensor) -> dict[str, Tensor]:
         """``float32 [N, …]`` in the card's layout → its ``backend.outputs`` by name, N rows each."""
         ...
 
 
-def open_backend(
-    card: Card,
-    files: Mapping[str, Path],
-    device: Device = "cpu",
-    threads: int = 1,
-    *,
-    precision: Precision = "auto",
-    batch_size: int | None = None,
-) -> Backend:
-    """The card's network from its ``files`` (fetched and derived, by name).
-
-    ``batch_size`` None takes 1 on a CPU, where larger batches were measured to be no faster, and what
-    fits (:func:`suggest_batch_size`) on CUDA.
-    """
-    if device not in DEVICES:
-        raise UsageError(f"device {device!r} is not one of {', '.join(DEVICES)}")
+def open_backend(card: Card, files: Mapping[str, Path], placement: Placement = _ON_CPU) -> Backend:
+    """The card's network from its ``files`` (fetched and derived, by name)."""
+    if placement.device not in DEVICES:
+        raise UsageError(f"device {placement.device!r} is not one of {', '.join(DEVICES)}")
+    placement = replace(placement, precision=precision_of(card, placement.precision))
     if card.backend.max_batch is not None:
-        batch_size = min(batch_size or 1, card.backend.max_batch)
-    placement = Placement(device, threads, precision_of(card, precision), batch_size)
+        placement = replace(placement, batch_size=min(placement.batch_size or 1, card.backend.max_batch))
     path = files[card.backend.file]
     if card.backend.kind == "onnx":
         from hivescan.models.backends.onnx import OnnxBackend
@@ -117,26 +116,3 @@ def suggest_batch_size(card: Card, memory: int) -> int:
     room = memory // 2 - 2 * card.size
     fits = max(1, room // (64 * 4 * view.nbytes))
     return min(256, 1 << (fits.bit_length() - 1))
-
-
-def in_fixed_batches(
-    run: Callable[[Tensor], dict[str, Tensor]], batch: Tensor, size: int, pool: Executor | None = None
-) -> dict[str, Tensor]:
-    """Run ``batch`` as batches of exactly ``size``, the last filled up with zeros that are dropped again.
-
-    With a ``pool`` several of them run at a time.
-    """
-
-    def run_piece(start: int) -> dict[str, Tensor]:
-        piece = batch[start : start + size]
-        missing = size - len(piece)
-        if missing:
-            piece = np.concatenate([piece, np.zeros((missing, *piece.shape[1:]), np.float32)])
-        outputs = run(np.ascontiguousarray(piece))
-        return {name: values[: size - missing] for name, values in outputs.items()}
-
-    starts = range(0, len(batch), size)
-    pieces = list(map(run_piece, starts) if pool is None else pool.map(run_piece, starts))
-    if len(pieces) == 1:
-        return pieces[0]
-    return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}

@@ -11,14 +11,15 @@ import numpy as np
 
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import (
+    BATCHES_AT_ONCE,
     GPU_SHARE,
     Device,
     Placement,
     Precision,
     Tensor,
-    in_fixed_batches,
     suggest_batch_size,
 )
+from hivescan.models.backends.batches import FixedBatches
 from hivescan.models.schema import Card
 
 
@@ -32,16 +33,17 @@ class OnnxBackend:
     runtime = "onnx"
 
     def __init__(self, card: Card, path: Path, placement: Placement) -> None:
-        self.device = _choose_device(placement.device)
-        fallback = 1 if self.device == "cpu" else suggest_batch_size(card, GPU_SHARE)
-        self.batch_size = placement.batch_size or fallback
+        device = _choose_device(placement.device)
         # One picture a thread keeps every core busy to the end; threads that share one picture wait for
-        # each other at every layer.
-        apart = self.device == "cpu" and placement.threads > 1
-        self._pool = ThreadPoolExecutor(placement.threads, "hivescan-onnx") if apart else None
-        self._session = _session(
-            card, path, self.device, 1 if apart else placement.threads, placement.precision
-        )
+        # each other at every layer. On CUDA one batch is copied while another is computed.
+        at_once = placement.threads if device == "cpu" else BATCHES_AT_ONCE
+        self._session = _session(card, path, device, placement.precision)
+        self.device = "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
+        if placement.device == "cuda" and self.device == "cpu":
+            raise UsageError("--device cuda: onnxruntime finds no CUDA device; use --device cpu")
+        fallback = 1 if self.device == "cpu" else suggest_batch_size(card, GPU_SHARE)
+        pool = ThreadPoolExecutor(at_once, "hivescan-onnx") if at_once > 1 else None
+        self._batches = FixedBatches(self._run, placement.batch_size or fallback, pool=pool)
         self._input = card.backend.input or self._session.get_inputs()[0].name
         self._outputs = list(card.backend.outputs)
         offered = [o.name for o in self._session.get_outputs()]
@@ -51,8 +53,12 @@ class OnnxBackend:
                 f"model {card.name}: {path.name} has no output {missing[0]!r}; it has {', '.join(offered)}"
             )
 
+    @property
+    def batch_size(self) -> int:
+        return self._batches.size
+
     def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return in_fixed_batches(self._run, batch, self.batch_size, self._pool)
+        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         values = self._session.run(self._outputs, {self._input: batch})
@@ -82,11 +88,11 @@ def _in_float16(path: Path) -> bytes:
     return graph
 
 
-def _session(card: Card, path: Path, device: str, threads: int, precision: Precision) -> Any:
+def _session(card: Card, path: Path, device: str, precision: Precision) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from hivescan.errors import CatalogueError, UsageError
-from hivescan.models.backends.base import Placement, Tensor, in_fixed_batches
+from hivescan.models.backends.base import Placement, Tensor
+from hivescan.models.backends.batches import FixedBatches
 from hivescan.models.schema import Card
 
 _HINTS = {"auto": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -28,7 +29,7 @@ class OpenvinoBackend:
             ) from None
         if placement.device == "cuda":
             raise UsageError(f"model {card.name}: OpenVINO does not run on CUDA; use --device cpu")
-        self.batch_size = placement.batch_size or 1
+        self._batches = FixedBatches(self._run, placement.batch_size or 1)
         settings = {
             "INFERENCE_NUM_THREADS": placement.threads,
             "INFERENCE_PRECISION_HINT": _HINTS[placement.precision],
@@ -47,8 +48,12 @@ class OpenvinoBackend:
             raise CatalogueError(f"model {card.name}: {path.name} has no output {missing[0]!r}")
         self._outputs = card.backend.outputs
 
+    @property
+    def batch_size(self) -> int:
+        return self._batches.size
+
     def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return in_fixed_batches(self._run, batch, self.batch_size)
+        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         results = self._model([batch])

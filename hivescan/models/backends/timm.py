@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hivescan.errors import CatalogueError
-from hivescan.models.backends.base import Placement, Tensor, in_fixed_batches
+from hivescan.models.backends.base import Placement, Tensor
 from hivescan.models.backends.torch_common import TorchPlace
 from hivescan.models.schema import Card
 
@@ -30,7 +30,8 @@ class TimmBackend:
         state = read_state(card, path)
         classes = len(card.vocabulary) or None
         self._place = TorchPlace(card, placement)
-        self.device, self.batch_size = self._place.device, self._place.batch_size
+        self.device = self._place.device
+        self._batches = self._place.batches(self._run)
         self._outputs = card.backend.outputs
         try:
             settings = {} if classes is None else {"num_classes": classes}
@@ -41,8 +42,12 @@ class TimmBackend:
             raise CatalogueError(f"model {card.name}: {path.name} does not fit: {reason}") from None
         self._model = self._place.settle(model)
 
+    @property
+    def batch_size(self) -> int:
+        return self._batches.size
+
     def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return in_fixed_batches(self._run, batch, self.batch_size)
+        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         with self._place.running():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hivescan.errors import CatalogueError
-from hivescan.models.backends.base import Placement, Tensor, in_fixed_batches
+from hivescan.models.backends.base import Placement, Tensor
 from hivescan.models.backends.torch_common import TorchPlace
 from hivescan.models.schema import Card
 
@@ -29,11 +29,16 @@ class TransformersBackend:
             raise CatalogueError(f"model {card.name}: backend transformers gives one output")
         (self._output,) = card.backend.outputs
         self._place = TorchPlace(card, placement)
-        self.device, self.batch_size = self._place.device, self._place.batch_size
+        self.device = self._place.device
+        self._batches = self._place.batches(self._run)
         self._model = self._place.settle(_open(card, files, self._output))
 
+    @property
+    def batch_size(self) -> int:
+        return self._batches.size
+
     def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return in_fixed_batches(self._run, batch, self.batch_size)
+        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         with self._place.running():
