@@ -324,7 +324,7 @@ def _gzip(head: bytes) -> Sniffed | None:
 
 def _old_tar(head: bytes) -> Sniffed | None:
     """Tar archives from before POSIX have no signature, but a checksum of their header."""
-    if len(head) < 512 or not re.fullmatch(rb"[0-7 ]{1,7}[\0 ]{1,2}", head[148:156]):
+    if len(head) < 512 or not re.fullmatch(rb" *[0-7]{1,7}[\0 ]{1,7}", head[148:156]):
         return None
     total = sum(head[:148]) + sum(head[156:512]) + 8 * 0x20
     stated = head[148:156].strip(b"\0 ")
