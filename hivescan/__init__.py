@@ -22,7 +22,7 @@ __all__ = ["__version__", "classify", "hash_match", "open"]
 
 
 def open(path: str | Path = "hivescan-results") -> Store:
-    """The store at ``path``. Raises :class:`hivescan.errors.StoreError` where there is none."""
+    """The store at ``path``, a folder or a URI (``s3://bucket/prefix``). Raises :class:`hivescan.errors.StoreError` where there is none."""
     from hivescan.store.store import open_store
 
     return open_store(path)
@@ -39,7 +39,7 @@ def classify(
     from hivescan.scan.run import run_scan
 
     named = tuple(str(source) for source in sources)
-    return run_scan(ScanConfig(sources=named, store=Path(store), command="python", **settings))
+    return run_scan(ScanConfig(sources=named, store=store, command="python", **settings))
 
 
 def hash_match(
@@ -62,8 +62,8 @@ def hash_match(
     listed = [Path(path) for path in lists]
     if paths:
         named = tuple(str(path) for path in paths)
-        scan = ScanConfig(sources=named, store=Path(store), command="python", **settings)
+        scan = ScanConfig(sources=named, store=store, command="python", **settings)
         return match_paths(listed, scan, max_distance=max_distance)
     if settings:
         raise UsageError(f"{', '.join(settings)}: these settings say how paths are hashed; name paths")
-    return match_known(listed, Path(store), max_distance=max_distance)
+    return match_known(listed, store, max_distance=max_distance)

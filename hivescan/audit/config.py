@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from hivescan.audit.keys import Keys, Kind, choice, flag, free, number, text, texts, whole
-from hivescan.errors import ConfigError, HivescanError
+from hivescan.errors import ConfigError, HivescanError, StoreError
 from hivescan.matching.match import MatchOptions
 from hivescan.media.folder import has_wildcard
 from hivescan.media.selection import SourceOptions
@@ -26,6 +26,7 @@ from hivescan.media.uri import has_scheme
 from hivescan.queries.aggregate import parse_aggregate
 from hivescan.report.options import Format, ReportOptions, default_limit, parse_since
 from hivescan.scan.config import DEFAULT_STORE, ScanConfig, Verify
+from hivescan.store.location import locate
 from hivescan.types import Limits, Sampling
 
 T = TypeVar("T")
@@ -214,7 +215,7 @@ class _Reader:
             self._keys.fail("scan.sources", "nothing to scan: give sources, a manifest, or both")
         config = ScanConfig(
             sources=tuple(sources),
-            store=self._local("store", store),
+            store=self._store(store),
             source_options=_changed(SourceOptions(), given, _SELECTION),
             sampling=_changed(Sampling(), given, _SAMPLING),
             limits=_changed(Limits(), given, _LIMITS),
@@ -236,6 +237,14 @@ class _Reader:
         if has_wildcard(source):
             folder = glob.escape(folder)
         return str(Path(folder) / Path(source).expanduser())
+
+    def _store(self, given: str) -> str | Path:
+        if not has_scheme(given):
+            return self._local("store", given)
+        try:
+            return locate(given).uri
+        except StoreError as error:
+            self._keys.fail("store", str(error))
 
     def _local(self, key: str, path: str) -> Path:
         if has_scheme(path):

@@ -6,41 +6,36 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from hivescan.audit.holder import Holder, locked
 from hivescan.errors import LockedError, StoreError
+from hivescan.store.store import Store
 
 LOCK_FILE: Final = "_audit.lock"
 """Lies in the store. It stays there between audits: what counts is the kernel's lock on it."""
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds the lock. ``pid`` counts on ``host`` only; ``since`` is ISO 8601, UTC."""
-
-    pid: int
-    host: str
-    since: str
-    config: str
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} since {self.since}, {self.config}"
-
-
 @contextlib.contextmanager
-def audit_lock(store: Path, config: Path) -> Iterator[None]:
-    """Hold the lock of the store in the folder ``store`` for an audit of the file ``config``.
+def audit_lock(store: Store, config: Path) -> Iterator[None]:
+    """Hold the lock of a store for an audit of the file ``config``.
 
-    The kernel gives the lock back when this process ends, however it ends: nothing is left to clear up.
-    Child processes do not inherit it. Raises :class:`LockedError` at once where another audit holds it,
-    and :class:`StoreError` where the lock file cannot be written.
+    On this machine it is a lock of the kernel's, which gives it back when this process ends, however it
+    ends: nothing is left to clear up, and child processes do not inherit it. Elsewhere it is a lease.
+    Raises :class:`LockedError` at once where another audit holds it, and :class:`StoreError` where the
+    lock file cannot be written.
     """
-    path = store / LOCK_FILE
+    holder = Holder.this_process(config)
+    if store.location.path is None:
+        from hivescan.audit.lease import audit_lease
+
+        with audit_lease(store, holder):
+            yield
+        return
+    path = store.path / LOCK_FILE
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -49,12 +44,9 @@ def audit_lock(store: Path, config: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LockedError(_locked(store, _read_holder(file.read()))) from None
+            raise LockedError(locked(store.location, _read_holder(file.read()))) from None
         except OSError as error:
             raise StoreError(f"{path}: the lock cannot be taken: {error.strerror or error}") from None
-        holder = Holder(
-            os.getpid(), socket.gethostname(), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", str(config)
-        )
         _note(file.fileno(), json.dumps(asdict(holder), ensure_ascii=False).encode() + b"\n")
         try:
             yield
@@ -73,12 +65,6 @@ def _note(descriptor: int, text: bytes) -> None:
 
 def _read_holder(text: bytes) -> Holder | None:
     try:
-        values = json.loads(text)
-        return Holder(int(values["pid"]), str(values["host"]), str(values["since"]), str(values["config"]))
+        return Holder.of(json.loads(text))
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _locked(store: Path, holder: Holder | None) -> str:
-    who = str(holder) if holder is not None else "a process that has just begun or is about to end"
-    return f"store {store}: another audit is running ({who}); wait for it, or end that process"

@@ -29,7 +29,7 @@ class HashMatches:
 
 def match_known(
     lists: Sequence[Path],
-    store: Path,
+    store: str | Path,
     *,
     max_distance: int | None = None,
     contents: Sequence[str] | None = None,

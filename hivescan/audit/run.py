@@ -25,8 +25,8 @@ from hivescan.report.render import render, write_private
 from hivescan.report.report import report as make_report
 from hivescan.scan.config import Progress, RunSummary
 from hivescan.scan.run import choose_analyzers, run_scan
-from hivescan.store.log import MARKER
-from hivescan.store.store import open_store
+from hivescan.store.location import locate
+from hivescan.store.store import Store, find_store, open_store
 
 _MIRROR: Final = "HIVESCAN_MIRROR"
 
@@ -117,15 +117,13 @@ def run_audit(
     started = datetime.now(UTC)
     clock = time.perf_counter()
     store = open_store(config.scan.store, create=True)
-    with audit_lock(store.path, config.path.absolute()), _mirror(config.mirror):
+    with audit_lock(store, config.path.absolute()), _mirror(config.mirror):
         scan = run_scan(config.scan, on_progress)
         if scan.status == "interrupted":
             return AuditSummary(config, started, time.perf_counter() - clock, scan)
         matches = tuple(match_store(store, [known.path], known.options()) for known in config.lists)
         since = started if config.since_this_run else config.report.since
-        report = make_report(
-            store, replace(_of_this_store(config.report, _stored_heads(store.path)), since=since)
-        )
+        report = make_report(store, replace(_of_this_store(config.report, _heads_of(store)), since=since))
         text = render(report, config.format)
         output = config.output_path(started, scan.run_id)
         if output is not None:
@@ -186,11 +184,14 @@ def _heads(spec: AnalyzerSpec) -> set[str]:
     return {head.name for heads in (spec.heads or {}).values() for head in heads}
 
 
-def _stored_heads(store: Path) -> set[str]:
+def _stored_heads(location: str | Path) -> set[str]:
     """The heads that the store has scores of; none where there is no store yet."""
-    if not (store / MARKER).is_file():
-        return set()
-    return set(open_store(store).table("heads").column("head").to_pylist())
+    store = find_store(location)
+    return set() if store is None else _heads_of(store)
+
+
+def _heads_of(store: Store) -> set[str]:
+    return set(store.table("heads").column("head").to_pylist())
 
 
 def _of_this_store(options: ReportOptions, stored: set[str]) -> ReportOptions:
@@ -205,7 +206,8 @@ def _check_output(config: AuditConfig) -> None:
     assert output is not None
     if output.is_dir():
         _fail(config, "output", f"{output} is a folder: name a file in it")
-    if config.scan.store.resolve() in output.resolve().parents:
+    store = locate(config.scan.store).path
+    if store is not None and store.resolve() in output.resolve().parents:
         _fail(config, "output", f"{output} lies in the store, which holds results alone")
     folder = next(parent for parent in output.parents if parent.exists())
     if not folder.is_dir():

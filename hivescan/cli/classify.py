@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -63,7 +62,7 @@ def scan_config(
     command: str,
     *,
     sources: list[str] | None,
-    store: Path,
+    store: str,
     manifest: list[str] | None = None,
     profile: str = "standard",
     analyzers: str | None = None,

@@ -22,6 +22,7 @@ from hivescan.matching.entries import MatchableEntries
 from hivescan.matching.known import KnownInfo, KnownList, read_known
 from hivescan.matching.subjects import Subjects
 from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
+from hivescan.store.location import StoreLocation
 from hivescan.store.merge import merge_small_parts
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store
@@ -72,7 +73,7 @@ class MatchSummary:
     """
 
     run_id: str
-    store: Path
+    store: StoreLocation
     lists: tuple[KnownInfo, ...]
     contents: int
     unhashed: int
@@ -131,7 +132,7 @@ def match_store(
     merge_small_parts(store)
     return MatchSummary(
         run_id=writer.run_id,
-        store=store.path,
+        store=store.location,
         lists=tuple(each.info for each in known),
         contents=subjects.contents,
         unhashed=subjects.unhashed,

@@ -8,7 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from hivescan.filesystems import scrubbed
 from hivescan.media.sources import SourceOptions
+from hivescan.store.location import StoreLocation, locate
 from hivescan.types import Limits, Sampling
 
 DEFAULT_STORE = Path("hivescan-results")
@@ -40,7 +42,8 @@ class ScanConfig:
     """
 
     sources: tuple[str, ...]
-    store: Path = DEFAULT_STORE
+    store: str | Path = DEFAULT_STORE
+    """A folder, or a URI such as ``s3://bucket/prefix``."""
     profile: str = "standard"
     analyzers: tuple[str, ...] | None = None
     source_options: SourceOptions = field(default_factory=SourceOptions)
@@ -64,7 +67,8 @@ class ScanConfig:
     def record(self) -> dict[str, object]:
         """The settings as plain JSON values, for the runs table."""
         record = asdict(self)
-        record["store"] = str(self.store)
+        record["store"] = str(locate(self.store))
+        record["sources"] = [scrubbed(source) for source in self.sources]
         return record
 
 
@@ -101,7 +105,7 @@ class RunSummary:
     """How a scan ended. Seconds are wall clock but for the ``cpu`` ones."""
 
     run_id: str
-    store: Path
+    store: StoreLocation
     status: Literal["done", "interrupted"]
     files: int
     unchanged: int

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from hivescan.errors import StoreError
 from hivescan.store import parts
-from hivescan.store.blobs import Blobs, LocalBlobs
+from hivescan.store.blobs import Blobs
 from hivescan.store.log import (
     CHECKPOINT_EVERY,
     Part,
@@ -54,7 +54,7 @@ class Problem:
 
 def check_store(store: Store) -> list[Problem]:
     """Read everything and say what does not check out; an empty list is a sound store."""
-    with storage_errors(store.path):
+    with storage_errors(store.location):
         problems, live, whole = _check_log(store.blobs)
         for part in live.values():
             problems += _check_part(store.blobs, part)
@@ -125,10 +125,7 @@ def _check_part(blobs: Blobs, part: Part) -> Iterator[Problem]:
 
 
 def _check_rows(store: Store) -> Iterator[Problem]:
-    """What must hold between rows. DuckDB finds it out, so of a store on a local disk only."""
-    if not isinstance(store.blobs, LocalBlobs):
-        return
-
+    """What must hold between rows; DuckDB finds it out."""
     with open_connection(store, query="raw") as connection:
 
         def count(query: str) -> int:

@@ -33,10 +33,10 @@ class StoreInfo:
 def store_info(store: Store) -> StoreInfo:
     """Read the log, no rows."""
     snapshot = store.snapshot()
-    with storage_errors(store.path):
+    with storage_errors(store.location):
         last = read_record(store.blobs, snapshot.number).at if snapshot.number else None
     tables = []
     for table in TABLES:
         parts = snapshot.parts(table)
         tables.append(TableInfo(table, sum(p.rows for p in parts), len(parts), sum(p.bytes for p in parts)))
-    return StoreInfo(str(store.path), FORMAT_VERSION, snapshot.number, last, tuple(tables))
+    return StoreInfo(str(store.location), FORMAT_VERSION, snapshot.number, last, tuple(tables))

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from hivescan.store import parts, user_columns
 from hivescan.store.blobs import TEMPORARY_PREFIX, Blobs
 from hivescan.store.log import LOG_PREFIX, Part, Snapshot, append, read_record, read_snapshot
+from hivescan.store.part_files import SPILL_PREFIX
 from hivescan.store.schema import TABLES
-from hivescan.store.sql import SPILL_PREFIX
 from hivescan.store.store import Store, storage_errors
 
 SMALL_PART: Final = 64 * 1024**2
@@ -39,7 +39,7 @@ def merge_small_parts(store: Store, run_id: str = "upkeep") -> int:
     row group. Several runs may merge at once: of two that take the same parts, one gives way.
     """
     replaced = 0
-    with storage_errors(store.path):
+    with storage_errors(store.location):
         for table in TABLES:
             for group in _groups(table, store.snapshot().parts(table)):
                 replaced += _replace(store, table, group, run_id)
@@ -54,7 +54,7 @@ def collect_garbage(store: Store, older_than: timedelta = REPLACED_PARTS_LIVE) -
     """
     deleted = 0
     limit = datetime.now(UTC) - older_than
-    with storage_errors(store.path):
+    with storage_errors(store.location):
         names = store.blobs.list("")
         # Listed before the log is read: a part that is committed in between is seen as live.
         snapshot = store.snapshot()
@@ -117,6 +117,8 @@ def _replace(store: Store, table: str, group: list[Part], run_id: str) -> int:
         if taken is not None:
             return len(group)
         head = read_snapshot(blobs, head)
+        if merged.name in head.live:
+            return len(group)  # the record was written although the medium's answer was lost
     blobs.delete(merged.name)
     return 0
 

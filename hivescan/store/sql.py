@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,13 +11,10 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from hivescan.errors import QueryError
-from hivescan.store.blobs import LocalBlobs, utc_stamp
+from hivescan.errors import QueryError, StoreError
+from hivescan.store.part_files import part_files
 from hivescan.store.store import Store, storage_errors
 from hivescan.store.views import create_current_views, create_raw_views, look_at_keys
-
-SPILL_PREFIX: Final = "_spill-"
-"""Begins the folder inside the store to which DuckDB writes what does not fit into memory."""
 
 _READING_NODES: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 _TABLE_FUNCTIONS: Final = {
@@ -49,14 +45,12 @@ def open_connection(
     ``query`` says which views must be quick, None for all of them; ``also_inside`` is one more folder
     that may be read and written.
     """
-    if not isinstance(store.blobs, LocalBlobs):
-        raise QueryError("SQL needs a store on a local disk")
-    blobs = store.blobs
     snapshot = store.snapshot()
-    # Queries larger than memory spill inside the store, where only its owner can read.
+    parts = part_files(store, snapshot)
+    # Queries larger than memory spill where only the store's owner can read.
     connection = duckdb.connect(
         config={
-            "temp_directory": blobs.url(f"{SPILL_PREFIX}{utc_stamp()}-{secrets.token_hex(8)}"),
+            "temp_directory": parts.spill,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
@@ -64,20 +58,26 @@ def open_connection(
         }
     )
     try:
-        with storage_errors(store.path):
+        with storage_errors(store.location):
+            parts.attach(connection)
             # A store carries no time zone of its own: the same query prints the same times everywhere.
             connection.execute("SET TimeZone = 'UTC'")
-            folders = [blobs.root] if also_inside is None else [blobs.root, also_inside]
-            inside = ", ".join("'" + str(folder).replace("'", "''") + "/'" for folder in folders)
+            folders = [*parts.inside, *([] if also_inside is None else [f"{also_inside}/"])]
+            inside = ", ".join("'" + folder.replace("'", "''") + "'" for folder in folders)
             connection.execute(f"SET allowed_directories = [{inside}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            create_raw_views(connection, snapshot, blobs.url)
-            create_current_views(connection, snapshot, look_at_keys(connection, query))
+            with parts.columns_only():
+                create_raw_views(connection, snapshot, parts.files)
+            facts = look_at_keys(connection, query)
+            with parts.columns_only():
+                create_current_views(connection, snapshot, facts)
     except duckdb.Error as error:
         connection.close()
+        if came_from_python(error):
+            raise StoreError(first_line(error)) from error
         raise QueryError(
-            f"store {store.path}: {first_line(error)}; `hivescan store check` names damaged parts"
+            f"store {store.location}: {first_line(error)}; `hivescan store check` names damaged parts"
         ) from error
     return connection
 
@@ -136,5 +136,14 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(branch)
 
 
+def came_from_python(error: Exception) -> bool:
+    """Whether DuckDB passes on an exception of our own: a part that could not be fetched."""
+    return "Traceback (most recent call last)" in str(error)
+
+
 def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    """The message of an error in one line."""
+    lines = str(error).strip().splitlines()
+    if came_from_python(error):
+        return lines[-1].partition(": ")[2]
+    return lines[0]

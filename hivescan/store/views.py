@@ -62,12 +62,12 @@ class KeyFacts:
 
 
 def create_raw_views(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, url: Callable[[str], str]
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, files: Callable[[str], Sequence[str]]
 ) -> None:
-    """``raw.<table>`` over the live parts, empty tables included."""
+    """``raw.<table>`` over the live parts, empty tables included. ``files`` of a table are its parts."""
     connection.execute("CREATE SCHEMA raw")
     for table, schema in TABLES.items():
-        connection.execute(f"CREATE VIEW raw.{table} AS {_raw(schema, snapshot.parts(table), url)}")
+        connection.execute(f"CREATE VIEW raw.{table} AS {_raw(schema, snapshot.parts(table), files(table))}")
     connection.execute(f"CREATE VIEW raw.superseded AS {_SUPERSEDED}")
 
 
@@ -151,12 +151,12 @@ def _items(types: user_columns.UserTypes) -> str:
     """
 
 
-def _raw(schema: pa.Schema, parts: Sequence[Part], url: Callable[[str], str]) -> str:
+def _raw(schema: pa.Schema, parts: Sequence[Part], paths: Sequence[str]) -> str:
     empty = ", ".join(f"CAST(NULL AS {duckdb_type(c.type)}) AS {_quoted(c.name)}" for c in schema)
     names = ", ".join(_quoted(name) for name in schema.names)
     if not parts:
         return f"SELECT {empty} WHERE false"
-    files = ", ".join("'" + url(part.name).replace("'", "''") + "'" for part in parts)
+    files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
     if all(part.columns >= len(schema) for part in parts):
         return f"SELECT {names} FROM read_parquet([{files}])"
     # Parts of an older version lack columns that were added since.

@@ -85,7 +85,7 @@ class StoreWriter:
         ``StoreError`` where the medium fails (disk full): nothing of this commit is in the store then,
         the rows are kept, and calling again tries again.
         """
-        with storage_errors(self.store.path):
+        with storage_errors(self.store.location):
             if self._unfinished is not None:
                 self._finish(self._unfinished)
             if not self._pending:
@@ -133,7 +133,8 @@ class StoreWriter:
             if head is not None:
                 self._head = head
                 break
-            self._catch_up(commit.id)
+            if self._catch_up(commit.id):
+                break  # the record was written although the medium's answer was lost
         self._unfinished = None
 
     def _put_parts(self, commit: _Commit) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 from typing import Literal
 
+from hivescan.store.location import locate
 from hivescan.store.log import MARKER
 from hivescan.store.store import Store
 
@@ -74,4 +74,4 @@ class MemoryBlobs:
 def memory_store(blobs: MemoryBlobs) -> Store:
     """A store on the medium, as a new process would open it."""
     blobs.held.setdefault(MARKER, b'{"version": 1}')
-    return Store(Path("/memory"), blobs)
+    return Store(locate("/memory"), blobs)
