@@ -65,6 +65,11 @@ class HostAnalyzer(Protocol):
 
     spec: AnalyzerSpec
 
+    @property
+    def batch_size(self) -> int:
+        """How many samples its networks take at once; smaller after memory ran out."""
+        ...
+
     def infer(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> Findings:
         """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB; the findings have N rows."""
         ...

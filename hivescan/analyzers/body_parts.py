@@ -73,6 +73,10 @@ class BodyParts:
         self._heads = part_heads(self._detector)
         self._network = open_network(card, placement)
 
+    @property
+    def batch_size(self) -> int:
+        return self._network.backend.batch_size
+
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
         """Scores for N samples; regions too where ``views`` has the pictures' sizes."""
         card = self._network.card

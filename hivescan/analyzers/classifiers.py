@@ -55,6 +55,10 @@ class Classifier:
         self._precision: Precision = placement.precision
         self._networks = [open_network(card, placement) for card in cards]
 
+    @property
+    def batch_size(self) -> int:
+        return max(network.backend.batch_size for network in self._networks)
+
     def infer(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> Findings:
         """The findings of all models, side by side; N rows."""
         from hivescan.analyzers.readings import read_outputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 
 from hivescan.filesystems import scrubbed
 from hivescan.media.sources import SourceOptions
+from hivescan.scan.resources import available_cores
 from hivescan.store.location import StoreLocation, locate
 from hivescan.types import Limits, Sampling
 
@@ -25,19 +25,13 @@ class Verify(StrEnum):
     """Every file is read and hashed again; clocks are not trusted."""
 
 
-def available_cores() -> int:
-    """The cores that this process may use, which in a container are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(frozen=True)
 class ScanConfig:
     """Everything a scan depends on.
 
     ``analyzers`` are names of :func:`hivescan.analyzers.registry.available`; None takes the profile's.
-    ``workers`` decode in parallel, 0 takes one a core. ``batch_size`` 0 is found from memory.
+    ``workers`` decode in parallel, 0 takes one a core. ``batch_size`` and ``arena_bytes``, the room for
+    pictures on their way to the models, are found by themselves where they are 0.
     ``precision`` is that of floating-point networks; ``auto`` is float32 on every device.
     """
 
@@ -56,7 +50,7 @@ class ScanConfig:
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     workers: int = 0
     batch_size: int = 0
-    arena_bytes: int = 256 * 1024**2
+    arena_bytes: int = 0
     commit_bytes: int = 64 * 1024**2
     commit_seconds: float = 300.0
     command: str = "classify"

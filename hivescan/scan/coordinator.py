@@ -23,7 +23,8 @@ from hivescan.media.uri import uri_to_path
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig, Verify
 from hivescan.scan.contents import ChainState, ContentRun
-from hivescan.scan.hosting import Hosting, Waiting
+from hivescan.scan.host_process import Waiting
+from hivescan.scan.hosting import Hosting
 from hivescan.scan.messages import (
     Finished,
     Job,
@@ -236,16 +237,15 @@ class Coordinator:
         workers: dict[Connection, Worker] = {}
         if self._pool is not None:
             workers = {w.pipe: w for w in self._pool.workers}
-        pipes: list[Any] = list(workers)
-        if self._hosting.pipe is not None:
-            pipes.append(self._hosting.pipe)
+        pipes = [*workers, *self._hosting.pipes]
         if not pipes:
             return
         for pipe in wait(pipes, timeout=0.0 if self._planning else 0.25):
-            if pipe is self._hosting.pipe:
-                self._take_back(self._hosting.receive())
-            elif isinstance(pipe, Connection):
+            assert isinstance(pipe, Connection)
+            if pipe in workers:
                 self._hear(workers[pipe])
+            else:
+                self._take_back(self._hosting.receive(pipe))
 
     def _hear(self, worker: Worker) -> None:
         try:

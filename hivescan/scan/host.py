@@ -52,7 +52,8 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         except Exception as error:  # a broken installation of a runtime, not a broken file
             pipe.send(HostFailed(HivescanError(f"models cannot be loaded: {type(error).__name__}: {error}")))
             return
-        pipe.send(HostReady(time.perf_counter() - started))
+        sizes = {name: analyzer.batch_size for name, analyzer in analyzers.items()}
+        pipe.send(HostReady(time.perf_counter() - started, max(sizes.values())))
         watch = ConstantScores()
         while (batch := pipe.recv()) is not None:
             try:
@@ -60,7 +61,12 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
             except ModelUnhealthyError as error:
                 pipe.send(HostFailed(error))
                 return
-        pipe.send(HostGone(tuple(watch.warnings())))
+        halved = [
+            f"analyzer {name}: memory ran out; its batches went from {sizes[name]} to {analyzer.batch_size}"
+            for name, analyzer in analyzers.items()
+            if analyzer.batch_size < sizes[name]
+        ]
+        pipe.send(HostGone((*watch.warnings(), *halved)))
 
 
 def _run(batch: Batch, analyzers: dict[str, HostAnalyzer], arena: Arena, watch: ConstantScores) -> BatchDone:

@@ -149,9 +149,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class HostReady:
-    """All models are loaded and their golden outputs agree."""
+    """All models are loaded and their golden outputs agree.
+
+    ``batch_size`` is the largest number of samples that one of them takes at once.
+    """
 
     seconds: float
+    batch_size: int
 
 
 @dataclass(frozen=True)

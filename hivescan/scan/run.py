@@ -21,11 +21,12 @@ from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement
 from hivescan.models.fetch import ensure
 from hivescan.scan.arena import Arena, Leases
-from hivescan.scan.config import Progress, RunSummary, ScanConfig, available_cores
+from hivescan.scan.config import Progress, RunSummary, ScanConfig
 from hivescan.scan.coordinator import Coordinator
 from hivescan.scan.host import HostConfig
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.plan import Planner
+from hivescan.scan.resources import arena_bytes, available_cores, gpus_for
 from hivescan.scan.walker import CountAhead, Walker
 from hivescan.store.lookup import Lookup
 from hivescan.store.merge import collect_garbage, merge_small_parts
@@ -61,15 +62,15 @@ def run_scan(
     clock = time.perf_counter()
     walker = Walker(config.sources, config.source_options)
     specs, off = choose_analyzers(config)
-    _check_arena(config, specs)
+    _arena_bytes(config, specs)
     absent = fetch_weights(specs, on_progress)
     specs, off = choose_analyzers(config, absent)
     store = open_store(config.store, create=True)
     run_id = new_run_id(started)
     writer = StoreWriter(store, run_id)
     with (
-        closing(Arena.create(config.arena_bytes)) as arena,
-        closing(Hosting(_host_config(config, specs, absent), arena)) as hosting,
+        closing(Arena.create(_arena_bytes(config, specs))) as arena,
+        closing(Hosting(_host_config(config, specs, absent), arena, _gpus(config, specs))) as hosting,
         closing(CountAhead(config.sources, config.source_options)) as counting,
         Lookup(store) as lookup,
     ):
@@ -131,11 +132,17 @@ def _planner(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> Planner:
     return Planner(specs, config.sampling, config.retry_errors, config.rescan)
 
 
-def _check_arena(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> None:
+def _gpus(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> tuple[str, ...]:
+    return gpus_for((card for name in specs for card in registry.models_of(name)), config.device)
+
+
+def _arena_bytes(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> int:
     """Raise :class:`UsageError` where not even one picture would fit: its file would wait for ever."""
     needed = _planner(config, specs).sample_bytes()
-    if Leases(config.arena_bytes).take(needed) is None:
-        raise UsageError(f"arena_bytes {config.arena_bytes}: one picture for these analyzers takes {needed}")
+    nbytes = config.arena_bytes or arena_bytes(needed, len(_gpus(config, specs)))
+    if Leases(nbytes).take(needed) is None:
+        raise UsageError(f"arena_bytes {nbytes}: one picture for these analyzers takes {needed}")
+    return nbytes
 
 
 def choose_analyzers(

@@ -12,19 +12,23 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextmanager
-def starting(threads: int) -> Iterator[None]:
+def starting(threads: int, gpu: str | None = None) -> Iterator[None]:
     """Start processes inside this block.
 
-    They inherit how many threads numerical libraries may take, which must stand before numpy loads. And
+    They inherit how many threads numerical libraries may take, which must stand before numpy loads, and
+    which ``gpu`` is the only one that they see (None: all of them). And
     they do not import the caller's main script, as new processes otherwise do: a script without a main
     guard would start a scan in every worker.
     """
-    before = {name: os.environ.get(name) for name in _THREADS}
+    wanted = dict.fromkeys(_THREADS, str(threads))
+    if gpu is not None:
+        wanted["CUDA_VISIBLE_DEVICES"] = gpu
+    before = {name: os.environ.get(name) for name in wanted}
     main = sys.modules["__main__"]
     hidden: dict[str, Any] = {
         name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)
     }
-    os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+    os.environ.update(wanted)
     main.__file__ = None
     main.__spec__ = None
     try:

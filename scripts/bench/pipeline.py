@@ -50,7 +50,7 @@ def stage_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
     from hivescan.media.probe import probe
     from hivescan.media.views import make_views
     from hivescan.models.backends.base import Placement
-    from hivescan.scan.config import available_cores
+    from hivescan.scan.resources import available_cores
     from hivescan.scan.plan import Planner
     from hivescan.types import Limits, Sampling
 
@@ -101,7 +101,7 @@ def in_child(step: str, folder: Path, analyzers: tuple[str, ...]) -> dict[str, f
 
 
 def measure(kind: str, scale: float, work: Path) -> dict[str, object]:
-    from hivescan.scan.config import available_cores
+    from hivescan.scan.resources import available_cores
 
     profile, only = KINDS[kind]
     folder = work / kind

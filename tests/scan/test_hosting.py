@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 
 import pytest
 
 from hivescan.errors import ModelUnhealthyError
 from hivescan.models.backends.base import Placement
+from hivescan.scan import host_process
 from hivescan.scan import hosting as hosting_module
 from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ChainState, ContentRun
 from hivescan.scan.host import HostConfig
-from hivescan.scan.hosting import Hosting, Waiting
+from hivescan.scan.host_process import Waiting
+from hivescan.scan.hosting import Hosting
 from hivescan.scan.messages import Batch, BatchDone, HostReady, Layout, Placed
 from hivescan.types import ContentId, Digests, Findings, MediaInfo, MediaType, View
 
@@ -24,7 +26,7 @@ LAYOUT = Layout.of((View(8, 8, "stretch", 8),))
 
 def mortal_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Answers every batch, and dies on samples whose width is the deadly number."""
-    pipe.send(HostReady(0.0))
+    pipe.send(HostReady(0.0, 1))
     while (batch := pipe.recv()) is not None:
         assert isinstance(batch, Batch)
         if any(sample.width == DEADLY for sample in batch.samples):
@@ -34,7 +36,7 @@ def mortal_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
 
 def half_a_message(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Dies while it sends its second message."""
-    pipe.send(HostReady(0.0))
+    pipe.send(HostReady(0.0, 1))
     pipe.recv()
     os.write(pipe.fileno(), (100_000).to_bytes(4, "big") + b"the beginning")
     os._exit(3)
@@ -60,7 +62,7 @@ def serve(hosting: Hosting) -> list[Waiting]:
     served: list[Waiting] = []
     while hosting.waiting:
         hosting.feed(more_coming=False)
-        served += hosting.receive()
+        served += hosting.receive(wait(hosting.pipes)[0])
     return served
 
 
@@ -69,7 +71,7 @@ def config(batch_size: int) -> HostConfig:
 
 
 def test_only_the_sample_that_hosts_die_on_is_given_up(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosting_module, "host_main", mortal_host)
+    monkeypatch.setattr(host_process, "host_main", mortal_host)
     hosting = Hosting(config(2), arena)
     runs = [content(c) for c in "abcdef"]
     for i, run in enumerate(runs):
@@ -93,7 +95,7 @@ def test_only_the_sample_that_hosts_die_on_is_given_up(arena: Arena, monkeypatch
 def test_several_deadly_samples_do_not_end_a_run_that_works(
     arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosting_module, "host_main", mortal_host)
+    monkeypatch.setattr(host_process, "host_main", mortal_host)
     hosting = Hosting(config(1), arena)
     runs = [content(c) for c in "abcdef"]
     for i, run in enumerate(runs):
@@ -106,7 +108,7 @@ def test_several_deadly_samples_do_not_end_a_run_that_works(
 
 
 def test_a_host_that_dies_on_everything_ends_the_run(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosting_module, "host_main", mortal_host)
+    monkeypatch.setattr(host_process, "host_main", mortal_host)
     hosting = Hosting(config(1), arena)
     for c in "abcdef":
         hosting.put(waiting(content(c), DEADLY))
@@ -118,7 +120,7 @@ def test_a_host_that_dies_on_everything_ends_the_run(arena: Arena, monkeypatch: 
 def test_a_host_that_dies_in_the_middle_of_a_message_is_one_that_died(
     arena: Arena, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosting_module, "host_main", half_a_message)
+    monkeypatch.setattr(host_process, "host_main", half_a_message)
     hosting = Hosting(config(1), arena)
     run = content("a")
     hosting.put(waiting(run, 8))
@@ -132,7 +134,7 @@ def test_a_host_that_dies_in_the_middle_of_a_message_is_one_that_died(
 def test_a_batch_of_any_size_fits_into_the_pipe(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     """A coordinator that blocks in a send to a host that blocks in a send would wait for ever."""
     sizes: list[int] = []
-    monkeypatch.setattr(hosting_module, "host_main", mortal_host)
+    monkeypatch.setattr(host_process, "host_main", mortal_host)
     monkeypatch.setattr(
         hosting_module,
         "Batch",
@@ -147,3 +149,52 @@ def test_a_batch_of_any_size_fits_into_the_pipe(arena: Arena, monkeypatch: pytes
     finally:
         hosting.close()
     assert max(sizes) <= 1_000
+
+
+def count_batches(pipe: Connection, arena: Arena, config: HostConfig) -> None:
+    """Says which device it was given, as the number of samples that it takes at once."""
+    pipe.send(HostReady(0.0, 0))
+    while (batch := pipe.recv()) is not None:
+        device = int(os.environ["CUDA_VISIBLE_DEVICES"])
+        seconds = {f"gpu {device}": 1.0}
+        pipe.send(
+            BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, seconds)
+        )
+
+
+def test_each_gpu_has_a_host_of_its_own_and_all_work(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_process, "host_main", count_batches)
+    hosting = Hosting(config(1), arena, gpus=("0", "3"))
+    hosting.model_seconds = {"gpu 0": 0.0, "gpu 3": 0.0}
+    runs = [content(c) for c in "abcdef"]
+    for run in runs:
+        hosting.put(waiting(run, 8))
+    try:
+        assert len(serve(hosting)) == 6
+        assert hosting.model_seconds["gpu 0"] > 0
+        assert hosting.model_seconds["gpu 3"] > 0
+    finally:
+        hosting.close()
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def hungry_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
+    """Takes 64 samples at once."""
+    pipe.send(HostReady(0.0, 64))
+    while pipe.recv() is not None:
+        pass
+
+
+def test_the_batch_is_what_the_networks_take_unless_a_size_is_asked_for(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_process, "host_main", hungry_host)
+    for asked, expected in ((None, 64), (3, 3)):
+        hosting = Hosting(HostConfig(("looker",), frozenset(), Placement(batch_size=asked)), arena)
+        hosting.put(waiting(content("a"), 8))
+        try:
+            hosting.feed(more_coming=False)
+            hosting.receive(wait(hosting.pipes)[0])
+            assert hosting.batch_size == expected
+        finally:
+            hosting.close()
