@@ -6,9 +6,11 @@ It comes in the wheel ``imageio-ffmpeg`` and is a different build of another ver
 from __future__ import annotations
 
 import subprocess
+import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +18,14 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Shown:
-    """One decoded frame: seconds since the first one shown, and how long it says that it stays."""
+    """One decoded frame: seconds since the first one shown, how long it says that it stays, its Adler-32.
+
+    The checksum is that of the decoded picture itself, before it is turned, scaled or made RGB.
+    """
 
     time: Fraction
     duration: Fraction
+    checksum: int
 
 
 def program() -> str:
@@ -38,21 +44,35 @@ def _run(*arguments: str) -> bytes:
 def frame_list(path: Path, stream: int) -> list[Shown]:
     """Every frame that ffmpeg decodes, in its order, with its presentation time."""
     text = _run(
-        *("-copyts", "-threads", "1", "-i", f"file:{path}", "-map", f"0:{stream}"),
-        *("-fps_mode", "passthrough", "-enc_time_base", "demux", "-f", "framecrc", "-c:v", "rawvideo", "-"),
+        *("-copyts", "-threads", "1", "-noautorotate", "-i", f"file:{path}", "-map", f"0:{stream}"),
+        *("-fps_mode", "passthrough", "-enc_time_base", "demux", "-noautoscale"),
+        *("-f", "framecrc", "-c:v", "rawvideo", "-"),
     ).decode()
     time_base = Fraction(1)
-    rows: list[tuple[int, int]] = []
+    rows: list[tuple[int, int, int]] = []
     for line in text.splitlines():
         if line.startswith("#tb"):
             time_base = Fraction(line.split(":")[1].strip())
         elif line and not line.startswith("#"):
             parts = [part.strip() for part in line.split(",")]
-            rows.append((int(parts[2]), int(parts[3])))
+            rows.append((int(parts[2]), int(parts[3]), int(parts[5], 16)))
     if not rows:
         return []
     first = rows[0][0]
-    return [Shown((pts - first) * time_base, duration * time_base) for pts, duration in rows]
+    return [Shown((pts - first) * time_base, lasts * time_base, checksum) for pts, lasts, checksum in rows]
+
+
+def checksum(frame: Any) -> int:
+    """The Adler-32 of a decoded ``av.VideoFrame``, as ``framecrc`` computes it: planes without padding."""
+    found = 0
+    for number, plane in enumerate(frame.planes):
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        if len(frame.planes) == 1:
+            width = frame.width * frame.format.padded_bits_per_pixel // 8
+        else:
+            width = plane.width * -(-frame.format.components[number].bits // 8)
+        found = zlib.adler32(np.ascontiguousarray(rows[:, :width]), found)
+    return found
 
 
 def expected(frames: list[Shown], fps: float, end: Fraction) -> list[int]:
