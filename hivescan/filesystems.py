@@ -94,7 +94,7 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
     if holds_password(uri):
         raise FileSystemError(
             "a password in a URI would be stored and shown: give it through the environment "
-            f"(such as FSSPEC_{protocol_of(uri).upper()}_PASSWORD), see the documentation of sources"
+            f"({_variables(protocol_of(uri))})"
         )
     try:
         import fsspec
@@ -107,6 +107,15 @@ def open_filesystem(uri: str) -> tuple[Any, str]:
     except (ValueError, TypeError, OSError) as error:
         raise FileSystemError(reason(error)) from error
     return fs, str(root)
+
+
+def _variables(protocol: str) -> str:
+    """Environment variables in which a driver looks for credentials."""
+    if protocol in _S3:
+        return "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if protocol in ("http", "https"):
+        return "a .netrc file, which NETRC names"
+    return f"FSSPEC_{protocol.upper()}_USERNAME and FSSPEC_{protocol.upper()}_PASSWORD"
 
 
 def _timeouts(protocol: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,23 @@ def photos() -> Path:
     import skimage
 
     return Path(skimage.__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """An S3 server for all tests of this process; skips where moto is not installed."""
+    from tests.s3 import s3_server
+
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a new bucket, for this process and those that it starts."""
+    from tests.s3 import CREDENTIALS, new_bucket
+
+    cache = {"HIVESCAN_STORE_CACHE": str(tmp_path / "store-cache")}
+    for name, value in {**CREDENTIALS, **cache, "AWS_ENDPOINT_URL": s3_endpoint}.items():
+        monkeypatch.setenv(name, value)
+    return new_bucket()

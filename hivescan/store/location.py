@@ -11,8 +11,8 @@ from urllib.parse import unquote
 from hivescan.errors import StoreError
 from hivescan.filesystems import scrubbed
 
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_FLATTENED_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?=[^/])")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.:-]+://")
+_FLATTENED_URI = re.compile(r"^([A-Za-z][A-Za-z0-9+.:-]+):/(?=[^/])")
 
 
 @dataclass(frozen=True)

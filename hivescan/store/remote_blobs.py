@@ -33,7 +33,7 @@ _MEMORY_LOCK = threading.Lock()
 class RemoteBlobs:
     """The five verbs below one folder of an fsspec file system.
 
-    An object appears whole or not at all, and once it is there a power cut does not take it.
+    An object of an object store appears whole or not at all, and once it is there no power cut takes it.
     """
 
     def __init__(self, location: StoreLocation) -> None:
@@ -72,7 +72,7 @@ class RemoteBlobs:
 
     def put(self, name: str, data: bytes | memoryview) -> None:
         whole = bytes(data)
-        self._ask(lambda: self._fs.pipe_file(self._path(name), whole))
+        self._ask(lambda: self._write(self._path(name), whole))
 
     def put_if_absent(self, name: str, data: bytes | memoryview) -> bool:
         whole = bytes(data)
@@ -122,14 +122,22 @@ class RemoteBlobs:
             )
 
     def _create_alone(self, path: str, data: bytes) -> None:
-        if self._protocol in _CREATES_ON_THE_SERVER or self._protocol == "memory":
-            self._fs.pipe_file(path, data)
+        if self._appears_whole:
+            self._write(path, data)
             return
-        folder = path.rpartition("/")[0]
-        temporary = f"{folder}/{TEMPORARY_PREFIX}{utc_stamp()}-{secrets.token_hex(8)}"
-        self._fs.makedirs(folder, exist_ok=True)
-        self._fs.pipe_file(temporary, data)
+        temporary = f"{path.rpartition('/')[0]}/{TEMPORARY_PREFIX}{utc_stamp()}-{secrets.token_hex(8)}"
+        self._write(temporary, data)
         self._fs.mv(temporary, path)
+
+    def _write(self, path: str, data: bytes) -> None:
+        if not self._appears_whole:
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._fs.pipe_file(path, data)
+
+    @property
+    def _appears_whole(self) -> bool:
+        """Whether the file system has names and no folders, and shows a file only when it is complete."""
+        return self._protocol in _CREATES_ON_THE_SERVER or self._protocol == "memory"
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
