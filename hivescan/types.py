@@ -19,6 +19,9 @@ ContentId = NewType("ContentId", str)
 Pixels = npt.NDArray[np.uint8]
 """``uint8 [H, W, 3]`` RGB."""
 
+Luma = npt.NDArray[np.uint8]
+"""``uint8 [H, W]``: brightness alone."""
+
 
 class MediaType(StrEnum):
     """What a file's bytes are, whatever its name says."""
@@ -174,6 +177,10 @@ class View:
     @property
     def nbytes(self) -> int:
         return self.width * self.height * 3
+
+
+VIEWS_REVISION = 2
+"""Raised when the pixels of views change for the same file. 2: large JPEG photos reduced by their decoder."""
 
 
 @dataclass(frozen=True)

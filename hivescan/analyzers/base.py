@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.types import Findings, HeadSpec, MediaType, Pixels, View
+from hivescan.types import VIEWS_REVISION, Findings, HeadSpec, Luma, MediaType, Pixels, View
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class AnalyzerSpec:
 
         ``sampling_key`` is :meth:`hivescan.types.Sampling.key` for timed media, None for stills.
         """
-        views = {name: repr(view) for name, view in sorted((self.views or {}).items())}
+        views = {name: (repr(view), VIEWS_REVISION) for name, view in sorted((self.views or {}).items())}
         heads = {
             model: [(h.name, [(c.label, c.polarity.value) for c in h.classes]) for h in specs]
             for model, specs in sorted((self.heads or {}).items())
@@ -80,6 +80,7 @@ class DecoderAnalyzer(Protocol):
 
     spec: AnalyzerSpec
 
-    def infer(self, pictures: Sequence[Pixels]) -> Findings:
-        """``pictures`` are N masters, ``uint8 [H, W, 3]`` RGB; the findings have N rows."""
+    def infer(self, pictures: Sequence[Pixels | Luma]) -> Findings:
+        """``pictures`` are N masters, ``uint8 [H, W, 3]`` RGB, or ``[H, W]`` brightness where the decoder
+        had that as a channel of its own; the findings have N rows."""
         ...

@@ -69,6 +69,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return rgb
 
 
+def changes_colour(image: Image.Image) -> bool:
+    """Whether the picture's colour profile moves any colour to be seen on its way to sRGB."""
+    profile = image.info.get("icc_profile")
+    if not isinstance(profile, bytes) or not profile:
+        return False
+    try:
+        return _transform(profile, image.mode) is not None
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return False
+
+
 def _unpacked(image: Image.Image) -> Image.Image:
     """Palettes and single transparent colours as channels."""
     if "transparency" in image.info:

@@ -1,4 +1,7 @@
-"""One door to the pictures of any file."""
+"""One door to the pictures of any file.
+
+:func:`frames` decodes them in full. :func:`pictures` decodes what is wanted of them and no more.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hivescan.errors import UnsupportedError
+from hivescan.media.picture import Picture, Wanted
 from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
 
 
@@ -45,3 +49,47 @@ def frames(path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> F
 
         return FrameStream(image_frames(path, info, sampling, limits), "pillow")
     raise UnsupportedError(f"a file of type {info.media_type.value} has no pictures to decode")
+
+
+class PictureStream:
+    """An iterator of pictures that knows who decodes them."""
+
+    def __init__(self, pictures: Iterator[Picture], source: FrameStream) -> None:
+        self._pictures = pictures
+        self._source = source
+
+    @property
+    def decoder(self) -> str | None:
+        """As :attr:`FrameStream.decoder`."""
+        return self._source.decoder
+
+    def __iter__(self) -> Iterator[Picture]:
+        return self
+
+    def __next__(self) -> Picture:
+        return next(self._pictures)
+
+
+def pictures(
+    path: Path, info: MediaInfo, sampling: Sampling, limits: Limits, wanted: Wanted
+) -> PictureStream:
+    """As :func:`frames`, with no more decoded than ``wanted`` needs.
+
+    What is decoded for a view or for hashing depends on the file and on that view alone, not on what else
+    is wanted.
+    """
+    source = frames(path, info, sampling, limits)
+    return PictureStream(_pictures(path, info, limits, wanted, source), source)
+
+
+def _pictures(
+    path: Path, info: MediaInfo, limits: Limits, wanted: Wanted, source: FrameStream
+) -> Iterator[Picture]:
+    if info.media_type is MediaType.IMAGE:
+        from hivescan.media.jpeg import read_parts
+
+        parts = read_parts(path, info, wanted, limits)
+        if parts is not None:
+            yield parts
+            return
+    yield from map(Picture.of, source)

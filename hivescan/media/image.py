@@ -1,40 +1,27 @@
-"""Pictures in, upright sRGB out.
-
-Pillow is kept on a short leash: a file is opened as the one format that its bytes say; sizes are checked
-against the limits before anything is decoded, also those of pictures inside a picture; warnings go nowhere;
-and whatever a damaged file makes a decoder raise becomes one line. Its switches are global, so one process
-decodes one picture at a time.
-"""
+"""Pictures in, upright sRGB out."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
 from itertools import count
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
+from PIL import Image
 
-from hivescan.errors import DecodeError, LimitError, MediaError, UnsupportedError
+from hivescan.errors import DecodeError, LimitError, UnsupportedError
 from hivescan.media.animation import Timeline, read_timeline, samples
-from hivescan.media.colour import exif_orientation, to_rgb, turned
-from hivescan.media.jxl import JxlHeader, read_header
+from hivescan.media.colour import to_rgb, turned
+from hivescan.media.pillow import check_pixels, leash, open_picture, read_jxl, source
 from hivescan.media.pixels import to_pixels
-from hivescan.media.sniff import HEAD, PILLOW_FORMATS
-from hivescan.media.webp import repaired
+from hivescan.media.sniff import PILLOW_FORMATS
 from hivescan.types import Frame, Limits, MediaInfo, MediaType, Pixels, Sampling
 
 _PAGED: Final = frozenset({"TIFF", "HEIF", "DCX"})
 """Formats whose further pictures are pages to look at. Those of an icon or a PSD are the same picture
 in other sizes, or its layers; those of an MPO are previews, depth and gain maps."""
-_TURNED_BY_DECODER: Final = frozenset({"TIFF", "HEIF"})
 _ANIMATION_ROOM: Final = 100
 """An animation's canvas times its pictures may be this many times the pixels allowed for a still."""
-_CUT: Final = ("truncated", "not enough image data", "unexpected end of file", "but only got")
-"""What Pillow's plugins say of a file that ends too early."""
 
 
 def probe_image(path: Path, mime: str, limits: Limits) -> MediaInfo:
@@ -92,8 +79,8 @@ def _format(mime: str) -> str:
 
 def _look(path: Path, pillow: str, limits: Limits, *, lenient: bool) -> tuple[tuple[int, int], int]:
     """The upright size, and how many pages there are."""
-    with _leash(limits, lenient=lenient), _source(path, pillow, repair=lenient) as stream:
-        image, orientation = _open(stream, pillow, limits)
+    with leash(limits, lenient=lenient), source(path, pillow, repair=lenient) as stream:
+        image, orientation = open_picture(stream, pillow, limits)
         width, height = image.size
         size = (height, width) if orientation >= 5 else (width, height)
         return size, _count_pages(image, limits) if pillow in _PAGED else 1
@@ -114,16 +101,16 @@ def _count_pages(image: Image.Image, limits: Limits) -> int:
 
 
 def _timeline(path: Path, pillow: str, limits: Limits) -> Timeline | None:
-    with _leash(limits):
+    with leash(limits):
         return read_timeline(path, pillow, limits.max_frames)
 
 
 def _still(path: Path, pillow: str, limits: Limits) -> tuple[Pixels, DecodeError | None]:
     """The picture, and what is wrong with it if only a part could be decoded."""
     try:
-        with _leash(limits), path.open("rb") as stream:
-            pixels = _pixels(*_open(stream, pillow, limits))
-            if pillow == "JXL" and _read_jxl(stream).is_animated:
+        with leash(limits), path.open("rb") as stream:
+            pixels = _pixels(*open_picture(stream, pillow, limits))
+            if pillow == "JXL" and read_jxl(stream).is_animated:
                 return pixels, DecodeError("only the first picture of an animated JPEG XL can be decoded")
             return pixels, None
     except DecodeError as damage:
@@ -136,8 +123,8 @@ def _rescued(path: Path, pillow: str, limits: Limits, damage: DecodeError) -> Pi
     What is missing stays black or grey, or white where there would be alpha. One flat colour is nothing.
     """
     try:
-        with _leash(limits, lenient=True), _source(path, pillow, repair=True) as stream:
-            pixels = _pixels(*_open(stream, pillow, limits))
+        with leash(limits, lenient=True), source(path, pillow, repair=True) as stream:
+            pixels = _pixels(*open_picture(stream, pillow, limits))
             if (pixels == pixels[0, 0]).all():
                 raise damage
             return pixels
@@ -151,15 +138,15 @@ def _pages(path: Path, pillow: str, limits: Limits) -> Iterator[Frame]:
         image: Image.Image | None = None
         for index in count():
             try:
-                with _leash(limits):
+                with leash(limits):
                     if image is None:
-                        image, _ = _open(stream, pillow, limits)
+                        image, _ = open_picture(stream, pillow, limits)
                     try:
                         image.seek(index)
                     except EOFError:
                         return
                     _check_count(index + 1, limits)
-                    _check_pixels(image.size, limits)
+                    check_pixels(image.size, limits)
                     pixels = _pixels(image, orientation=1)
             except DecodeError as damage:
                 if index > 0:
@@ -173,18 +160,18 @@ def _animation(
     path: Path, pillow: str, timeline: Timeline, sampling: Sampling, limits: Limits
 ) -> Iterator[Frame]:
     """The samples of an animation. Samples that see the same picture share one array."""
-    with _source(path, pillow, repair=not timeline.whole) as stream:
+    with source(path, pillow, repair=not timeline.whole) as stream:
         image: Image.Image | None = None
         picture, pixels, orientation = -1, None, 1
         for index, shown in enumerate(samples(timeline, sampling.fps)):
             damage: DecodeError | None = None
             if shown.picture != picture or pixels is None:
                 try:
-                    with _leash(limits):
+                    with leash(limits):
                         if image is None:
-                            image, orientation = _open(stream, pillow, limits)
+                            image, orientation = open_picture(stream, pillow, limits)
                         image.seek(timeline.first + shown.picture)
-                        _check_pixels(image.size, limits)
+                        check_pixels(image.size, limits)
                         pixels = _pixels(image, orientation)
                 except DecodeError as error:
                     if index > 0:
@@ -203,113 +190,14 @@ def _pixels(image: Image.Image, orientation: int) -> Pixels:
     return to_pixels(turned(to_rgb(image), orientation))
 
 
-@contextmanager
-def _source(path: Path, pillow: str, *, repair: bool) -> Iterator[IO[bytes]]:
-    """The file; a truncated WebP as its decoder will take it."""
-    with path.open("rb") as stream:
-        yield BytesIO(repaired(stream.read())) if repair and pillow == "WEBP" else stream
-
-
-@contextmanager
-def _leash(limits: Limits, *, lenient: bool = False) -> Iterator[None]:
-    """Pillow's global switches for one operation, and its errors as ours.
-
-    ``lenient`` makes Pillow keep what it has when data end early or a part that is not the picture is
-    damaged.
-    """
-    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # Pictures inside icons and the like are decoded unseen: there, Pillow's own check is the limit.
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limits.max_pixels, lenient
-        try:
-            yield
-        except MediaError:
-            raise
-        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise LimitError(f"more pixels than the limit of {limits.max_pixels}") from error
-        except MemoryError as error:
-            raise LimitError(
-                "needs more memory than a decode worker may use (--worker-memory)", retryable=True
-            ) from error
-        except Exception as error:  # damaged files make the plugins raise nearly anything
-            raise _as_media_error(error) from error
-        finally:
-            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
-
-
-def _as_media_error(error: Exception) -> MediaError:
-    """One of a few lines of ours: what plugins raise speaks of their own insides."""
-    if isinstance(error, UnidentifiedImageError):
-        return DecodeError("damaged: the header makes no sense")
-    text = str(error).lower()
-    if isinstance(error, EOFError) or any(words in text for words in _CUT):
-        return DecodeError("truncated: the end of the picture is missing")
-    if text.startswith(("unsupported", "unimplemented")):
-        return UnsupportedError("this variant of its format is not decoded")
-    return DecodeError("damaged: the picture data cannot be decoded")
-
-
-def _open(stream: IO[bytes], pillow: str, limits: Limits) -> tuple[Image.Image, int]:
-    """A picture opened as one format, its size within the limits, and the EXIF orientation to undo."""
-    _register(pillow)
-    orientation: int | None = None
-    if pillow == "JXL":
-        header = _read_jxl(stream)
-        _check_pixels((header.width, header.height), limits)
-        orientation = header.orientation
-    stream.seek(0)
-    image = Image.open(stream, formats=(pillow,))
-    _check_pixels(image.size, limits)
-    if pillow in _TURNED_BY_DECODER:
-        return image, 1
-    if orientation is not None:
-        # The codestream says how to turn, never EXIF; the decoder does it, but for a recoded JPEG.
-        return image, orientation if getattr(image, "jpeg", False) else 1
-    return image, exif_orientation(image)
-
-
-def _register(pillow: str) -> None:
-    """Make Pillow know a format, with one thread for it: the workers share the cores."""
-    if pillow == "AVIF":
-        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    elif pillow == "HEIF" and "HEIF" not in Image.OPEN:
-        import pillow_heif
-
-        pillow_heif.options.DECODE_THREADS = 1
-        pillow_heif.register_heif_opener()
-    elif pillow == "JXL" and "JXL" not in Image.OPEN:
-        try:
-            from pillow_jxl import JpegXLImagePlugin
-        except ImportError:
-            raise UnsupportedError(
-                "JPEG XL is not decoded by this installation: pip install 'hivescan[jxl]'", retryable=True
-            ) from None
-        JpegXLImagePlugin.DECODE_THREADS = 0
-
-
 def _probe_jxl(path: Path, mime: str, limits: Limits) -> MediaInfo:
-    with _leash(limits), path.open("rb") as stream:
-        header = _read_jxl(stream)
+    with leash(limits), path.open("rb") as stream:
+        header = read_jxl(stream)
     width, height = header.width, header.height
-    _check_pixels((width, height), limits)
+    check_pixels((width, height), limits)
     if header.orientation >= 5:
         width, height = height, width
     return MediaInfo(MediaType.IMAGE, mime, width, height, frame_count=None if header.is_animated else 1)
-
-
-def _read_jxl(stream: IO[bytes]) -> JxlHeader:
-    stream.seek(0)
-    return read_header(stream.read(HEAD))
-
-
-def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        raise DecodeError("damaged: a picture without pixels")
-    if width * height > limits.max_pixels:
-        raise LimitError(f"{width}×{height} pixels, over the limit of {limits.max_pixels}")
 
 
 def _check_count(pictures: int, limits: Limits) -> None:

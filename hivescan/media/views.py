@@ -1,10 +1,14 @@
 """Views: pictures as models want them, made from one master.
 
-A view depends on the master and on its own declaration alone, never on the other views. Large masters are
-first reduced by averaging blocks; the block's side is a power of two chosen from the master's size and the
-view's ``resize_to`` so that at least twice the target is left, which is why views of near sizes share one
-reduction. What follows is Pillow's antialiased resize, exact and deterministic. The centre is cut by
-resizing only what the cut needs, so that a picture of 1 × 10,000 pixels costs no more than any other.
+A view depends on the file and on its own declaration alone, never on the other views nor on what else is
+wanted of the picture. Large masters are first reduced; by how much is a power of two chosen from the
+picture's size and the view's ``resize_to`` so that at least twice the target is left, which is why views of
+near sizes share one reduction. What follows is Pillow's antialiased resize, exact and deterministic. The
+centre is cut by resizing only what the cut needs, so that a picture of 1 × 10,000 pixels costs no more than
+any other.
+
+The reduction averages blocks, or, of a JPEG that :mod:`hivescan.media.jpeg` serves, is done by its decoder
+as far as :func:`decoder_scale` says, and by blocks from there.
 """
 
 from __future__ import annotations
@@ -26,13 +30,15 @@ _FILTERS: Final = {
     "lanczos": Image.Resampling.LANCZOS,
     "area": Image.Resampling.BOX,
 }
+SHORT_SIDE: Final = 640
+"""Pixels of the short side that a decoder leaves at least."""
 _JPEG_BLOCK: Final = 16
 """Pixels a side of the largest block that JPEG codes on its own (with halved colour)."""
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Where a view lies in its resized master, and the side of the blocks averaged before."""
+    """Where a view lies in its resized master, and by how much that is reduced before."""
 
     resized: tuple[int, int]
     corner: tuple[int, int]
@@ -42,12 +48,38 @@ class _Plan:
 def make_views(pixels: Pixels, views: Mapping[str, View]) -> dict[str, Pixels]:
     """``uint8 [H, W, 3]`` in, for each named view ``uint8 [height, width, 3]`` out."""
     height, width = pixels.shape[:2]
-    plans = {name: _plan(width, height, view) for name, view in views.items()}
-    reduced = {factor: reduced_image(pixels, factor) for factor in {p.factor for p in plans.values()}}
-    return {
-        name: _render(reduced[plan.factor], (width, height), views[name], plan)
-        for name, plan in plans.items()
-    }
+    return make_views_of({1: pixels}, (width, height), views)
+
+
+def make_views_of(
+    masters: Mapping[int, Pixels], size: tuple[int, int], views: Mapping[str, View]
+) -> dict[str, Pixels]:
+    """The views of a picture of ``size`` (width, height), of which there are reduced masters.
+
+    ``masters[n]`` has one pixel for each block of n × n, the last ones for what is left. Each view is made
+    from the most reduced one that :func:`decoder_scale` allows; that of 1 serves all.
+    """
+    made: dict[str, Pixels] = {}
+    images: dict[tuple[int, int], Image.Image] = {}
+    for name, view in views.items():
+        plan = _plan(*size, view)
+        allowed = decoder_scale(size, view)
+        scale = max(n for n in masters if n <= allowed)
+        key = (scale, plan.factor // scale)
+        if key not in images:
+            images[key] = reduced_image(masters[scale], key[1])
+        made[name] = _render(images[key], size, view, plan)
+    return made
+
+
+def decoder_scale(size: tuple[int, int], view: View) -> int:
+    """1, 2, 4 or 8: by how much a decoder may reduce a picture of this size (width, height) for the view.
+
+    Not more than the view's own reduction, and not so much that the short side falls under
+    :data:`SHORT_SIDE`, so that all views up to half of that share one decoding.
+    """
+    most = 1 << max(0, (min(size) // SHORT_SIDE).bit_length() - 1)
+    return min(8, most, _plan(*size, view).factor)
 
 
 def _plan(width: int, height: int, view: View) -> _Plan:

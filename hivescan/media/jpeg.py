@@ -1,0 +1,75 @@
+"""Large JPEG photos, decoded no further than is wanted.
+
+A JPEG decoder can reduce while it decodes, 2, 4 or 8 times on each side, and it can leave out colour. Models
+look at a few hundred pixels, hashes at brightness alone: so views are made from reduced pictures, and hashes
+from the brightness channel at full size. Together both cost less than one picture in full.
+
+What is made of a file must not depend on what else is wanted of it. So the rule asks for nothing but the
+file and the view:
+
+- A file is served here if it is a sequential JPEG of brightness and colour (YCbCr) or grey, without a colour
+  profile that would change it, and its short side has at least twice 640 pixels. All others, and every
+  damaged one, are decoded in full. (Of a progressive one the coefficients are most of the work, and would
+  be decoded twice.)
+- Each view of such a file is made from the picture reduced by :func:`hivescan.media.views.decoder_scale`.
+- Its hashes are always taken from the brightness channel.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from hivescan.errors import MediaError
+from hivescan.media.colour import changes_colour, turned
+from hivescan.media.picture import Picture, Wanted
+from hivescan.media.pillow import leash, open_picture
+from hivescan.media.pixels import to_pixels
+from hivescan.media.views import SHORT_SIDE, decoder_scale
+from hivescan.types import Limits, MediaInfo
+
+MIME: Final = "image/jpeg"
+_RGB_COMPONENTS: Final = (ord("R"), ord("G"), ord("B"))
+
+
+def read_parts(path: Path, info: MediaInfo, wanted: Wanted, limits: Limits) -> Picture | None:
+    """The picture in the parts that are wanted; None where the file must be decoded in full."""
+    if info.mime != MIME or not info.width or not info.height:
+        return None
+    size = info.width, info.height
+    if min(size) < 2 * SHORT_SIDE:
+        return None
+    try:
+        with leash(limits):
+            data = path.read_bytes()
+            image, orientation = open_picture(BytesIO(data), "JPEG", limits)
+            if not _is_served(image):
+                return None
+            scales = sorted({decoder_scale(size, view) for view in wanted.views})
+            masters = {n: to_pixels(turned(_decoded(data, "RGB", n, limits), orientation)) for n in scales}
+            luma = None
+            if wanted.unreduced:
+                luma = np.asarray(turned(_decoded(data, "L", 1, limits), orientation))
+            return Picture(0, None, None, *size, masters, luma)
+    except MediaError:
+        return None  # told, or rescued, by whoever decodes it in full
+
+
+def _is_served(image: Image.Image) -> bool:
+    told = image.info
+    components = tuple(layer[0] for layer in getattr(image, "layer", ()))
+    if "progressive" in told or told.get("adobe_transform") == 0 or components == _RGB_COMPONENTS:
+        return False
+    return image.mode in {"RGB", "L"} and not changes_colour(image)
+
+
+def _decoded(data: bytes, mode: str, scale: int, limits: Limits) -> Image.Image:
+    """The picture in a mode and reduced, both by the decoder."""
+    image, _ = open_picture(BytesIO(data), "JPEG", limits)
+    image.draft(mode, (image.width // scale, image.height // scale))
+    image.load()
+    return image if image.mode == mode else image.convert(mode)
