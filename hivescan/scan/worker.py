@@ -20,13 +20,13 @@ from hivescan.analyzers import registry
 from hivescan.analyzers.base import DecoderAnalyzer
 from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
 from hivescan.media.blob import Blob, digests, open_blob
-from hivescan.media.decode import frames
+from hivescan.media.decode import pictures
 from hivescan.media.memory import keep_freed_memory
+from hivescan.media.picture import Picture, Wanted
 from hivescan.media.probe import identify, probe
-from hivescan.media.views import make_views
 from hivescan.scan.arena import Arena
 from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip, Started
-from hivescan.types import Digests, Findings, Frame, Limits, MediaInfo, Status
+from hivescan.types import Digests, Findings, Limits, MediaInfo, Status
 
 
 class CoordinatorGoneError(Exception):
@@ -187,22 +187,19 @@ class DecodeWorker:
                 self._analyzers[name] = registry.load_decoder(name)
         lease, decoded, stream = plan.lease, 0, None
         try:
-            stream = frames(blob.path, info, plan.sampling, self._limits)
-            for frame in stream:
+            stream = pictures(blob.path, info, plan.sampling, self._limits, _wanted(plan))
+            for picture in stream:
                 if plan.layout is not None:
                     if lease is None:
                         message = self._inbox.answer(plan.job)
                         assert isinstance(message, Lease)
                         lease = message.offset
-                    self._write_views(frame, plan.layout, lease)
+                    self._write_views(picture, plan.layout, lease)
                     lease = None
-                found, trouble = _run_decoders(frame, {name: self._analyzers[name] for name in plan.decoders})
-                height, width = frame.pixels.shape[:2]
-                self._line.send(
-                    SampleReady(
-                        plan.job, frame.index, frame.start_ms, frame.end_ms, width, height, found, trouble
-                    )
+                found, trouble = _run_decoders(
+                    picture, {name: self._analyzers[name] for name in plan.decoders}
                 )
+                self._line.send(_ready(plan.job, picture, found, trouble))
                 decoded += 1
         except CoordinatorGoneError:
             raise
@@ -214,23 +211,41 @@ class DecodeWorker:
             return Outcome(Status.FAILED, "no picture could be decoded", False, stream.decoder)
         return Outcome(Status.DONE, decoder=stream.decoder)
 
-    def _write_views(self, frame: Frame, layout: Layout, lease: int) -> None:
-        made = make_views(frame.pixels, {str(i): view for i, view in enumerate(layout.views)})
+    def _write_views(self, picture: Picture, layout: Layout, lease: int) -> None:
+        made = picture.views({str(i): view for i, view in enumerate(layout.views)})
         for i, view in enumerate(layout.views):
             self._arena.view(lease + layout.offsets[i], view.nbytes)[:] = made[str(i)].reshape(-1)
 
 
 def _run_decoders(
-    frame: Frame, analyzers: dict[str, DecoderAnalyzer]
+    picture: Picture, analyzers: dict[str, DecoderAnalyzer]
 ) -> tuple[dict[str, Findings], dict[str, str]]:
     found: dict[str, Findings] = {}
     trouble: dict[str, str] = {}
     for name, analyzer in analyzers.items():
         try:
-            found[name] = analyzer.infer([frame.pixels])
+            assert picture.unreduced is not None
+            found[name] = analyzer.infer([picture.unreduced])
         except Exception as error:
             trouble[name] = as_media_error(error).reason
     return found, trouble
+
+
+def _wanted(plan: Proceed) -> Wanted:
+    return Wanted(plan.layout.views if plan.layout is not None else (), unreduced=bool(plan.decoders))
+
+
+def _ready(job: int, picture: Picture, found: dict[str, Findings], trouble: dict[str, str]) -> SampleReady:
+    return SampleReady(
+        job,
+        picture.index,
+        picture.start_ms,
+        picture.end_ms,
+        picture.width,
+        picture.height,
+        found,
+        trouble,
+    )
 
 
 def as_media_error(error: BaseException) -> MediaError:
