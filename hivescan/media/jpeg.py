@@ -10,7 +10,8 @@ file and the view:
 - A file is served here if it is a sequential JPEG of brightness and colour (YCbCr) or grey, without a colour
   profile that would change it, and its short side has at least twice 640 pixels. All others, and every
   damaged one, are decoded in full. (Of a progressive one the coefficients are most of the work, and would
-  be decoded twice.)
+  be decoded twice. One that is turned or mirrored must divide evenly by its reduction: else the decoder's
+  last, partial blocks would come first.)
 - Each view of such a file is made from the picture reduced by :func:`hivescan.media.views.decoder_scale`.
 - Its hashes are always taken from the brightness channel.
 """
@@ -29,7 +30,7 @@ from hivescan.media.colour import changes_colour, turned
 from hivescan.media.picture import Picture, Wanted
 from hivescan.media.pillow import leash, open_picture
 from hivescan.media.pixels import to_pixels
-from hivescan.media.views import SHORT_SIDE, decoder_scale
+from hivescan.media.views import SHORT_SIDE, decoder_scale, largest_scale
 from hivescan.types import Limits, MediaInfo
 
 MIME: Final = "image/jpeg"
@@ -47,7 +48,8 @@ def read_parts(path: Path, info: MediaInfo, wanted: Wanted, limits: Limits) -> P
         with leash(limits):
             data = path.read_bytes()
             image, orientation = open_picture(BytesIO(data), "JPEG", limits)
-            if not _is_served(image):
+            evenly = all(side % largest_scale(size) == 0 for side in size)
+            if not _is_served(image) or (orientation != 1 and not evenly):
                 return None
             scales = sorted({decoder_scale(size, view) for view in wanted.views})
             masters = {n: to_pixels(turned(_decoded(data, "RGB", n, limits), orientation)) for n in scales}

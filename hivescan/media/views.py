@@ -78,8 +78,12 @@ def decoder_scale(size: tuple[int, int], view: View) -> int:
     Not more than the view's own reduction, and not so much that the short side falls under
     :data:`SHORT_SIDE`, so that all views up to half of that share one decoding.
     """
-    most = 1 << max(0, (min(size) // SHORT_SIDE).bit_length() - 1)
-    return min(8, most, _plan(*size, view).factor)
+    return min(largest_scale(size), _plan(*size, view).factor)
+
+
+def largest_scale(size: tuple[int, int]) -> int:
+    """1, 2, 4 or 8: what a decoder may reduce a picture of this size by for the least of views."""
+    return min(8, 1 << max(0, (min(size) // SHORT_SIDE).bit_length() - 1))
 
 
 def _plan(width: int, height: int, view: View) -> _Plan:

@@ -1,0 +1,258 @@
+"""Large JPEG photos: what a view or a hash is made of depends on the file and the view, on nothing else."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from itertools import combinations
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+from skimage import data as photos
+
+from hivescan.errors import DecodeError
+from hivescan.media.decode import frames, pictures
+from hivescan.media.jpeg import read_parts
+from hivescan.media.lanczos import shrunk
+from hivescan.media.pdq import hamming, pdq
+from hivescan.media.picture import Picture, Wanted
+from hivescan.media.probe import probe
+from hivescan.media.views import decoder_scale, largest_scale
+from hivescan.types import Limits, Luma, Pixels, Sampling, View
+
+LIMITS = Limits()
+SMALL = View(224, 224, "cover", 224, "bicubic")
+JPEG = View(224, 224, "stretch", 256, "bilinear", jpeg_quality=75)
+WHOLE = View(320, 320, "contain", 320, "bilinear")
+LARGE = View(640, 640, "contain", 640, "bilinear")
+AREA = View(64, 64, "stretch", 64, "area")
+VIEWS = (SMALL, JPEG, WHOLE, LARGE, AREA)
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    return Image.fromarray(photos.chelsea()).resize((2604, 1732), Image.Resampling.BICUBIC)
+
+
+def saved(path: Path, photo: Image.Image, **options: object) -> Path:
+    photo.save(path, "JPEG", **({"quality": 90} | options))
+    return path
+
+
+def look(path: Path, wanted: Wanted) -> Picture:
+    stream = pictures(path, probe(path, LIMITS), Sampling(), LIMITS, wanted)
+    (picture,) = stream
+    assert stream.decoder == "pillow"
+    return picture
+
+
+def in_full(path: Path) -> Pixels:
+    (frame,) = frames(path, probe(path, LIMITS), Sampling(), LIMITS)
+    return frame.pixels
+
+
+def unreduced(path: Path) -> Pixels | Luma:
+    made = look(path, Wanted((), unreduced=True)).unreduced
+    assert made is not None
+    return made
+
+
+def apart(one: Pixels, other: Pixels) -> float:
+    return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean())
+
+
+def test_uneven_sizes_are_reduced_where_they_stand(tmp_path: Path, photo: Image.Image) -> None:
+    path = saved(tmp_path / "x", photo.resize((2603, 1731)))
+    picture = look(path, Wanted(VIEWS))
+    plain = Picture.of(next(frames(path, probe(path, LIMITS), Sampling(), LIMITS)))
+    assert set(picture.masters) == {1, 2}
+    for view in VIEWS:
+        assert apart(picture.views({"v": view})["v"], plain.views({"v": view})["v"]) < 1.0
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_pixels_are_the_same_whatever_else_is_wanted(
+    tmp_path: Path, photo: Image.Image, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path / "x", photo, exif=exif)
+    alone = {view: look(path, Wanted((view,))).views({"v": view})["v"] for view in VIEWS}
+    luma = unreduced(path)
+    assert luma.ndim == 2
+    for wanted in [*combinations(VIEWS[1:], 2), VIEWS]:
+        for hashed in (False, True):
+            picture = look(path, Wanted(wanted, hashed))
+            for view in wanted:
+                assert np.array_equal(picture.views({"v": view})["v"], alone[view])
+            assert (picture.unreduced is not None) == hashed
+            if picture.unreduced is not None:
+                assert np.array_equal(picture.unreduced, luma)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_reduced_pictures_are_upright_and_near_those_reduced_in_full(
+    tmp_path: Path, photo: Image.Image, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = saved(tmp_path / "x", photo, exif=exif)
+    picture, whole = look(path, Wanted(VIEWS, unreduced=True)), in_full(path)
+    assert (picture.height, picture.width) == whole.shape[:2]
+    assert picture.unreduced is not None
+    assert picture.unreduced.shape == whole.shape[:2]
+    plain = Picture.of(next(frames(path, probe(path, LIMITS), Sampling(), LIMITS)))
+    named = {str(i): view for i, view in enumerate(VIEWS)}
+    ours, theirs = picture.views(named), plain.views(named)
+    for name, view in named.items():
+        assert ours[name].shape == (view.height, view.width, 3)
+        assert apart(ours[name], theirs[name]) < 1.0
+
+
+def test_no_more_is_decoded_than_the_views_need(tmp_path: Path, photo: Image.Image) -> None:
+    path = saved(tmp_path / "x", photo)
+    info = probe(path, LIMITS)
+
+    def scales(*views: View) -> set[int]:
+        parts = read_parts(path, info, Wanted(views), LIMITS)
+        assert parts is not None
+        assert parts.unreduced is None
+        return set(parts.masters)
+
+    assert scales(SMALL) == scales(SMALL, JPEG, WHOLE) == {2}
+    assert scales(SMALL, AREA) == {1, 2}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    width=st.integers(1, 20_000),
+    height=st.integers(1, 20_000),
+    to=st.integers(16, 2_000),
+    resize=st.sampled_from(["stretch", "cover", "contain"]),
+)
+def test_a_decoder_leaves_twice_what_the_view_shows(width: int, height: int, to: int, resize: str) -> None:
+    scale = decoder_scale((width, height), View(to, to, resize, to))  # type: ignore[arg-type]
+    assert scale in {1, 2, 4, 8}
+    side = max(width, height) if resize == "contain" else min(width, height)
+    assert scale == 1 or (side >= 2 * to * scale and min(width, height) >= 640 * scale)
+    assert scale <= largest_scale((width, height))
+    if to <= 320:  # all usual views share one decoding
+        assert scale == decoder_scale((width, height), SMALL)
+
+
+def test_other_files_are_decoded_in_full(tmp_path: Path, photo: Image.Image) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 3
+    kinds = {
+        "progressive": saved(tmp_path / "progressive", photo, progressive=True),
+        "four colours": saved(tmp_path / "cmyk", photo.convert("CMYK")),
+        "rgb": saved(tmp_path / "rgb", photo, keep_rgb=True),
+        "small": saved(tmp_path / "small", photo.resize((1300, 1279))),
+        "turned, uneven": saved(tmp_path / "uneven", photo.resize((2603, 1732)), exif=turned),
+    }
+    (tmp_path / "png").write_bytes(_png(photo))
+    kinds["png"] = tmp_path / "png"
+    for kind, path in kinds.items():
+        made = unreduced(path)
+        assert made.ndim == 3, kind
+        assert np.array_equal(made, in_full(path)), kind
+
+
+def _png(photo: Image.Image) -> bytes:
+    buffer = BytesIO()
+    photo.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def test_profiles_count_only_where_they_change_colours(tmp_path: Path, photo: Image.Image) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert unreduced(saved(tmp_path / "srgb", photo, icc_profile=srgb)).ndim == 2
+    assert unreduced(saved(tmp_path / "broken", photo, icc_profile=b"nonsense" * 40)).ndim == 2
+    swapped = _other_primaries(srgb)
+    assert unreduced(saved(tmp_path / "wide", photo, icc_profile=swapped)).ndim == 3
+
+
+def _other_primaries(srgb: bytes) -> bytes:
+    """sRGB with red and blue changed places."""
+    red, blue = srgb.index(b"rXYZ"), srgb.index(b"bXYZ")
+    made = bytearray(srgb)
+    made[red : red + 4], made[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(made)
+
+
+def test_grey_photos_are_hashed_as_they_are(tmp_path: Path, photo: Image.Image) -> None:
+    path = saved(tmp_path / "x", photo.convert("L"))
+    luma, whole = unreduced(path), in_full(path)
+    assert luma.ndim == 2
+    assert np.array_equal(luma, whole[..., 0])
+    assert pdq(luma) == pdq(whole)
+    view = look(path, Wanted((SMALL,))).views({"v": SMALL})["v"]
+    assert view.shape == (224, 224, 3)
+    assert np.array_equal(view[..., 0], view[..., 2])
+
+
+def test_a_cut_photo_is_rescued_and_told(tmp_path: Path, photo: Image.Image) -> None:
+    path = saved(tmp_path / "x", photo)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    for wanted in (Wanted((SMALL,)), Wanted((), unreduced=True), Wanted(VIEWS, unreduced=True)):
+        stream = pictures(path, probe(path, LIMITS), Sampling(), LIMITS, wanted)
+        picture = next(stream)
+        assert picture.unreduced is not None
+        assert picture.unreduced.shape == (1732, 2604, 3)
+        with pytest.raises(DecodeError, match="truncated"):
+            next(stream)
+
+
+def test_pictures_with_others_inside_are_served_too(tmp_path: Path, photo: Image.Image) -> None:
+    photo.save(tmp_path / "x", "MPO", quality=90, save_all=True, append_images=[photo.resize((160, 120))])
+    assert unreduced(tmp_path / "x").ndim == 2
+
+
+def test_animations_and_videos_come_whole(tmp_path: Path) -> None:
+    pages = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    pages[0].save(tmp_path / "x", "GIF", save_all=True, append_images=pages[1:], duration=1000)
+    info = probe(tmp_path / "x", LIMITS)
+    made = list(pictures(tmp_path / "x", info, Sampling(), LIMITS, Wanted((AREA,), unreduced=True)))
+    assert [(p.index, p.start_ms, p.end_ms) for p in made] == [(0, 0, 1000), (1, 1000, 2000)]
+    assert [p.views({"v": AREA})["v"][0, 0].tolist() for p in made] == [[255, 0, 0], [0, 0, 255]]
+
+
+def test_hashes_of_luma_are_near_those_of_rgb(tmp_path: Path) -> None:
+    for name in ("chelsea", "astronaut", "coffee"):
+        source = Image.fromarray(getattr(photos, name)())
+        path = saved(tmp_path / name, source.resize((2600, 1800), Image.Resampling.BICUBIC))
+        luma, whole = unreduced(path), in_full(path)
+        assert hamming(pdq(luma).hash, pdq(whole).hash) <= 4
+        assert abs(pdq(luma).quality - pdq(whole).quality) <= 1
+        ours, theirs = Image.fromarray(luma), Image.fromarray(whole)
+        assert imagehash.phash(ours) - imagehash.phash(theirs) <= 2
+        assert imagehash.dhash(ours) - imagehash.dhash(theirs) <= 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    height=st.integers(1, 1600),
+    width=st.integers(1, 1600),
+    seed=st.integers(0, 99),
+    extreme=st.booleans(),
+)
+def test_lanczos_equals_pillows_to_the_bit(height: int, width: int, seed: int, extreme: bool) -> None:
+    levels = (0, 255) if extreme else tuple(range(256))
+    luma = np.random.default_rng(seed).choice(np.array(levels, np.uint8), (height, width))
+    sizes = ((32, 32), (9, 8))
+    for size, made in zip(sizes, shrunk(luma, sizes), strict=True):
+        assert np.array_equal(made, np.asarray(Image.fromarray(luma).resize(size, Image.Resampling.LANCZOS)))
+
+
+@pytest.mark.parametrize("shape", [(3000, 4000), (4000, 3000), (4096, 2304), (2000, 9000), (700, 12_000)])
+def test_lanczos_of_large_pictures_equals_pillows(shape: tuple[int, int]) -> None:
+    coarse = np.random.default_rng(1).integers(0, 256, (shape[0] // 50, shape[1] // 50), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.NEAREST)
+    sizes = ((32, 32), (9, 8))
+    for size, made in zip(sizes, shrunk(np.asarray(image), sizes), strict=True):
+        assert np.array_equal(made, np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
