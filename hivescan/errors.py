@@ -104,7 +104,10 @@ class LicenceNotAcceptedError(CatalogueError):
 
 
 class ModelUnhealthyError(HivescanError):
+    """``analyzer`` names whose rows are not to be trusted; None where it is not known."""
+
     exit_code = ExitCode.MODEL_UNHEALTHY
+    analyzer: str | None = None
 
 
 class LockedError(HivescanError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,6 +58,16 @@ class ContentRun:
         """No more samples will come."""
         self.decoded = True
         self.status, self.reason, self.retryable = status, reason, retryable
+
+    def forget(self, chains: Iterable[str]) -> None:
+        """Nothing of these analyzers is to be written, as if they had not been asked for."""
+        for chain in chains:
+            self.chains.pop(chain, None)
+
+    def begun_anew(self) -> ContentRun:
+        """The same content with nothing found yet. What still comes for this one leads nowhere."""
+        chains = {chain: ChainState(state.fingerprint) for chain, state in self.chains.items()}
+        return ContentRun(self.digests, self.info, chains)
 
     def write(self, rows: ResultRows, run_id: str, now: datetime) -> Status:
         """Add the content's results and ledger rows; returns how it ended over all chains."""

@@ -7,17 +7,18 @@ decoded when a lease in the arena is free for its views, and leases return when 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import numpy as np
 
-from hivescan.errors import MediaError, UnreadableError
+from hivescan.errors import MediaError, ModelUnhealthyError, StoreError, UnreadableError
 from hivescan.media.sources import covers
 from hivescan.media.uri import uri_to_path
 from hivescan.scan.arena import Arena, Leases
@@ -53,14 +54,32 @@ _LARGEST_CHUNK = 32_000
 little more for more files; the first files are not to wait for that."""
 _GRACE_S = 20.0
 """How long contents already begun may take to finish after an interruption."""
+_PAUSE_S = 3.0
+"""A turn of the loop that takes longer was one of ours: stopped by Ctrl-Z, or busy with a commit."""
+_DIED_OF_OTHERS = (-signal.SIGKILL, 255, None)
+"""Exit codes of workers that may have ended for no fault of their file: killed, or gone with the server
+that they were forked from."""
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A file to be given to a worker.
+
+    ``is_second_try`` where a worker was killed with it; ``begun`` is its content if that was known by then,
+    with all rows written but those of its results.
+    """
+
+    seen: Observation
+    before: KnownFile | None
+    is_second_try: bool = False
+    begun: ContentRun | None = None
 
 
 @dataclass
 class Doing:
     """A file that a worker has."""
 
-    seen: Observation
-    before: KnownFile | None
+    todo: Todo
     worker: Worker
     content: ContentRun | None = None
     layout: Layout | None = None
@@ -69,6 +88,14 @@ class Doing:
     size: int = 0
     settled: bool = False
     """Nothing more is wanted of it: what the worker does from now on costs the file nothing."""
+
+    @property
+    def seen(self) -> Observation:
+        return self.todo.seen
+
+    @property
+    def before(self) -> KnownFile | None:
+        return self.todo.before
 
 
 class Coordinator:
@@ -97,12 +124,13 @@ class Coordinator:
         self._pool: Pool | None = None
         self._walker = walker
         self._chunk = _FIRST_CHUNK
-        self._todo: deque[tuple[Observation, KnownFile | None]] = deque()
+        self._todo: deque[Todo] = deque()
         self._doing: dict[int, Doing] = {}
         self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
         self._next_job = 0
         self._known = lookup.content_keys()
         self._met: set[int] = set()  # contents begun in this run, 64 bits each
+        self._turned_at = time.monotonic()
         self._rows = RunRows(writer.run_id)
         self._committed_at = time.monotonic()
         self._told_at = 0.0
@@ -135,9 +163,13 @@ class Coordinator:
                 self._admit()
                 self._hosting.feed(more_coming=bool(self._doing))
                 self._listen()
+                self._forgive_pauses()
                 self._replace_overdue()
                 self._commit_when_due()
                 self._tell()
+        except BaseException as error:
+            self._keep_what_is_good(error)
+            raise
         finally:
             if self._pool is not None:
                 self._pool.close()
@@ -145,6 +177,24 @@ class Coordinator:
             self._record_gone()
         self.commit()
         self._tell(force=True)
+
+    def _keep_what_is_good(self, error: BaseException) -> None:
+        """Commit what is finished before the scan ends with an error or a second Ctrl-C.
+
+        Of an analyzer whose model is not what it was, nothing more is kept. Contents that were decoded and
+        wait for models keep what the workers found.
+        """
+        if isinstance(error, StoreError):
+            return
+        hosted = self._planner.hosted(tuple(self._planner.specs))
+        for content in self._hosting.contents():
+            content.forget(hosted)
+            if content.decoded:
+                content.write(self._rows, self._writer.run_id, datetime.now(UTC))
+        if isinstance(error, ModelUnhealthyError):
+            for chain in hosted if error.analyzer is None else (error.analyzer,):
+                self._rows.drop_chain(chain)
+        self.commit()
 
     def _over(self) -> bool:
         if self._interrupted_at is not None:
@@ -167,11 +217,11 @@ class Coordinator:
             worker = self._pool.with_room()
             if worker is None:
                 return
-            seen, before = self._todo.popleft()
+            todo = self._todo.popleft()
             job = self._next_job
             self._next_job += 1
-            self._doing[job] = Doing(seen, before, worker)
-            self._pool.assign(worker, Job(job, seen.uri), seen.size or 0)
+            self._doing[job] = Doing(todo, worker)
+            self._pool.assign(worker, Job(job, todo.seen.uri), todo.seen.size or 0)
 
     @property
     def _planning(self) -> bool:
@@ -198,7 +248,7 @@ class Coordinator:
                 if user_json(seen) != before.user:
                     self._rows.add_file(seen, before.content_id, seen.size, seen.mtime_ns)
             else:
-                self._todo.append((seen, known.get(seen.uri)))
+                self._todo.append(Todo(seen, known.get(seen.uri)))
 
     def _unchanged(self, seen: Observation, before: KnownFile) -> bool:
         if self._config.verify is Verify.CONTENT or self._planner.rescan:
@@ -277,6 +327,9 @@ class Coordinator:
             self._unreadable(doing.seen, message.error)
             self._skip(message.job, doing)
             return
+        if doing.todo.begun is not None:
+            self._resume(message, doing, doing.todo.begun)
+            return
         seen, digests = doing.seen, message.digests
         doing.size = message.size or 0
         self.progress.bytes_read += doing.size
@@ -316,14 +369,27 @@ class Coordinator:
             self._count(probe_status(info.media_type))
             self._skip(message.job, doing)
             return
+        self._begin(message.job, doing, run)
+
+    def _resume(self, message: Probed, doing: Doing, run: ContentRun) -> None:
+        """Decode a content anew whose worker was killed."""
+        if message.digests is not None and message.digests.content_id == run.content_id:
+            self._begin(message.job, doing, run)
+            return
+        self._unreadable(doing.seen, UnreadableError("the file changed while it was read", retryable=True))
+        self._skip(message.job, doing)
+
+    def _begin(self, job: int, doing: Doing, run: ContentRun) -> None:
+        """Have a content decoded, as soon as there is room for its first picture."""
+        chains = [chain for chain in run.chains if chain != PROBE_CHAIN]
         doing.content = run
         doing.hosted = self._planner.hosted(chains)
         views = self._planner.views_for(chains)
         doing.layout = Layout.of(views) if views else None
         if doing.layout is None:
-            self._proceed(message.job, doing)
+            self._proceed(job, doing)
         else:
-            self._wanting.append(message.job)
+            self._wanting.append(job)
             self._grant_leases()
 
     def _recorded(self, doing: Doing, content_id: ContentId, size: int | None, mtime_ns: int | None) -> bool:
@@ -439,7 +505,17 @@ class Coordinator:
 
     # --- trouble --------------------------------------------------------------------------------
 
+    def _forgive_pauses(self) -> None:
+        """Where we ourselves stood still, nobody else is late."""
+        now = time.monotonic()
+        paused, self._turned_at = now - self._turned_at, now
+        if paused > _PAUSE_S:
+            self._hosting.forgive(paused)
+            if self._pool is not None:
+                self._pool.forgive(paused)
+
     def _replace_overdue(self) -> None:
+        self._take_back(self._hosting.replace_overdue())
         if self._pool is None:
             return
         for worker in self._pool.overdue():
@@ -449,17 +525,34 @@ class Coordinator:
             self._lose(worker, f"no sign of life for {self._config.limits.file_timeout_s:g} s: given up")
 
     def _lose(self, worker: Worker, reason: str | None) -> None:
-        """A worker is dead or hung: its current file is marked, its other ones go back into the queue."""
+        """A worker is dead or hung: its current file is marked, its other ones go back into the queue.
+
+        Who kills a worker may be short of memory or of patience, and not mean the file: it has one more try.
+        """
         assert self._pool is not None
         begun = worker.started
         lost, code = self._pool.replace(worker)
         why = MediaError(reason or describe_exit(code), retryable=True)
         for i, assignment in enumerate(lost):
-            if i == 0 and begun:
+            if i == 0 and begun and reason is None and self._may_try_again(assignment, code):
+                self._try_again(assignment)
+            elif i == 0 and begun:
                 self._fail(assignment, why)
             else:
-                doing = self._doing.pop(assignment.job.job)
-                self._todo.appendleft((doing.seen, doing.before))
+                self._todo.appendleft(self._doing.pop(assignment.job.job).todo)
+
+    def _may_try_again(self, assignment: Assignment, code: int | None) -> bool:
+        doing = self._doing[assignment.job.job]
+        own_fault = doing.todo.is_second_try or code not in _DIED_OF_OTHERS
+        return not (own_fault or doing.settled or self.interrupted)
+
+    def _try_again(self, assignment: Assignment) -> None:
+        doing = self._let_go(assignment.job.job)
+        content = doing.content
+        if content is not None:
+            self.progress.samples -= content.samples
+        begun = doing.todo.begun if content is None else content.begun_anew()
+        self._todo.appendleft(replace(doing.todo, is_second_try=True, begun=begun))
 
     def _fail(self, assignment: Assignment, why: MediaError) -> None:
         job = assignment.job.job

@@ -83,7 +83,11 @@ def _run(batch: Batch, analyzers: dict[str, HostAnalyzer], arena: Arena, watch: 
         except Exception:  # one odd sample, or no memory for so many: each alone shows which
             pieces, trouble[name] = _one_by_one(analyzer, batch, indices, arena)
         for seen, found in pieces:
-            check_finite(name, found)
+            try:
+                check_finite(name, found)
+            except ModelUnhealthyError as error:
+                error.analyzer = name
+                raise
             watch.see(found, _marks(analyzer, batch, seen, arena))
         findings[name] = pieces
         seconds[name] = time.perf_counter() - started

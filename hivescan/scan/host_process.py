@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -11,12 +12,20 @@ from typing import Any
 
 from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ContentRun
+from hivescan.scan.ending import end
 from hivescan.scan.host import HostConfig, host_main
-from hivescan.scan.messages import Batch, HostGone, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostGone, Placed
 from hivescan.scan.start import starting
 from hivescan.types import SampleKey
 
 _PATIENCE_S = 10.0
+LONGEST_LOAD_S = 900.0
+"""Seconds in which models must be loaded and checked."""
+LONGEST_FIRST_S = 600.0
+"""Seconds that the first batch may take: runtimes compile and tune themselves on it."""
+SHORTEST_LIMIT_S = 120.0
+TIMES_SLOWEST = 50
+"""A later batch may take this many times as long a picture as the slowest before, and SHORTEST_LIMIT_S."""
 
 
 @dataclass
@@ -47,9 +56,13 @@ class HostProcess:
         self.ready = False
         self.flying: dict[int, list[Waiting]] = {}
         """What was sent and has not come back: batch number → its samples."""
+        self._waiting_since = time.monotonic()
+        self._slowest_s: float | None = None  # a picture
 
     def send(self, batch: Batch, samples: list[Waiting]) -> None:
         """A host that has died is noticed by its closed pipe soon after."""
+        if self.ready and not self.flying:
+            self._waiting_since = time.monotonic()
         self.flying[batch.batch] = samples
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.pipe.send(batch)
@@ -57,14 +70,36 @@ class HostProcess:
     def receive(self) -> Any:
         """Its next message; None when it is gone."""
         try:
-            return self.pipe.recv()
+            message = self.pipe.recv()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             return None
+        now = time.monotonic()
+        if isinstance(message, BatchDone):
+            took = (now - self._waiting_since) / max(1, len(self.flying[message.batch]))
+            self._slowest_s = max(self._slowest_s or 0.0, took)
+        self._waiting_since = now
+        return message
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it has been silent for longer than its work can explain."""
+        if self.ready and not self.flying:
+            return False
+        silent = time.monotonic() - self._waiting_since
+        if not self.ready:
+            return silent > LONGEST_LOAD_S
+        if self._slowest_s is None:
+            return silent > LONGEST_FIRST_S
+        pictures = len(next(iter(self.flying.values())))
+        return silent > max(SHORTEST_LIMIT_S, TIMES_SLOWEST * self._slowest_s * pictures)
+
+    def forgive(self, seconds: float) -> None:
+        """Nobody could have heard it for so long: that time is not its silence."""
+        self._waiting_since += seconds
 
     def bury(self) -> int | None:
-        """Have done with a host that died; returns its exit code."""
-        self._process.join()
-        code = self._process.exitcode
+        """Have done with a host that died or hangs; returns its exit code."""
+        code = end(self._process)
         self.pipe.close()
         return code
 
@@ -75,10 +110,7 @@ class HostProcess:
             if not self.flying:
                 warnings = self._last_words()
         finally:  # also when Ctrl-C comes meanwhile
-            self._process.kill()
-            self._process.join()
-            self._process.close()
-            self.pipe.close()
+            self.bury()
         return warnings
 
     def _last_words(self) -> tuple[str, ...]:

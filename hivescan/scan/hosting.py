@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection
 
 from hivescan.errors import ModelUnhealthyError
 from hivescan.scan.arena import Arena
+from hivescan.scan.contents import ContentRun
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import HostProcess, Waiting
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady
@@ -20,6 +21,9 @@ _MOST_IN_BATCH = 512
 results, must never meet a coordinator that is blocked while it sends a batch."""
 _LEAST_IN_BATCH = 8
 _MOST_DEATHS = 5
+_GOOD_BATCHES = 50
+"""So many batches in a row, and deaths before them are forgotten: a long run may lose a host now and then."""
+_MOST_STILLBORN = 3
 _DEATHS_OF_A_SAMPLE = 3
 
 
@@ -37,6 +41,8 @@ class Hosting:
         self._queue: deque[Waiting] = deque()
         self._next_batch = 0
         self._deaths = 0
+        self._stillborn = 0  # hosts in a row that died before their models were loaded
+        self._good_batches = 0
         self._worked = False  # since the last sample that was given up
         self._batch_size = self._within_pipe(config.placement.batch_size or 4 * config.placement.threads)
         self.load_seconds: float | None = None
@@ -115,6 +121,8 @@ class Hosting:
         if isinstance(message, HostReady):
             host.ready = True
             self.load_seconds = message.seconds
+            self._stillborn = 0
+            self.costs.add("models", message.bill)
             if self._config.placement.batch_size is None:
                 self._batch_size = self._within_pipe(max(self._batch_size, message.batch_size))
             return []
@@ -122,6 +130,9 @@ class Hosting:
             raise message.error
         assert isinstance(message, BatchDone)
         self._worked = True
+        self._good_batches += 1
+        if self._good_batches >= _GOOD_BATCHES:
+            self._deaths = 0
         samples = host.flying.pop(message.batch)
         self._hand_out(message, samples)
         return samples
@@ -145,6 +156,21 @@ class Hosting:
         for chain, seconds in message.seconds.items():
             self.model_seconds[chain] += seconds
 
+    def replace_overdue(self) -> list[Waiting]:
+        """End hosts that hang, as ones that died; returns the samples that are given up."""
+        hung = [host for host in self._hosts if host.is_overdue and not host.pipe.poll()]
+        return [sample for host in hung for sample in self._died(host)]
+
+    def forgive(self, seconds: float) -> None:
+        """Nobody could have heard the hosts for so long."""
+        for host in self._hosts:
+            host.forgive(seconds)
+
+    def contents(self) -> list[ContentRun]:
+        """Those with samples that have not come back."""
+        flying = (s for host in self._hosts for samples in host.flying.values() for s in samples)
+        return list({id(s.content): s.content for s in (*self._queue, *flying)}.values())
+
     def _died(self, host: HostProcess) -> list[Waiting]:
         """Start anew. A sample that three hosts died on, the last two alone with it, is given up.
 
@@ -153,7 +179,9 @@ class Hosting:
         code = host.bury()
         self._hosts.remove(host)
         self._deaths += 1
-        if self._deaths > _MOST_DEATHS or not host.ready:
+        self._good_batches = 0
+        self._stillborn += not host.ready
+        if self._deaths > _MOST_DEATHS or self._stillborn >= _MOST_STILLBORN:
             raise ModelUnhealthyError(
                 f"the inference process died {self._deaths} time(s), last with exit code {code}; "
                 "is there enough memory? try --batch-size 1 or fewer --analyzers"
@@ -164,11 +192,11 @@ class Hosting:
             sample.deaths += 1
             (given_up if sample.deaths >= _DEATHS_OF_A_SAMPLE else again).append(sample)
         if given_up and self._worked:
-            self._deaths -= _DEATHS_OF_A_SAMPLE
+            self._deaths = max(0, self._deaths - _DEATHS_OF_A_SAMPLE)
             self._worked = False
         for sample in given_up:
             for chain in sample.chains:
-                sample.content.failed_on(chain, f"the inference process died on it (exit code {code})")
+                sample.content.failed_on(chain, "the inference process died on it three times")
         self._queue.extendleft(reversed(again))
         return given_up
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from hivescan.errors import HivescanError
 from hivescan.scan.arena import Arena
+from hivescan.scan.ending import end, end_all
 from hivescan.scan.messages import Job
 from hivescan.scan.start import starting
 from hivescan.scan.worker import worker_main
@@ -25,6 +26,7 @@ _SLOWEST_READ = 5 * 1024**2
 """Bytes a second below which a disk is taken for hung while a file is hashed."""
 
 _MOST_STILLBORN = 3
+"""Deaths before the first job, one after the other, beyond one of each worker: all may die together."""
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Pool:
 
     def __init__(self, size: int, arena: Arena, limits: Limits, prefetch: int = 2) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["hivescan.scan.worker"])
+        self._context.set_forkserver_preload(["hivescan.scan.forkserver"])
         self._arena = arena
         self._limits = limits
         self._prefetch = prefetch
@@ -122,6 +124,12 @@ class Pool:
         if worker.jobs:
             self.expect_identity(worker)
 
+    def forgive(self, seconds: float) -> None:
+        """Nobody could have been heard for so long: that time is not the workers' silence."""
+        for worker in self.workers:
+            if worker.deadline is not None:
+                worker.deadline += seconds
+
     def overdue(self) -> list[Worker]:
         now = time.monotonic()
         return [w for w in self.workers if w.deadline is not None and w.deadline < now]
@@ -131,14 +139,11 @@ class Pool:
 
         Raises :class:`HivescanError` when workers die again and again before they have begun.
         """
-        worker.process.kill()
-        worker.process.join()
-        code = worker.process.exitcode
+        code = end(worker.process)
         worker.pipe.close()
-        worker.process.close()
         lost = list(worker.jobs)
         self._stillborn = 0 if worker.started else self._stillborn + 1
-        if self._stillborn >= _MOST_STILLBORN:
+        if self._stillborn >= _MOST_STILLBORN + len(self.workers):
             raise HivescanError(
                 f"decode workers end before they begin (exit code {code}): is --worker-memory too small, "
                 "or the machine out of memory? see `hivescan doctor`"
@@ -149,10 +154,7 @@ class Pool:
 
     def close(self) -> None:
         """End all workers at once: whatever they were on is not wanted any more."""
+        end_all([worker.process for worker in self.workers])
         for worker in self.workers:
-            worker.process.kill()
-        for worker in self.workers:
-            worker.process.join()
             worker.pipe.close()
-            worker.process.close()
         self.workers = []

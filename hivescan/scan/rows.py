@@ -79,6 +79,11 @@ class ResultRows:
         columns.keys.extend(keys)
         columns.values.extend(values)
 
+    def drop_results(self, chain: str) -> None:
+        """Forget what waits of one analyzer's results."""
+        for block in [block for block in self._blocks if block[1] == chain]:
+            del self._blocks[block]
+
     def take(self) -> dict[str, pa.Table]:
         """All rows as tables of the store's schemas; afterwards this is empty."""
         tables: dict[str, list[pa.Table]] = defaultdict(list)

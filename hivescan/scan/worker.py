@@ -256,7 +256,7 @@ def as_media_error(error: BaseException) -> MediaError:
         return LimitError("needs more memory than a decode worker may use (--worker-memory)", retryable=True)
     if isinstance(error, HivescanError):
         return DecodeError(str(error))
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return DecodeError(f"cannot be read: {os.strerror(error.errno)}", retryable=True)
     # What a library says of its own insides helps nobody who reads a list of files.
     return DecodeError("the decoder gave up: it failed on this file without a reason that can be told")
@@ -268,5 +268,5 @@ def describe_exit(exitcode: int | None) -> str:
         return f"the decoder ended by itself (exit {exitcode})"
     name = signal.Signals(-exitcode).name
     if -exitcode == signal.SIGKILL:
-        return "the decoder was killed, most likely for want of memory"
+        return "the decoder was killed twice, most likely for want of memory"
     return f"the decoder crashed ({name})"
