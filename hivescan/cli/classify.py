@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from hivescan.cli import scan_options as o
+from hivescan.cli.explain import emit_costs
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
 from hivescan.cli.output import emit_json, say, stderr
 from hivescan.cli.progress import ScanProgress, human_bytes, human_seconds
@@ -48,13 +49,16 @@ def classify(
     file_timeout: o.TimeoutOption = 120.0,
     worker_memory: o.MemoryOption = 6 * 1024**3,
     strict: o.StrictOption = False,
+    explain: o.ExplainOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     settings = dict(locals())
-    for name in ("strict", "json", "quiet"):
+    for name in ("strict", "explain", "json", "quiet"):
         del settings[name]
     summary = scan(scan_config("classify", **settings), quiet=quiet or json)
+    if explain and not json:
+        emit_costs(summary)
     finish(summary, strict=strict, json=json, quiet=quiet)
 
 

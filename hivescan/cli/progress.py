@@ -85,8 +85,9 @@ def describe(progress: Progress, elapsed: float) -> str:
     parts = []
     if total:
         parts.append(f"{done:,} of {total:,} files ({min(1.0, done / total):.0%})")
-        if rate > 0 and total > done:
-            parts.append(f"{human_seconds((total - done) / rate)} left")
+        left = _seconds_left(progress, total - done, rate, elapsed)
+        if left:
+            parts.append(f"{human_seconds(left)} left")
     else:
         parts.append(count(done, "file"))
     parts += [
@@ -100,3 +101,11 @@ def describe(progress: Progress, elapsed: float) -> str:
     if bad:
         parts.append(f"{bad:,} failed or partial")
     return " · ".join(parts)
+
+
+def _seconds_left(progress: Progress, files_left: int, files_rate: float, elapsed: float) -> float:
+    """What the files still need, or the pictures before the models, whichever is longer; 0 is not known."""
+    for_files = files_left / files_rate if files_rate > 0 else 0.0
+    through = progress.samples - progress.queued_samples
+    for_models = progress.queued_samples * elapsed / through if through > 0 else 0.0
+    return max(for_files, for_models)

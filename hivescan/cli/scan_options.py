@@ -158,3 +158,6 @@ MirrorOption = Annotated[
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit with 3 where files failed or are partial.")
 ]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Say where time and memory went (with --json it always does).")
+]

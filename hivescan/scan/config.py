@@ -9,6 +9,7 @@ from typing import Literal
 
 from hivescan.filesystems import scrubbed
 from hivescan.media.sources import SourceOptions
+from hivescan.scan.costs import Costs
 from hivescan.scan.resources import available_cores
 from hivescan.store.location import StoreLocation, locate
 from hivescan.types import Limits, Sampling
@@ -96,7 +97,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How a scan ended. Seconds are wall clock but for the ``cpu`` ones."""
+    """How a scan ended. ``seconds`` are of the wall clock."""
 
     run_id: str
     store: StoreLocation
@@ -112,8 +113,8 @@ class RunSummary:
     samples: int
     bytes_read: int
     seconds: float
-    decode_cpu_seconds: float
-    model_seconds: dict[str, float]
+    cores: int
+    costs: Costs
     analyzers: tuple[str, ...]
     off: dict[str, str]
     """Analyzers of the profile that could not run, each with its reason."""
@@ -122,4 +123,5 @@ class RunSummary:
     def as_json(self) -> dict[str, object]:
         record = asdict(self)
         record["store"] = str(self.store)
+        record["costs"] = self.costs.as_json()
         return record

@@ -24,6 +24,7 @@ from hivescan.media.uri import uri_to_path
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig, Verify
 from hivescan.scan.contents import ChainState, ContentRun
+from hivescan.scan.costs import Bill, Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.messages import (
@@ -111,6 +112,8 @@ class Coordinator:
         writer: StoreWriter,
         hosting: Hosting,
         arena: Arena,
+        watch: Stopwatch,
+        costs: Costs,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._config = config
@@ -136,7 +139,8 @@ class Coordinator:
         self._told_at = 0.0
         self._interrupted_at: float | None = None
         self.progress = Progress()
-        self.decode_cpu_seconds = 0.0
+        self._watch = watch
+        self._costs = costs
 
     @property
     def interrupted(self) -> bool:
@@ -160,7 +164,9 @@ class Coordinator:
         self.progress.stage = "scanning"
         try:
             while not self._over():
+                self._watch.now("planning")
                 self._admit()
+                self._watch.now("answering")
                 self._hosting.feed(more_coming=bool(self._doing))
                 self._listen()
                 self._forgive_pauses()
@@ -290,7 +296,10 @@ class Coordinator:
         pipes = [*workers, *self._hosting.pipes]
         if not pipes:
             return
-        for pipe in wait(pipes, timeout=0.0 if self._planning else 0.25):
+        self._watch.now("waiting")
+        ready = wait(pipes, timeout=0.0 if self._planning else 0.25)
+        self._watch.now("answering")
+        for pipe in ready:
             assert isinstance(pipe, Connection)
             if pipe in workers:
                 self._hear(workers[pipe])
@@ -479,7 +488,7 @@ class Coordinator:
     def _finished(self, message: Finished, doing: Doing) -> None:
         assert self._pool is not None
         self._pool.job_over(doing.worker)
-        self.decode_cpu_seconds += message.cpu_seconds
+        self._costs.add("decode", message.bill)
         self._end_job(message.job, message)
 
     def _let_go(self, job: int) -> Doing:
@@ -564,10 +573,10 @@ class Coordinator:
         if doing.content is None:
             if not doing.settled:
                 self._unreadable(doing.seen, why)
-            self._end_job(job, Finished(job, Status.FAILED, why.reason, True, None, 0.0))
+            self._end_job(job, Finished(job, Status.FAILED, why.reason, True, None, Bill()))
             return
         status = Status.PARTIAL if doing.content.samples else Status.FAILED
-        self._end_job(job, Finished(job, status, why.reason, why.retryable, None, 0.0))
+        self._end_job(job, Finished(job, status, why.reason, why.retryable, None, Bill()))
 
     def _unreadable(self, seen: Observation, error: MediaError) -> None:
         self._count(Status.FAILED)
@@ -611,6 +620,7 @@ class Coordinator:
 
     def commit(self) -> None:
         """Make everything finished so far part of the store."""
+        self._watch.now("committing")
         for table, rows in self._rows.take().items():
             self._writer.add(table, rows)
         self._writer.commit()

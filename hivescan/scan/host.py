@@ -7,7 +7,6 @@ were put together into batches; that is the analyzers' contract.
 from __future__ import annotations
 
 import contextlib
-import time
 import zlib
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +21,7 @@ from hivescan.errors import HivescanError, ModelUnhealthyError
 from hivescan.models.backends.base import Placement
 from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
+from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
 from hivescan.scan.worker import as_media_error, leave_signals_to_coordinator
 from hivescan.types import Findings, View
@@ -40,7 +40,7 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Load the models, then serve batches until None arrives or the pipe closes."""
     leave_signals_to_coordinator()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        started = time.perf_counter()
+        clock = Stopwatch("loading")
         try:
             analyzers = {
                 name: registry.load(name, config.placement, without=config.without)
@@ -53,11 +53,14 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
             pipe.send(HostFailed(HivescanError(f"models cannot be loaded: {type(error).__name__}: {error}")))
             return
         sizes = {name: analyzer.batch_size for name, analyzer in analyzers.items()}
-        pipe.send(HostReady(time.perf_counter() - started, max(sizes.values())))
+        pipe.send(HostReady(clock.bill(), max(sizes.values())))
         watch = ConstantScores()
+        clock.now("waiting")
         while (batch := pipe.recv()) is not None:
             try:
-                pipe.send(_run(batch, analyzers, arena, watch))
+                findings, trouble = _run(batch, analyzers, arena, watch, clock)
+                clock.now("waiting")
+                pipe.send(BatchDone(batch.batch, findings, trouble, clock.bill()))
             except ModelUnhealthyError as error:
                 pipe.send(HostFailed(error))
                 return
@@ -69,12 +72,21 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         pipe.send(HostGone((*watch.warnings(), *halved)))
 
 
-def _run(batch: Batch, analyzers: dict[str, HostAnalyzer], arena: Arena, watch: ConstantScores) -> BatchDone:
-    findings: dict[str, list[tuple[tuple[int, ...], Findings]]] = {}
+Pieces = list[tuple[tuple[int, ...], Findings]]
+"""Indices into a batch's samples, and findings with a row for each."""
+
+
+def _run(
+    batch: Batch,
+    analyzers: dict[str, HostAnalyzer],
+    arena: Arena,
+    watch: ConstantScores,
+    clock: Stopwatch,
+) -> tuple[dict[str, Pieces], dict[str, dict[int, str]]]:
+    findings: dict[str, Pieces] = {}
     trouble: dict[str, dict[int, str]] = {}
-    seconds: dict[str, float] = {}
     for name, indices in batch.work.items():
-        started = time.perf_counter()
+        clock.now(name)
         analyzer = analyzers[name]
         try:
             pieces = [(indices, _infer(analyzer, batch, indices, arena))]
@@ -90,8 +102,7 @@ def _run(batch: Batch, analyzers: dict[str, HostAnalyzer], arena: Arena, watch: 
                 raise
             watch.see(found, _marks(analyzer, batch, seen, arena))
         findings[name] = pieces
-        seconds[name] = time.perf_counter() - started
-    return BatchDone(batch.batch, findings, trouble, seconds)
+    return findings, trouble
 
 
 def _infer(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena) -> Findings:
@@ -120,8 +131,8 @@ def _marks(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena
 
 def _one_by_one(
     analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena
-) -> tuple[list[tuple[tuple[int, ...], Findings]], dict[int, str]]:
-    pieces: list[tuple[tuple[int, ...], Findings]] = []
+) -> tuple[Pieces, dict[int, str]]:
+    pieces: Pieces = []
     trouble: dict[int, str] = {}
     for index in indices:
         try:

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from hivescan.errors import ModelUnhealthyError
 from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ContentRun
+from hivescan.scan.costs import Costs
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import HostProcess, Waiting
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady
@@ -33,7 +34,9 @@ class Hosting:
     They start when the first sample comes, so that a run with nothing to do loads no model.
     """
 
-    def __init__(self, config: HostConfig, arena: Arena, gpus: Sequence[str] = ()) -> None:
+    def __init__(
+        self, config: HostConfig, arena: Arena, gpus: Sequence[str] = (), costs: Costs | None = None
+    ) -> None:
         self._config = config
         self._arena = arena
         self._gpus: tuple[str | None, ...] = tuple(gpus) or (None,)
@@ -45,8 +48,7 @@ class Hosting:
         self._good_batches = 0
         self._worked = False  # since the last sample that was given up
         self._batch_size = self._within_pipe(config.placement.batch_size or 4 * config.placement.threads)
-        self.load_seconds: float | None = None
-        self.model_seconds: dict[str, float] = dict.fromkeys(config.analyzers, 0.0)
+        self.costs = costs or Costs()
         self.warnings: tuple[str, ...] = ()
 
     @property
@@ -120,7 +122,6 @@ class Hosting:
             return self._died(host)
         if isinstance(message, HostReady):
             host.ready = True
-            self.load_seconds = message.seconds
             self._stillborn = 0
             self.costs.add("models", message.bill)
             if self._config.placement.batch_size is None:
@@ -134,6 +135,7 @@ class Hosting:
         if self._good_batches >= _GOOD_BATCHES:
             self._deaths = 0
         samples = host.flying.pop(message.batch)
+        self.costs.add("models", message.bill)
         self._hand_out(message, samples)
         return samples
 
@@ -153,8 +155,6 @@ class Hosting:
         for chain, reasons in message.trouble.items():
             for index, reason in reasons.items():
                 samples[index].content.failed_on(chain, reason)
-        for chain, seconds in message.seconds.items():
-            self.model_seconds[chain] += seconds
 
     def replace_overdue(self) -> list[Waiting]:
         """End hosts that hang, as ones that died; returns the samples that are given up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hivescan.errors import HivescanError, MediaError
+from hivescan.scan.costs import Bill
 from hivescan.types import Digests, Findings, MediaInfo, Sampling, Status, View
 
 
@@ -116,7 +117,7 @@ class Finished:
     reason: str | None
     retryable: bool
     decoder: str | None
-    cpu_seconds: float
+    bill: Bill
 
 
 # --- coordinator → host -------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class HostReady:
     ``batch_size`` is the largest number of samples that one of them takes at once.
     """
 
-    seconds: float
+    bill: Bill
     batch_size: int
 
 
@@ -175,7 +176,7 @@ class BatchDone:
     batch: int
     findings: dict[str, list[tuple[tuple[int, ...], Findings]]]
     trouble: dict[str, dict[int, str]]
-    seconds: dict[str, float]
+    bill: Bill
 
 
 @dataclass(frozen=True)

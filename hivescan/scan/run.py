@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from types import FrameType
+from typing import Literal
 
 from hivescan import __version__
 from hivescan.analyzers import registry
@@ -23,6 +24,7 @@ from hivescan.models.fetch import ensure
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, RunSummary, ScanConfig
 from hivescan.scan.coordinator import Coordinator
+from hivescan.scan.costs import Costs, Stopwatch
 from hivescan.scan.host import HostConfig
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.plan import Planner
@@ -60,6 +62,7 @@ def run_scan(
     """
     started = datetime.now(UTC)
     clock = time.perf_counter()
+    watch, costs = Stopwatch("starting"), Costs()
     walker = Walker(config.sources, config.source_options)
     specs, off = choose_analyzers(config)
     _arena_bytes(config, specs)
@@ -70,7 +73,7 @@ def run_scan(
     writer = StoreWriter(store, run_id)
     with (
         closing(Arena.create(_arena_bytes(config, specs))) as arena,
-        closing(Hosting(_host_config(config, specs, absent), arena, _gpus(config, specs))) as hosting,
+        closing(Hosting(_host_config(config, specs, absent), arena, _gpus(config, specs), costs)) as hosting,
         closing(CountAhead(config.sources, config.source_options)) as counting,
         Lookup(store) as lookup,
     ):
@@ -82,6 +85,8 @@ def run_scan(
             writer=writer,
             hosting=hosting,
             arena=arena,
+            watch=watch,
+            costs=costs,
             on_progress=_with_total(on_progress, counting),
         )
         details = _details(config, specs, off)
@@ -92,10 +97,28 @@ def run_scan(
         with _interruptible(coordinator.interrupt):
             coordinator.run()
     progress = coordinator.progress
-    summary = RunSummary(
+    status: Literal["done", "interrupted"] = "interrupted" if coordinator.interrupted else "done"
+    watch.now("ending")
+    costs.add("scan", watch.bill())
+    details |= {"costs": costs.as_json(), "batch_size": hosting.batch_size}
+    end_row = start_row | {
+        "status": status,
+        "recorded_at": datetime.now(UTC),
+        "ended_at": datetime.now(UTC),
+        "complete_sources": coordinator.complete_sources,
+        "files": progress.files,
+        "failed": progress.failed,
+        "details": _as_text(details),
+    }
+    coordinator.add_row("runs", end_row)
+    coordinator.commit()
+    merge_small_parts(store)
+    collect_garbage(store)
+    costs.add("scan", watch.bill())
+    return RunSummary(
         run_id=run_id,
         store=store.location,
-        status="interrupted" if coordinator.interrupted else "done",
+        status=status,
         files=progress.files,
         unchanged=progress.unchanged,
         duplicates=progress.duplicates,
@@ -107,25 +130,12 @@ def run_scan(
         samples=progress.samples,
         bytes_read=progress.bytes_read,
         seconds=time.perf_counter() - clock,
-        decode_cpu_seconds=coordinator.decode_cpu_seconds,
-        model_seconds=hosting.model_seconds,
+        cores=available_cores(),
+        costs=costs,
         analyzers=tuple(specs),
         off=off,
         warnings=hosting.warnings,
     )
-    end_row = start_row | {
-        "status": summary.status,
-        "recorded_at": datetime.now(UTC),
-        "ended_at": datetime.now(UTC),
-        "complete_sources": coordinator.complete_sources,
-        "files": summary.files,
-        "failed": summary.failed,
-    }
-    coordinator.add_row("runs", end_row)
-    coordinator.commit()
-    merge_small_parts(store)
-    collect_garbage(store)
-    return summary
 
 
 def _planner(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> Planner:
@@ -237,7 +247,11 @@ def _details(
     return {
         "config": config.record(),
         "versions": versions,
-        "machine": {"system": platform.platform(), "processor": platform.machine()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": available_cores(),
+        },
         "analyzers": {
             name: {
                 "stills": spec.fingerprint(None),
@@ -261,8 +275,12 @@ def _run_row(run_id: str, command: str, started: datetime, details: dict[str, ob
         "complete_sources": None,
         "files": None,
         "failed": None,
-        "details": json.dumps(details, ensure_ascii=False, default=str),
+        "details": _as_text(details),
     }
+
+
+def _as_text(details: Mapping[str, object]) -> str:
+    return json.dumps(details, ensure_ascii=False, default=str)
 
 
 def _head_rows(

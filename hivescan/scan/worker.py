@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import signal
-import time
 from collections import deque
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -25,6 +24,7 @@ from hivescan.media.memory import keep_freed_memory
 from hivescan.media.picture import Picture, Wanted
 from hivescan.media.probe import identify, probe
 from hivescan.scan.arena import Arena
+from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip, Started
 from hivescan.types import Digests, Findings, Limits, MediaInfo, Status
 
@@ -142,27 +142,30 @@ class DecodeWorker:
         self._arena = arena
         self._limits = limits
         self._analyzers: dict[str, DecoderAnalyzer] = {}
+        self._watch = Stopwatch("waiting")
 
     def run(self) -> None:
         self._line.send(Started())
         while (job := self._inbox.next_job()) is not None:
-            started = time.process_time()
             end = self._serve(job)
-            spent = time.process_time() - started
-            self._line.send(Finished(job.job, end.status, end.reason, end.retryable, end.decoder, spent))
+            bill = self._watch.bill()
+            self._line.send(Finished(job.job, end.status, end.reason, end.retryable, end.decoder, bill))
 
     def _serve(self, job: Job) -> Outcome:
         told = False
+        self._watch.now("reading")
         try:
             with open_blob(job.uri, self._limits) as blob:
                 seen, info, error = self._identify(blob)
                 self._line.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
                 told = True
+                self._watch.now("waiting")
                 answer = self._inbox.answer(job.job)
                 if isinstance(answer, Skip):
                     return Outcome(Status.DONE)
                 assert isinstance(answer, Proceed) and info is not None
                 outcome = self._decode(answer, blob, info)
+                self._watch.now("waiting")
                 blob.check_unchanged()
                 return outcome
         except CoordinatorGoneError:
@@ -176,6 +179,7 @@ class DecodeWorker:
 
     def _identify(self, blob: Blob) -> tuple[Digests, MediaInfo | None, MediaError | None]:
         seen = digests(blob)
+        self._watch.now("identifying")
         try:
             return seen, probe(blob.path, self._limits), None
         except Exception as error:
@@ -186,21 +190,23 @@ class DecodeWorker:
             if name not in self._analyzers:
                 self._analyzers[name] = registry.load_decoder(name)
         lease, decoded, stream = plan.lease, 0, None
+        self._watch.now("decoding")
         try:
             stream = pictures(blob.path, info, plan.sampling, self._limits, _wanted(plan))
             for picture in stream:
                 if plan.layout is not None:
                     if lease is None:
+                        self._watch.now("waiting")
                         message = self._inbox.answer(plan.job)
                         assert isinstance(message, Lease)
                         lease = message.offset
+                    self._watch.now("views")
                     self._write_views(picture, plan.layout, lease)
                     lease = None
-                found, trouble = _run_decoders(
-                    picture, {name: self._analyzers[name] for name in plan.decoders}
-                )
+                found, trouble = self._run_decoders(picture, plan.decoders)
                 self._line.send(_ready(plan.job, picture, found, trouble))
                 decoded += 1
+                self._watch.now("decoding")
         except CoordinatorGoneError:
             raise
         except Exception as error:
@@ -216,19 +222,19 @@ class DecodeWorker:
         for i, view in enumerate(layout.views):
             self._arena.view(lease + layout.offsets[i], view.nbytes)[:] = made[str(i)].reshape(-1)
 
-
-def _run_decoders(
-    picture: Picture, analyzers: dict[str, DecoderAnalyzer]
-) -> tuple[dict[str, Findings], dict[str, str]]:
-    found: dict[str, Findings] = {}
-    trouble: dict[str, str] = {}
-    for name, analyzer in analyzers.items():
-        try:
-            assert picture.unreduced is not None
-            found[name] = analyzer.infer([picture.unreduced])
-        except Exception as error:
-            trouble[name] = as_media_error(error).reason
-    return found, trouble
+    def _run_decoders(
+        self, picture: Picture, names: tuple[str, ...]
+    ) -> tuple[dict[str, Findings], dict[str, str]]:
+        found: dict[str, Findings] = {}
+        trouble: dict[str, str] = {}
+        for name in names:
+            self._watch.now(name)
+            try:
+                assert picture.unreduced is not None
+                found[name] = self._analyzers[name].infer([picture.unreduced])
+            except Exception as error:
+                trouble[name] = as_media_error(error).reason
+        return found, trouble
 
 
 def _wanted(plan: Proceed) -> Wanted:

@@ -14,6 +14,7 @@ from hivescan.scan import host_process
 from hivescan.scan import hosting as hosting_module
 from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ChainState, ContentRun
+from hivescan.scan.costs import Bill, Spent
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
@@ -26,17 +27,17 @@ LAYOUT = Layout.of((View(8, 8, "stretch", 8),))
 
 def mortal_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Answers every batch, and dies on samples whose width is the deadly number."""
-    pipe.send(HostReady(0.0, 1))
+    pipe.send(HostReady(Bill(), 1))
     while (batch := pipe.recv()) is not None:
         assert isinstance(batch, Batch)
         if any(sample.width == DEADLY for sample in batch.samples):
             os._exit(3)
-        pipe.send(BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, {}))
+        pipe.send(BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, Bill()))
 
 
 def half_a_message(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Dies while it sends its second message."""
-    pipe.send(HostReady(0.0, 1))
+    pipe.send(HostReady(Bill(), 1))
     pipe.recv()
     os.write(pipe.fileno(), (100_000).to_bytes(4, "big") + b"the beginning")
     os._exit(3)
@@ -153,26 +154,22 @@ def test_a_batch_of_any_size_fits_into_the_pipe(arena: Arena, monkeypatch: pytes
 
 def count_batches(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Says which device it was given, as the number of samples that it takes at once."""
-    pipe.send(HostReady(0.0, 0))
+    pipe.send(HostReady(Bill(), 0))
     while (batch := pipe.recv()) is not None:
         device = int(os.environ["CUDA_VISIBLE_DEVICES"])
-        seconds = {f"gpu {device}": 1.0}
-        pipe.send(
-            BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, seconds)
-        )
+        bill = Bill({f"gpu {device}": Spent(1.0, 1.0)})
+        pipe.send(BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, bill))
 
 
 def test_each_gpu_has_a_host_of_its_own_and_all_work(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_process, "host_main", count_batches)
     hosting = Hosting(config(1), arena, gpus=("0", "3"))
-    hosting.model_seconds = {"gpu 0": 0.0, "gpu 3": 0.0}
     runs = [content(c) for c in "abcdef"]
     for run in runs:
         hosting.put(waiting(run, 8))
     try:
         assert len(serve(hosting)) == 6
-        assert hosting.model_seconds["gpu 0"] > 0
-        assert hosting.model_seconds["gpu 3"] > 0
+        assert set(hosting.costs.stages["models"]) == {"gpu 0", "gpu 3"}
     finally:
         hosting.close()
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
@@ -180,7 +177,7 @@ def test_each_gpu_has_a_host_of_its_own_and_all_work(arena: Arena, monkeypatch: 
 
 def hungry_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Takes 64 samples at once."""
-    pipe.send(HostReady(0.0, 64))
+    pipe.send(HostReady(Bill(), 64))
     while pipe.recv() is not None:
         pass
 
