@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
-ATTEMPTS: Final = 5
+ATTEMPTS: Final = 3
+"""Of ours; drivers of object stores ask again by themselves before they give up."""
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 15.0
 
@@ -33,6 +34,7 @@ _EXTRAS: Final = {
     "http": "hivescan[http]",
     "https": "hivescan[http]",
 }
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"')]+")
 _CONNECT_S: Final = 20
 _SILENCE_S: Final = 60
 
@@ -121,7 +123,10 @@ def _variables(protocol: str) -> str:
 def _timeouts(protocol: str) -> dict[str, Any]:
     """Silence ends a request, however long the whole may take."""
     if protocol in _S3:
-        return {"config_kwargs": {"connect_timeout": _CONNECT_S, "read_timeout": _SILENCE_S}}
+        retries = {"max_attempts": 2, "mode": "standard"}
+        return {
+            "config_kwargs": {"connect_timeout": _CONNECT_S, "read_timeout": _SILENCE_S, "retries": retries}
+        }
     if protocol in ("http", "https"):
         import aiohttp
 
@@ -212,13 +217,12 @@ def reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError) or type(error).__name__.endswith(("TimeoutError", "FSTimeoutError")):
         return "the server did not answer in time"
     text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
-    text = re.sub(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", lambda found: _origin(found[0]), text.splitlines()[0])
-    return text[:200]
+    return _URI.sub(lambda found: _origin(found[0]), text.splitlines()[0])[:200]
 
 
 def _origin(uri: str) -> str:
-    parts = urlsplit(uri.rstrip("'\",)"))
-    return f"{parts.scheme}://{parts.hostname or ''}"
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _status(error: BaseException) -> int | None:

@@ -47,7 +47,7 @@ def report(store: Store, options: ReportOptions | None = None) -> Report:
     options = options or ReportOptions()
     connection = store.connect()
     try:
-        return _report(connection, options, str(store.path))
+        return _report(connection, options, str(store.location))
     finally:
         connection.close()
 

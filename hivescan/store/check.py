@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +49,7 @@ class Problem:
     harmless: bool = False
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}"
+        return f"{self.where} {self.message}" if self.harmless else f"{self.where}: {self.message}"
 
 
 def check_store(store: Store) -> list[Problem]:
@@ -60,14 +60,23 @@ def check_store(store: Store) -> list[Problem]:
             problems += _check_part(store.blobs, part)
         leftovers = unlisted(store.blobs, live)
         if leftovers:
-            message = (
-                f"and {len(leftovers) - 1:,} more files are not listed by the log: "
-                "left by a merge or a crash, deleted a day later by the end of a run"
-            )
-            problems.append(Problem(leftovers[0], message, harmless=True))
+            problems.append(_about_leftovers(leftovers))
         if whole and all(problem.harmless for problem in problems):
             problems += _check_rows(store)
     return problems
+
+
+def _about_leftovers(names: Sequence[str]) -> Problem:
+    """Files that merges replace and crashes leave: not part of the store, and no fault of it."""
+    others = len(names) - 1
+    where = (
+        names[0] if not others else f"{names[0]} and {others:,} other {'file' if others == 1 else 'files'}"
+    )
+    message = (
+        f"{'are' if others else 'is'} not in use any more: left by a merge or a crash, "
+        "deleted by the end of a scan once a day old"
+    )
+    return Problem(where, message, harmless=True)
 
 
 def _check_log(blobs: Blobs) -> tuple[list[Problem], dict[str, Part], bool]:
