@@ -65,8 +65,9 @@ class Lookahead:
         self.errors: list[str] = []
         self._bytes = 0
         self._last_dts: int | None = None
+        self._cuts = Cuts()
         self._packets = packets(container, stream, self.errors)
-        self._frame_ticks = frame_ticks(stream)
+        self.ticks = frame_ticks(stream)
         self._clock = Clock(stream.time_base) if is_spliced_format(container) else None
 
     def read(self) -> Any | None:
@@ -81,10 +82,12 @@ class Lookahead:
         self.corrupt += packet.is_corrupt and self._clock is None
         self.queue.append(packet)
         self._bytes += packet.size
-        ticks = packet.duration or self._frame_ticks
+        ticks = packet.duration or self.ticks
         if packet.dts is not None:
             self.first_dts = packet.dts if self.first_dts is None else self.first_dts
             self.end_dts = packet.dts + ticks
+        elif self.end_dts is not None:
+            self.end_dts += ticks
         if packet.pts is None:
             self.untimed += 1
         elif not packet.is_discard:
@@ -107,7 +110,9 @@ class Lookahead:
 
         Raises ``Irregular`` where a packet lacks a time, or times contradict each other.
         """
-        while not self.at_end and (self._last_dts is None or self._last_dts <= target):
+        while not self.at_end and (
+            self._last_dts is None or self._last_dts <= target or not self._reaches(target)
+        ):
             if self._bytes > _LOOKAHEAD_BYTES:
                 return False
             packet = self.read()
@@ -119,8 +124,14 @@ class Lookahead:
                 raise Irregular("two frames are shown at one time")
             if self._last_dts is not None and packet.dts < self._last_dts:
                 raise Irregular("decoding times go back")
+            if self._cuts.inside(packet):
+                raise Irregular("an edit list leaves out a part in the middle")
             self._last_dts = packet.dts
         return True
+
+    def _reaches(self, target: int) -> bool:
+        """Whether a frame is known that is still shown at ``target``: behind it may be none but cut ones."""
+        return self.end is not None and self.end > target
 
     def shown_at(self, target: int) -> int | None:
         """The presentation time of the last frame shown at or before ``target``, among those to come."""
@@ -143,6 +154,26 @@ class Lookahead:
             if packet.is_keyframe and packet.pts <= target and not packet.is_discard:
                 found = position
         return found
+
+
+class Cuts:
+    """Where an edit list cuts. Packets before the beginning and behind the end are decoded and not shown."""
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._last: int | None = None
+        self._cut: list[int] = []
+
+    def inside(self, packet: Any) -> bool:
+        """Whether, with this packet, one that is not shown lies between two that are."""
+        if packet.is_discard:
+            insort(self._cut, packet.pts)
+        else:
+            self._first = packet.pts if self._first is None else min(self._first, packet.pts)
+            self._last = packet.pts if self._last is None else max(self._last, packet.pts)
+        if not self._cut or self._first is None or self._last is None:
+            return False
+        return bisect_right(self._cut, self._first) < bisect_left(self._cut, self._last)
 
 
 class Decoder:
@@ -225,23 +256,32 @@ def timeline(container: Any, stream: Any, limits: Limits) -> Timeline:
     declared = declared_packets(container, stream)
     look = Lookahead(container, stream)
     decoder = Decoder(stream, limits)
-    first_frame, encrypted, tries = None, False, 0
+    first: list[Any] = []
+    encrypted, tries = False, 0
     while (packet := look.read()) is not None:
         look.pop()
         encrypted = encrypted or packet.has_sidedata("encryption_info")
-        if first_frame is None and not encrypted and tries < _FIRST_FRAME_PACKETS:
+        if not first and not encrypted and tries < _FIRST_FRAME_PACKETS:
             tries += 1
-            first_frame = next(iter(decoder.decode(packet)), None)
-    if first_frame is None and not encrypted:
-        first_frame = next(iter(decoder.decode(None)), None)
+            first = decoder.decode(packet)
+    if not first and not encrypted:
+        first = decoder.decode(None)
+    first_frame = first[0] if first else None
+    times: list[int] = []
     if look.untimed == 0 and look.end is not None:
         times, start, end = look.times, look.times[0], look.end
         if first_frame is not None and first_frame.pts is not None:
             start = max(start, first_frame.pts)
     elif look.first_dts is not None and look.end_dts is not None:
-        times, start, end = [], look.first_dts, look.end_dts
+        start, end = look.first_dts, look.end_dts
+        if first_frame is not None and first_frame.dts is not None:
+            # It left the decoder with the packet of that time, behind which some frames were held back.
+            start, end = first_frame.dts, end + (len(first) - 1 + len(decoder.decode(None))) * look.ticks
+        shown_from = first_frame.pts if first_frame is not None else None
+        if look.end is not None and shown_from is not None and look.end - shown_from > end - start:
+            start, end = shown_from, look.end
     else:
-        times, start, end = [], 0, look.count * frame_ticks(stream)
+        start, end = 0, look.count * look.ticks
     damaged = bool(look.errors or look.corrupt or decoder.errors or look.count < declared)
     return Timeline(
         look.count, times, start, end, Fraction(stream.time_base), encrypted, damaged, first_frame

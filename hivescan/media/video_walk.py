@@ -200,6 +200,8 @@ class Walk:
     def _collect(self, frames: list[Any]) -> None:
         for frame in frames:
             frame.pts = self._guess(frame)
+            if self._guess.backward and self._jumping:
+                raise Irregular("the times of its frames go back")
             if self._shortcut and frame.interlaced_frame:
                 self._shortcut = self._nonref = False
             if self._expected is not None:
@@ -230,7 +232,9 @@ def begin(path: Path, limits: Limits, pace: Pace) -> Walk:
 class TimeGuess:
     """The presentation time of decoded frames that may lack one, as ffmpeg guesses it.
 
-    Presentation times are trusted until they have gone back more often than decoding times have.
+    Presentation times are trusted until they have gone back more often than decoding times have. Frames
+    leave a decoder in the order in which they are shown, so a time never goes back: ``backward`` says that
+    the last one would have.
     """
 
     def __init__(self, ticks: int) -> None:
@@ -240,6 +244,7 @@ class TimeGuess:
         self._last_dts: int | None = None
         self.end: int | None = None
         self._last: int | None = None
+        self.backward = False
 
     def __call__(self, frame: Any) -> int:
         pts, dts = frame.pts, frame.dts
@@ -255,7 +260,9 @@ class TimeGuess:
             time = int(dts)
         else:
             time = 0 if self._last is None else self._last + self._ticks
-        gap = time - self._last if self._last is not None and time > self._last else self._ticks
+        self.backward = self._last is not None and time < self._last
+        if self._last is not None and self.backward:
+            time = self._last
         self._last = time
-        self.end = max(self.end or time + 1, time + (frame.duration or gap))
+        self.end = max(self.end or time + 1, time + (frame.duration or self._ticks))
         return time

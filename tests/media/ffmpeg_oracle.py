@@ -26,6 +26,7 @@ class Shown:
     time: Fraction
     duration: Fraction
     checksum: int
+    nbytes: int
 
 
 def program() -> str:
@@ -41,29 +42,41 @@ def _run(*arguments: str) -> bytes:
     return done.stdout
 
 
-def frame_list(path: Path, stream: int) -> list[Shown]:
-    """Every frame that ffmpeg decodes, in its order, with its presentation time."""
+def frame_list(path: Path, stream: int, *, spliced: bool = False) -> list[Shown]:
+    """Every frame that ffmpeg decodes, in its order, with its presentation time.
+
+    ``spliced``: where the clock starts anew, what follows is moved to follow on.
+    """
     text = _run(
-        *("-copyts", "-threads", "1", "-noautorotate", "-i", f"file:{path}", "-map", f"0:{stream}"),
+        *(() if spliced else ("-copyts",)),
+        *("-threads", "1", "-noautorotate", "-i", f"file:{path}", "-map", f"0:{stream}"),
         *("-fps_mode", "passthrough", "-enc_time_base", "demux", "-noautoscale"),
         *("-f", "framecrc", "-c:v", "rawvideo", "-"),
     ).decode()
     time_base = Fraction(1)
-    rows: list[tuple[int, int, int]] = []
+    rows: list[tuple[int, int, int, int]] = []
     for line in text.splitlines():
         if line.startswith("#tb"):
             time_base = Fraction(line.split(":")[1].strip())
         elif line and not line.startswith("#"):
             parts = [part.strip() for part in line.split(",")]
-            rows.append((int(parts[2]), int(parts[3]), int(parts[5], 16)))
+            rows.append((int(parts[2]), int(parts[3]), int(parts[5], 16), int(parts[4])))
     if not rows:
         return []
     first = rows[0][0]
-    return [Shown((pts - first) * time_base, lasts * time_base, checksum) for pts, lasts, checksum in rows]
+    return [
+        Shown((pts - first) * time_base, lasts * time_base, checksum, nbytes)
+        for pts, lasts, checksum, nbytes in rows
+    ]
 
 
-def checksum(frame: Any) -> int:
-    """The Adler-32 of a decoded ``av.VideoFrame``, as ``framecrc`` computes it: planes without padding."""
+def checksum(frame: Any) -> int | None:
+    """The Adler-32 of a decoded ``av.VideoFrame``, as ``framecrc`` computes it: planes without padding.
+
+    None for pictures with a palette, which ``framecrc`` takes in.
+    """
+    if frame.format.name == "pal8":
+        return None
     found = 0
     for number, plane in enumerate(frame.planes):
         rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
@@ -87,7 +100,12 @@ def expected(frames: list[Shown], fps: float, end: Fraction) -> list[int]:
 
 
 def pictures(
-    path: Path, stream: int, numbers: list[int], size: tuple[int, int], chroma: str = "auto"
+    path: Path,
+    stream: int,
+    numbers: list[int],
+    size: tuple[int, int],
+    chroma: str = "auto",
+    rotate: str = "-autorotate",
 ) -> list[npt.NDArray[np.uint8]]:
     """The RGB pictures of the numbered frames, turned upright by ffmpeg, scaled to (width, height).
 
@@ -99,7 +117,7 @@ def pictures(
     select = "+".join(f"eq(n,{n})" for n in wanted)
     scale = f"scale={width}:{height}:flags=bicubic:interl=-1:in_chroma_loc={chroma}"
     raw = _run(
-        *("-copyts", "-threads", "1", "-i", f"file:{path}", "-map", f"0:{stream}"),
+        *("-copyts", "-threads", "1", rotate, "-i", f"file:{path}", "-map", f"0:{stream}"),
         *(
             "-vf",
             f"select='{select}',{scale}",
