@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["__version__", "classify", "hash_match", "open"]
 
-# Libraries that tell their makers of their use (ONNX Runtime from 1.29 on: names of models, too) are told not
-# to, before any of them is loaded, in this process and in those that it starts.
+# Libraries that tell their makers of their use (ONNX Runtime from 1.29 on: names of models, too) are told
+# not to, before any of them is loaded, in this process and in those that it starts.
 for _switch in ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
     os.environ.setdefault(_switch, "1")
 
