@@ -383,6 +383,7 @@ class Coordinator:
     def _resume(self, message: Probed, doing: Doing, run: ContentRun) -> None:
         """Decode a content anew whose worker was killed."""
         if message.digests is not None and message.digests.content_id == run.content_id:
+            doing.size = message.size or 0
             self._begin(message.job, doing, run)
             return
         self._unreadable(doing.seen, UnreadableError("the file changed while it was read", retryable=True))

@@ -25,6 +25,9 @@ from hivescan.types import Limits
 _SLOWEST_READ = 5 * 1024**2
 """Bytes a second below which a disk is taken for hung while a file is hashed."""
 
+_MOST_ATTEMPTS = 5
+_BETWEEN_ATTEMPTS_S = 0.2
+
 _MOST_STILLBORN = 3
 """Deaths before the first job, one after the other, beyond one of each worker: all may die together."""
 
@@ -83,13 +86,27 @@ class Pool:
             raise
 
     def _start(self) -> Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=worker_main, args=(theirs, self._arena, self._limits), daemon=True, name="hivescan-decode"
+        for _ in range(_MOST_ATTEMPTS):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(
+                target=worker_main,
+                args=(theirs, self._arena, self._limits),
+                daemon=True,
+                name="hivescan-decode",
+            )
+            try:
+                process.start()
+            except (EOFError, OSError) as error:  # the server that forks them was killed: the next is another
+                ours.close()
+                trouble = error
+                time.sleep(_BETWEEN_ATTEMPTS_S)
+            else:
+                return Worker(process, ours)
+            finally:
+                theirs.close()
+        raise HivescanError(
+            f"decode workers cannot be started ({trouble}): is the machine out of memory or of processes?"
         )
-        process.start()
-        theirs.close()
-        return Worker(process, ours)
 
     def with_room(self) -> Worker | None:
         """A worker that can take one more job, the least loaded first."""
