@@ -13,6 +13,7 @@ Bit order: PDQ's 32 bytes are those of the published hex strings. pHash and dHas
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,9 @@ from hivescan.types import Findings, Hashes, Luma, MediaType, Pixels
 
 REVISION: Final = 2
 """2: of large JPEG photos, the brightness that the file holds, not that of its RGB values."""
+
+LIBRARIES: Final = ("imagehash", "scipy.fftpack")
+"""What hashing calls: 25 MB, scipy's DCT for the most part."""
 
 _STRIP_PIXELS: Final = 1 << 19
 _PHASH_SIZE: Final = (32, 32)
@@ -42,10 +46,9 @@ def spec() -> AnalyzerSpec:
 
 
 def load() -> PictureHasher:
-    """The analyzer, with the libraries that it calls imported (25 MB, scipy's DCT for the most part)."""
-    import imagehash  # noqa: F401
-    import scipy.fftpack  # noqa: F401
-
+    """The analyzer, with its libraries imported."""
+    for library in LIBRARIES:
+        import_module(library)
     return PictureHasher()
 
 

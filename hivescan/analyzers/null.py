@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from hivescan.analyzers.base import AnalyzerSpec, DecoderAnalyzer
 from hivescan.types import Findings, Luma, MediaType, Pixels
 
+LIBRARIES: tuple[str, ...] = ()
+
 
 def spec() -> AnalyzerSpec:
     return AnalyzerSpec(

@@ -100,6 +100,11 @@ def load_decoder(name: str) -> DecoderAnalyzer:
     return analyzer
 
 
+def libraries_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Modules that decoder analyzers import when they are loaded."""
+    return tuple(library for name in names for library in _decoder_module(name).LIBRARIES)
+
+
 def _decoder_module(name: str) -> ModuleType:
     """Imported late: the hashes bring image libraries that the inference host has no use for."""
     if name == "null":

@@ -28,6 +28,7 @@ from hivescan.scan.costs import Bill, Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.messages import (
+    Fetching,
     Finished,
     Job,
     Layout,
@@ -219,7 +220,9 @@ class Coordinator:
             self._chunk = min(2 * self._chunk, _LARGEST_CHUNK)
         while self._todo:
             if self._pool is None:
-                self._pool = Pool(self._config.worker_count(), self._arena, self._config.limits)
+                self._hosting.prepare()
+                decoders = self._planner.in_decoder(tuple(self._planner.specs))
+                self._pool = Pool(self._config.worker_count(), self._arena, self._config.limits, decoders)
             worker = self._pool.with_room()
             if worker is None:
                 return
@@ -261,6 +264,8 @@ class Coordinator:
             return False
         if before.gone or before.content_id is None:
             return False
+        if seen.etag is not None and before.etag is not None and not seen.etag.startswith("W/"):
+            return seen.etag == before.etag and seen.size in (None, before.size)
         if seen.size != before.size:
             return False
         if seen.mtime_ns is not None or before.mtime_ns is not None:
@@ -318,7 +323,10 @@ class Coordinator:
             self._pool.has_started(worker)
             return
         doing = self._doing[message.job]
-        if isinstance(message, Probed):
+        if isinstance(message, Fetching):
+            assert self._pool is not None
+            self._pool.expect_identity(worker)
+        elif isinstance(message, Probed):
             self._identified(message, doing)
         elif isinstance(message, SampleReady):
             self._sample(message, doing)
@@ -399,6 +407,7 @@ class Coordinator:
         if doing.layout is None:
             self._proceed(job, doing)
         else:
+            self._hosting.load()
             self._wanting.append(job)
             self._grant_leases()
 

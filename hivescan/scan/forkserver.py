@@ -12,6 +12,8 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+import hivescan.media.image
+import hivescan.media.pillow
 import hivescan.scan.worker  # noqa: F401  what every worker needs, loaded before they are forked
 
 _MOST_DESCRIPTORS = 64

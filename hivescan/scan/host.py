@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -37,15 +38,15 @@ class HostConfig:
 
 
 def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
-    """Load the models, then serve batches until None arrives or the pipe closes."""
+    """Wait for work, load the models, then serve batches until None arrives or the pipe closes."""
     leave_signals_to_coordinator()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        if pipe.recv() is None:
+            pipe.send(HostGone(()))
+            return
         clock = Stopwatch("loading")
         try:
-            analyzers = {
-                name: registry.load(name, config.placement, without=config.without)
-                for name in config.analyzers
-            }
+            analyzers = _load(config)
         except HivescanError as error:
             pipe.send(HostFailed(error))
             return
@@ -70,6 +71,16 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
             if analyzer.batch_size < sizes[name]
         ]
         pipe.send(HostGone((*watch.warnings(), *halved)))
+
+
+def _load(config: HostConfig) -> dict[str, HostAnalyzer]:
+    """All analyzers, several at a time: most of opening a network is one thread's work."""
+
+    def load(name: str) -> HostAnalyzer:
+        return registry.load(name, config.placement, without=config.without)
+
+    with ThreadPoolExecutor(config.placement.threads) as pool:
+        return dict(zip(config.analyzers, pool.map(load, config.analyzers), strict=True))
 
 
 Pieces = list[tuple[tuple[int, ...], Findings]]

@@ -14,7 +14,7 @@ from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ContentRun
 from hivescan.scan.ending import end
 from hivescan.scan.host import HostConfig, host_main
-from hivescan.scan.messages import Batch, BatchDone, HostGone, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostGone, Load, Placed
 from hivescan.scan.start import starting
 from hivescan.types import SampleKey
 
@@ -40,7 +40,10 @@ class Waiting:
 
 
 class HostProcess:
-    """Started when it is made. ``gpu`` names the one CUDA device that it sees, None leaves it all of them."""
+    """Started when it is made; its models are opened by :meth:`load`.
+
+    ``gpu`` names the one CUDA device that it sees, None leaves it all of them.
+    """
 
     def __init__(self, config: HostConfig, arena: Arena, gpu: str | None) -> None:
         context = multiprocessing.get_context("spawn")
@@ -53,14 +56,25 @@ class HostProcess:
             self._process.start()
         theirs.close()
         self.gpu = gpu
+        self._loading = False
         self.ready = False
         self.flying: dict[int, list[Waiting]] = {}
         """What was sent and has not come back: batch number → its samples."""
         self._waiting_since = time.monotonic()
         self._slowest_s: float | None = None  # a picture
 
+    def load(self) -> None:
+        """Have it open its models, if it was not told before."""
+        if self._loading:
+            return
+        self._loading = True
+        self._waiting_since = time.monotonic()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.pipe.send(Load())
+
     def send(self, batch: Batch, samples: list[Waiting]) -> None:
         """A host that has died is noticed by its closed pipe soon after."""
+        self.load()
         if self.ready and not self.flying:
             self._waiting_since = time.monotonic()
         self.flying[batch.batch] = samples
@@ -83,7 +97,7 @@ class HostProcess:
     @property
     def is_overdue(self) -> bool:
         """Whether it has been silent for longer than its work can explain."""
-        if self.ready and not self.flying:
+        if not self._loading or (self.ready and not self.flying):
             return False
         silent = time.monotonic() - self._waiting_since
         if not self.ready:

@@ -31,7 +31,8 @@ _DEATHS_OF_A_SAMPLE = 3
 class Hosting:
     """One host a GPU, or one on the CPU.
 
-    They start when the first sample comes, so that a run with nothing to do loads no model.
+    Their processes start with the first file that is opened; models are loaded for the first that needs
+    them, so that a run with nothing to do loads none.
     """
 
     def __init__(
@@ -66,6 +67,17 @@ class Hosting:
         """Pictures that are handed over together: as asked for, or found from cores and GPU memory."""
         return self._batch_size
 
+    def prepare(self) -> None:
+        """Start the processes, which takes a while, beside other work."""
+        while self._config.analyzers and len(self._hosts) < len(self._gpus):
+            self._hosts.append(HostProcess(self._config, self._arena, self._free_gpu()))
+
+    def load(self) -> None:
+        """A file was met that will need the models."""
+        self.prepare()
+        for host in self._hosts:
+            host.load()
+
     def put(self, sample: Waiting) -> None:
         self._queue.append(sample)
 
@@ -73,8 +85,7 @@ class Hosting:
         """Send what can be sent. Without ``more_coming`` a batch need not be full."""
         if not self._queue:
             return
-        while len(self._hosts) < len(self._gpus):
-            self._hosts.append(HostProcess(self._config, self._arena, self._free_gpu()))
+        self.prepare()
         for host in sorted(self._hosts, key=lambda host: len(host.flying)):
             while self._queue and self._may_send(host, more_coming=more_coming):
                 self._send_batch(host)

@@ -76,6 +76,14 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Fetching:
+    """So many bytes of a remote file have come: it takes time, but it goes on."""
+
+    job: int
+    done: int
+
+
+@dataclass(frozen=True)
 class Probed:
     """The file's digests and type; ``error`` where either could not be had.
 
@@ -121,6 +129,11 @@ class Finished:
 
 
 # --- coordinator → host -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Load:
+    """There will be work: open the models."""
 
 
 @dataclass(frozen=True)

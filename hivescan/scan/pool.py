@@ -9,11 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from hivescan.analyzers import registry
 from hivescan.errors import HivescanError
 from hivescan.scan.arena import Arena
 from hivescan.scan.ending import end, end_all
@@ -69,9 +71,17 @@ class Worker:
 class Pool:
     """A fixed number of decode workers."""
 
-    def __init__(self, size: int, arena: Arena, limits: Limits, prefetch: int = 2) -> None:
+    def __init__(
+        self,
+        size: int,
+        arena: Arena,
+        limits: Limits,
+        analyzers: Sequence[str] = (),
+        prefetch: int = 2,
+    ) -> None:
+        """``analyzers`` are decoder analyzers, whose libraries are loaded once for all workers."""
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["hivescan.scan.forkserver"])
+        self._context.set_forkserver_preload(["hivescan.scan.forkserver", *registry.libraries_of(analyzers)])
         self._arena = arena
         self._limits = limits
         self._prefetch = prefetch

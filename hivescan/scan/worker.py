@@ -25,7 +25,18 @@ from hivescan.media.picture import Picture, Wanted
 from hivescan.media.probe import identify, probe
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
-from hivescan.scan.messages import Finished, Job, Layout, Lease, Probed, Proceed, SampleReady, Skip, Started
+from hivescan.scan.messages import (
+    Fetching,
+    Finished,
+    Job,
+    Layout,
+    Lease,
+    Probed,
+    Proceed,
+    SampleReady,
+    Skip,
+    Started,
+)
 from hivescan.types import Digests, Findings, Limits, MediaInfo, Status
 
 
@@ -155,7 +166,7 @@ class DecodeWorker:
         told = False
         self._watch.now("reading")
         try:
-            with open_blob(job.uri, self._limits) as blob:
+            with open_blob(job.uri, self._limits, lambda done: self._tell_fetching(job, done)) as blob:
                 seen, info, error = self._identify(blob)
                 self._line.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
                 told = True
@@ -176,6 +187,9 @@ class DecodeWorker:
                 self._line.send(Probed(job.job, None, None, None, None, failure))
                 self._inbox.answer(job.job)
             return Outcome(Status.FAILED, failure.reason, failure.retryable)
+
+    def _tell_fetching(self, job: Job, done: int) -> None:
+        self._line.send(Fetching(job.job, done))
 
     def _identify(self, blob: Blob) -> tuple[Digests, MediaInfo | None, MediaError | None]:
         seen = digests(blob)

@@ -18,7 +18,7 @@ from hivescan.scan.costs import Bill, Spent
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
-from hivescan.scan.messages import Batch, BatchDone, HostReady, Layout, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostReady, Layout, Load, Placed
 from hivescan.types import ContentId, Digests, Findings, MediaInfo, MediaType, View
 
 DEADLY = 13
@@ -27,6 +27,7 @@ LAYOUT = Layout.of((View(8, 8, "stretch", 8),))
 
 def mortal_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Answers every batch, and dies on samples whose width is the deadly number."""
+    assert isinstance(pipe.recv(), Load)
     pipe.send(HostReady(Bill(), 1))
     while (batch := pipe.recv()) is not None:
         assert isinstance(batch, Batch)
@@ -37,6 +38,7 @@ def mortal_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
 
 def half_a_message(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Dies while it sends its second message."""
+    assert isinstance(pipe.recv(), Load)
     pipe.send(HostReady(Bill(), 1))
     pipe.recv()
     os.write(pipe.fileno(), (100_000).to_bytes(4, "big") + b"the beginning")
@@ -154,6 +156,7 @@ def test_a_batch_of_any_size_fits_into_the_pipe(arena: Arena, monkeypatch: pytes
 
 def count_batches(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Says which device it was given, as the number of samples that it takes at once."""
+    assert isinstance(pipe.recv(), Load)
     pipe.send(HostReady(Bill(), 0))
     while (batch := pipe.recv()) is not None:
         device = int(os.environ["CUDA_VISIBLE_DEVICES"])
@@ -177,6 +180,7 @@ def test_each_gpu_has_a_host_of_its_own_and_all_work(arena: Arena, monkeypatch: 
 
 def hungry_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Takes 64 samples at once."""
+    assert isinstance(pipe.recv(), Load)
     pipe.send(HostReady(Bill(), 64))
     while pipe.recv() is not None:
         pass
