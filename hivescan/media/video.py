@@ -56,6 +56,11 @@ def probe_video(path: Path, limits: Limits) -> MediaInfo:
 def _sound(container: Any, mime: str) -> MediaInfo:
     stream = next((s for s in container.streams if s.type == "audio"), None)
     if stream is None:
+        kinds = {s.type for s in container.streams}
+        if "subtitle" in kinds:
+            raise UnsupportedError("only subtitles are in it, neither video nor sound")
+        if kinds:
+            raise UnsupportedError("what is in it is neither video nor sound that can be decoded")
         raise DecodeError("neither video nor sound is in it: an empty or cut-off media file")
     duration_ms = None
     if stream.duration is not None and stream.time_base is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hivescan.errors import DecodeError, MediaError, UnreadableError, UnsupportedError
-from hivescan.media.video_ends import ends_early
+from hivescan.media.video_ends import ends_early, is_part_of_stream
 from hivescan.types import Limits
 
 FORMATS = (
@@ -55,6 +55,10 @@ def open_container(path: Path, limits: Limits) -> Any:
     except av.error.InvalidDataError as error:
         if ends_early(path, "mov"):
             raise DecodeError("cut off before its index, which is at the end: nothing can be read") from error
+        if is_part_of_stream(path):
+            raise DecodeError(
+                "one part of a stream: the index that it is read by is in another file"
+            ) from error
         raise open_error(error) from error
     except av.error.FFmpegError as error:
         raise open_error(error) from error
@@ -82,8 +86,8 @@ def open_error(error: Exception) -> MediaError:
     if isinstance(error, av.error.ArgumentError):
         return UnsupportedError("the container is not one that is opened")
     if isinstance(error, av.error.PatchWelcomeError | av.error.DemuxerNotFoundError):
-        return UnsupportedError("the container uses a feature that ffmpeg cannot read")
-    return DecodeError(f"no video or sound can be read: its header is damaged or missing ({brief(error)})")
+        return UnsupportedError("the container uses a feature that cannot be read")
+    return DecodeError("no video or sound can be read: its header is damaged or missing")
 
 
 def brief(error: Exception) -> str:

@@ -1,12 +1,14 @@
 """Whether a media file is shorter than its own container says: the sign of a broken-off transfer.
 
-Only the outermost lengths are read, no more than a few bytes per box. Containers without such lengths
-(transport and program streams, bare streams) end anywhere, and are never called short.
+Only the outermost lengths are read, no more than a few bytes per box. Transport and program streams have
+none, but end with a whole packet, and Ogg ends with a page that says so. Bare streams end anywhere, and are
+never called short.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +21,13 @@ _EBML_HEADER = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _FIRST_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"moof", b"pnot"})
 _WRITTEN_LIVE = frozenset({0, 0xFFFFFFFF})
+_TS_PACKETS = (188, 192, 204)
+_TS_SYNC = 0x47
+_TS_IN_A_ROW = 5
+_TAIL_BYTES = 1 << 18
+_PACK = b"\x00\x00\x01\xba"
+_OGG_PAGE = b"OggS\x00"
+_OGG_LAST = 4
 
 
 def ends_early(path: Path, container: str) -> bool:
@@ -37,26 +46,45 @@ def ends_early(path: Path, container: str) -> bool:
             return _asf_end(file) > size
         if container == "flv":
             return _flv_end(file) > size
+        if container == "mpegts":
+            return _ends_in_ts_packet(file, size)
+        if container == "mpeg":
+            return _ends_in_pes_packet(file, size)
+        if container == "ogg":
+            return not _ends_with_last_page(file, size)
     return False
 
 
-def _boxes_end(file: BinaryIO, size: int) -> int:
-    """Where the last top-level box of an MP4 or QuickTime file ends, by its own length."""
+def is_part_of_stream(path: Path) -> bool:
+    """Whether an MP4 file is a segment of a stream: fragments, and no index to read them by."""
+    size, names = path.stat().st_size, set()
+    with path.open("rb") as file:
+        for name, _, _ in _boxes(file, size):
+            names.add(name)
+    return b"moof" in names and b"moov" not in names
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, beginning and end of the top-level boxes of an MP4 or QuickTime file, by their own lengths."""
     position = 0
     for _ in range(_MAX_BOXES):
+        if position >= size:
+            return
         file.seek(position)
         head = file.read(16)
         if len(head) < 8:
-            return position
+            return
         length = int.from_bytes(head[:4], "big")
         if length == 1 and len(head) == 16:
             length = int.from_bytes(head[8:16], "big")
         if length < 8:  # 0: to the end of the file. Less: not a box.
-            return position
+            return
+        yield head[4:8], position, position + length
         position += length
-        if position >= size:
-            return position
-    return position
+
+
+def _boxes_end(file: BinaryIO, size: int) -> int:
+    return max((end for _, _, end in _boxes(file, size)), default=0)
 
 
 def _segment_end(file: BinaryIO) -> int:
@@ -110,3 +138,44 @@ def _flv_end(file: BinaryIO) -> int:
         return 0
     size = struct.unpack(">d", number)[0]
     return int(size) if 0 < size < _MAX_SIZE else 0
+
+
+def _ends_in_ts_packet(file: BinaryIO, size: int) -> bool:
+    """Whether the last packet of a transport stream has begun and is not complete."""
+    head = file.read(_HEAD_BYTES)
+    for length in _TS_PACKETS:
+        for start in range(length):
+            if len(head) < start + _TS_IN_A_ROW * length:
+                continue
+            if all(head[start + n * length] == _TS_SYNC for n in range(_TS_IN_A_ROW)):
+                rest = (size - start) % length
+                file.seek(size - rest)
+                return file.read(1) == bytes([_TS_SYNC])
+    return False
+
+
+def _ends_in_pes_packet(file: BinaryIO, size: int) -> bool:
+    """Whether the file ends inside a packet of a program stream, by that packet's own length."""
+    file.seek(max(0, size - _TAIL_BYTES))
+    tail = file.read()
+    at = tail.rfind(_PACK)
+    if at < 0 or at + 14 > len(tail):
+        return at >= 0 and at + 12 > len(tail)
+    at += 14 + (tail[at + 13] & 7) if tail[at + 4] >> 6 == 1 else 12
+    while at + 6 <= len(tail) and tail[at : at + 3] == _PACK[:3]:
+        if tail[at + 3] == 0xB9:  # The end of the program.
+            return False
+        at += 6 + int.from_bytes(tail[at + 4 : at + 6], "big")
+    return at > len(tail)
+
+
+def _ends_with_last_page(file: BinaryIO, size: int) -> bool:
+    """Whether the last page of an Ogg file is complete and marked as the last of its stream."""
+    file.seek(max(0, size - _TAIL_BYTES))
+    tail = file.read()
+    at = tail.rfind(_OGG_PAGE)
+    if at < 0 or at + 27 > len(tail):
+        return False
+    segments = tail[at + 26]
+    whole = at + 27 + segments + sum(tail[at + 27 : at + 27 + segments]) <= len(tail)
+    return whole and bool(tail[at + 5] & _OGG_LAST)

@@ -13,7 +13,6 @@ from typing import Any
 from hivescan.errors import LimitError, UnsupportedError
 from hivescan.media.video_container import (
     Clock,
-    brief,
     format_name,
     frame_ticks,
     is_spliced_format,
@@ -188,7 +187,6 @@ class Decoder:
         context.thread_count = 1
         context.options = {"max_pixels": str(limits.max_pixels)}
         self.errors = 0
-        self.last_error = ""
         self.seen_frame = False
 
     def decode(self, packet: Any | None) -> list[Any]:
@@ -204,11 +202,8 @@ class Decoder:
         except av.error.EOFError:
             return []
         except av.error.PatchWelcomeError as error:
-            raise UnsupportedError(
-                f"the video uses a feature that cannot be decoded ({brief(error)})"
-            ) from error
+            raise UnsupportedError("the video uses a feature of its codec that cannot be decoded") from error
         except (av.error.FFmpegError, ValueError) as error:
-            self.last_error = brief(error)
             if self._context.width * self._context.height > self._max_pixels:
                 raise LimitError(
                     f"a frame of {self._context.width}x{self._context.height} pixels is over the limit of "

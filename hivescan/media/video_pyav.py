@@ -15,8 +15,8 @@ from hivescan.media.video_pixels import DisplayMatrices, master
 from hivescan.types import Frame, Limits, Pixels, Sampling
 from hivescan.wording import count
 
-LENGTH_TOLD = frozenset({"matroska", "avi", "asf", "flv"})
-"""Containers whose length says whether all is there (that of MP4 counts only if something is missing)."""
+LENGTH_TOLD = frozenset({"matroska", "avi", "asf", "flv", "mpegts", "mpeg", "ogg"})
+"""Containers whose end says whether all is there (that of MP4 counts only if something is missing)."""
 
 
 def sampled_frames(path: Path, sampling: Sampling, limits: Limits, pace: Pace = Pace.FAST) -> Iterator[Frame]:

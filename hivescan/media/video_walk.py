@@ -105,8 +105,7 @@ class Walk:
         """Decodes to the first frame shown, whose time is ``origin``."""
         while not self._ready:
             if not self._feed():
-                why = self._decoder.last_error
-                raise DecodeError("no frame can be decoded" + (f" ({why})" if why else ""))
+                raise DecodeError("no frame can be decoded: the pictures are damaged or encrypted")
         self._held = self._ready.popleft()
         self._look.forget_until(self._held.pts)
         self.origin = int(self._held.pts)

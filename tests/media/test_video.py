@@ -82,7 +82,9 @@ def test_sound_without_moving_pictures_is_audio(
         ("mp4__sample_fragmented_sgpd_v2.mp4", UnsupportedError, "encrypted"),
         ("mp4__video_dovi_3840x2160_30fps_dav1_10.mp4", UnsupportedError, "codec"),
         ("multi-segment-with-emsg0__segment_init.mp4", DecodeError, "no picture follows"),
-        ("ttml-in-mp4__sample.text.mp4", DecodeError, "neither video nor sound"),
+        ("ttml-in-mp4__sample.text.mp4", UnsupportedError, "only subtitles"),
+        ("ts__sample_dts_uhd.ts", UnsupportedError, "neither video nor sound that can be decoded"),
+        ("mp4__sample_fragmented_sideloaded_track.mp4", DecodeError, "one part of a stream"),
     ],
 )
 def test_what_cannot_be_decoded_says_why(data: Path, name: str, error: type[MediaError], reason: str) -> None:
@@ -198,6 +200,9 @@ def test_decord_asked_for_where_it_is_not_installed_fails_with_a_reason(
         "h264.flv",
         "wmv2.wmv",
         "h264_fragmented.mp4",
+        "h264_open.ts",
+        "mpeg2.mpg",
+        "theora.ogv",
     ],
 )
 def test_a_cut_off_video_keeps_the_frames_before_the_cut_and_says_so(
@@ -207,13 +212,28 @@ def test_a_cut_off_video_keeps_the_frames_before_the_cut_and_says_so(
     assert reason == ""
     cut = tmp_path / name
     data = clip(name).read_bytes()
-    cut.write_bytes(data[: len(data) * 6 // 10])
+    cut.write_bytes(data[: len(data) * 6 // 10 // 188 * 188 + 17])
     frames, reason = sample(cut)
     assert reason.startswith("cut off")
     assert 3 <= len(frames) < len(whole)
     # The last ones may be touched by the cut.
     for kept, known in zip(frames[:-2], whole, strict=False):
         assert np.array_equal(kept.pixels, known.pixels)
+
+
+def test_a_transport_stream_that_ends_with_a_whole_packet_is_whole(clip: ClipMaker, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(clip("h264_open.ts").read_bytes()[: 188 * 100])
+    frames, reason = sample(cut)
+    assert frames and reason == ""
+
+
+def test_no_reason_is_in_the_words_of_a_library(data: Path) -> None:
+    for path in sorted((data / "video" / "variety").iterdir()):
+        try:
+            probe_video(path, LIMITS)
+        except MediaError as error:
+            assert "Invalid data" not in error.reason and "errno" not in error.reason.lower()
 
 
 def test_a_video_cut_before_its_index_is_told_apart(clip: ClipMaker, tmp_path: Path) -> None:
