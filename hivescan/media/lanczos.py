@@ -26,7 +26,7 @@ _SLICE: Final = 512
 """Pixels of a line in one product. The low parts are at most 64, so 1,024 pixels of 255 reach 2²⁴."""
 _BLOCK_VALUES: Final = 1 << 18
 _SUPPORT: Final = 3.0
-_WORTH_IT: Final = 1 << 18
+_WORTH_IT: Final = 1 << 16
 
 
 def shrunk(luma: Luma, sizes: Sequence[tuple[int, int]]) -> list[Luma]:

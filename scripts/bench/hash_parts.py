@@ -1,4 +1,4 @@
-"""What hashing costs, how often it equals the reference, and how fast stored hashes are compared.
+"""What the parts of hashing cost, how often PDQ equals the reference, how fast stored hashes are compared.
 
 Times are the best of several rounds; nothing here uses more than one thread. ``--media`` compares PDQ with
 pdqhash on every picture of a folder.
