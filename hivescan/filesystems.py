@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 ATTEMPTS: Final = 3
 """Of ours; drivers of object stores ask again by themselves before they give up."""
+PAGE_KEYS: Final = 1000
+"""What S3 gives at most in one answer."""
+_NOT_THERE: Final = "no such file or folder"
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 15.0
 
@@ -135,22 +138,28 @@ def _timeouts(protocol: str) -> dict[str, Any]:
     return {}
 
 
-def pages(fs: Any, root: str) -> Iterator[list[dict[str, Any]]]:
+def comes_in_pages(fs: Any) -> bool:
+    """Whether :func:`pages` asks for a part of a listing at a time, however many files there are."""
+    return hasattr(fs, "call_s3")
+
+
+def pages(fs: Any, beginning: str) -> Iterator[list[dict[str, Any]]]:
     """Every file below a folder, however deep, as fsspec describes it, some at a time.
 
     S3 is asked for a thousand keys at once, in the order of their names: memory stays flat however large
-    the bucket is. Other file systems are listed in one go.
+    the bucket is. There ``beginning`` may be any beginning of names, so a folder's ends with ``/``. Other
+    file systems are listed in one go.
     """
-    if protocol_of(fs.unstrip_protocol(root)) in _S3 and hasattr(fs, "call_s3"):
-        yield from _s3_pages(fs, root)
+    if comes_in_pages(fs):
+        yield from _s3_pages(fs, beginning)
         return
-    found = with_retries(lambda: fs.find(root, detail=True))
+    found = with_retries(lambda: fs.find(beginning.rstrip("/"), detail=True))
     yield [info for _, info in sorted(found.items()) if info.get("type") != "directory"]
 
 
-def _s3_pages(fs: Any, root: str) -> Iterator[list[dict[str, Any]]]:
-    bucket, _, prefix = root.partition("/")
-    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix.rstrip("/") + "/" if prefix else ""}
+def _s3_pages(fs: Any, beginning: str) -> Iterator[list[dict[str, Any]]]:
+    bucket, _, prefix = beginning.partition("/")
+    asked: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": PAGE_KEYS}
     while True:
         page = with_retries(lambda: fs.call_s3("list_objects_v2", **asked))
         yield [
@@ -194,6 +203,7 @@ def backoff(attempt: int) -> float:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same request may well succeed a little later."""
+    error = _underlying(error)
     status = _status(error)
     if status is not None:
         return status in _TRANSIENT_STATUS
@@ -206,18 +216,30 @@ def is_transient(error: BaseException) -> bool:
 
 def reason(error: BaseException) -> str:
     """What went wrong in one line, without URIs, whose queries may be signatures."""
+    error = _underlying(error)
     if isinstance(error, FileNotFoundError):
         text = (error.strerror or str(error)).strip()
-        return text if "bucket" in text.lower() and "://" not in text else "no such file or folder"
+        return "the bucket does not exist" if text.endswith("bucket does not exist") else _NOT_THERE
     if isinstance(error, PermissionError):
         return "access denied"
     status = _status(error)
     if status is not None and type(error).__name__ == "ClientResponseError":
         return f"the server answered {status} {getattr(error, 'message', '')}".strip()
+    if type(error).__name__ in ("ClientPayloadError", "ServerDisconnectedError", "IncompleteReadError"):
+        return "the connection broke off"
     if isinstance(error, TimeoutError) or type(error).__name__.endswith(("TimeoutError", "FSTimeoutError")):
         return "the server did not answer in time"
     text = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
     return _URI.sub(lambda found: _origin(found[0]), text.splitlines()[0])[:200]
+
+
+def _underlying(error: BaseException) -> BaseException:
+    """For web servers fsspec says of every failure that there is no such file; its cause knows better."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or cause is None:
+        return error
+    of_web = type(cause).__module__.startswith("aiohttp") and _status(cause) not in (404, 410)
+    return cause if of_web else error
 
 
 def _origin(uri: str) -> str:

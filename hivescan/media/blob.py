@@ -13,12 +13,12 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hivescan.errors import LimitError, UnreadableError
+from hivescan.errors import UnreadableError
+from hivescan.media.fetch import Alive, check_size, fetch
 from hivescan.media.uri import uri_to_path
 from hivescan.types import Digests, Limits
 
@@ -47,14 +47,14 @@ class Blob:
 
 
 @contextmanager
-def open_blob(uri: str, limits: Limits) -> Iterator[Blob]:
-    """Open the file that ``uri`` names, read-only.
+def open_blob(uri: str, limits: Limits, alive: Alive = lambda done: None) -> Iterator[Blob]:
+    """Open the file that ``uri`` names, read-only. ``alive`` is told of the progress of a remote one.
 
     Raises :class:`UnreadableError` where it cannot be opened or is no regular file, and
     :class:`LimitError` where it has more than ``limits.max_bytes``.
     """
     path = uri_to_path(uri)
-    with _open_local(uri, path, limits) if path is not None else _open_remote(uri, limits) as blob:
+    with _open_local(uri, path, limits) if path is not None else _open_remote(uri, limits, alive) as blob:
         yield blob
 
 
@@ -88,52 +88,18 @@ def _open_local(uri: str, path: Path, limits: Limits) -> Iterator[Blob]:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableError("not a regular file")
-        _check_size(status.st_size, limits)
+        check_size(status.st_size, limits)
         yield Blob(uri, _path_of(fd, path), status.st_size, status.st_mtime_ns, fd)
     finally:
         os.close(fd)
 
 
 @contextmanager
-def _open_remote(uri: str, limits: Limits) -> Iterator[Blob]:
+def _open_remote(uri: str, limits: Limits, alive: Alive) -> Iterator[Blob]:
     with tempfile.TemporaryFile() if _FD_FOLDER.is_dir() else tempfile.NamedTemporaryFile() as spool:
-        try:
-            size = _copy_remote(uri, spool, limits)
-        except (LimitError, UnreadableError):
-            raise
-        except Exception as error:  # each file system raises its own kinds
-            raise UnreadableError(f"cannot be fetched: {_why(error)}", retryable=True) from error
+        size = fetch(uri, spool, limits, alive)
         fd = spool.fileno()
         yield Blob(uri, _path_of(fd, Path(str(spool.name))), size, None, fd)
-
-
-def _copy_remote(uri: str, spool: Any, limits: Limits) -> int:
-    """Copy a remote file into ``spool``; the number of its bytes."""
-    import fsspec
-
-    fs, name = fsspec.core.url_to_fs(uri)
-    announced: int | None = None
-    with suppress(NotImplementedError, KeyError):
-        announced = fs.info(name).get("size")
-    if announced is not None:
-        _check_size(announced, limits)
-    done = 0
-    with fs.open(name, "rb", cache_type="readahead", block_size=4 * BLOCK) as remote:
-        while block := remote.read(4 * BLOCK):
-            done += len(block)
-            _check_size(done, limits)
-            spool.write(block)
-    if announced is not None and done != announced:
-        raise UnreadableError(
-            f"the connection gave {done} bytes where {announced} were announced", retryable=True
-        )
-    spool.flush()
-    return done
-
-
-def _check_size(size: int, limits: Limits) -> None:
-    if size > limits.max_bytes:
-        raise LimitError(f"{size} bytes or more: the limit is {limits.max_bytes} bytes")
 
 
 def _path_of(fd: int, named: Path) -> Path:

@@ -19,6 +19,7 @@ from decimal import Decimal
 from typing import IO, Any, Final, Literal
 
 from hivescan.errors import SourceError
+from hivescan.filesystems import FileSystemError, open_filesystem, scrubbed, with_retries
 from hivescan.media.uri import has_scheme, uri_to_path
 
 PATH_COLUMNS: Final = (
@@ -100,9 +101,11 @@ class Manifest:
     def _open(self) -> AbstractContextManager[IO[bytes]]:
         if not has_scheme(self.location):
             return open(self.location, "rb")  # noqa: PTH123 (a name of any bytes)
-        import fsspec
-
-        opened: AbstractContextManager[IO[bytes]] = fsspec.open(self.location, "rb")
+        try:
+            fs, name = open_filesystem(self.location)
+        except FileSystemError as error:
+            raise SourceError(f"{scrubbed(self.location)}: {error}") from error
+        opened: AbstractContextManager[IO[bytes]] = with_retries(lambda: fs.open(name, "rb"))
         return opened
 
     def _find_column(self, stream: IO[bytes], uri_column: str | None) -> str:

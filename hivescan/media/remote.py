@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import re
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from hivescan.errors import SourceError
+from hivescan.filesystems import (
+    FileSystemError,
+    comes_in_pages,
+    open_filesystem,
+    pages,
+    reason,
+    scrubbed,
+    with_retries,
+)
 from hivescan.media.folder import STORE_MARKER, has_wildcard
 from hivescan.media.selection import Selection
 from hivescan.types import Observation
 
 _LOOKUPS: Final = 16
 """Requests under way at once when the entries of a list are looked up."""
+_TIMES: Final = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "created")
 
 
 class RemoteSource:
@@ -30,13 +43,15 @@ class RemoteSource:
             try:
                 self._info = self._files.info(self._files.root)
             except Exception as error:  # each file system raises its own kinds
-                raise SourceError(f"{uri}: {_why(error)}") from error
+                raise SourceError(f"{scrubbed(uri)}: {_why(error)}") from error
 
     def walk(self, selection: Selection) -> Generator[Observation, None, bool]:
         """Every file that is taken. Returns whether all folders could be listed."""
         if self._is_pattern:
             return (yield from self._walk_pattern(selection))
         is_folder = self.uri.endswith("/") if self.is_web else self._info.get("type") == "directory"
+        if is_folder and self._files.comes_in_pages:
+            return (yield from self._walk_pages(selection))
         if is_folder:
             return (yield from self._walk_folder(selection))
         if selection.takes(self._files.root.rpartition("/")[2]):
@@ -45,6 +60,32 @@ class RemoteSource:
 
     def is_store(self) -> bool:
         return self._info.get("type") == "directory" and self._files.exists(STORE_MARKER)
+
+    def _walk_pages(self, selection: Selection) -> Generator[Observation, None, bool]:
+        """Page by page, in the order of the names: memory does not grow with the bucket."""
+        root = self._files.root.rstrip("/") + "/"
+        store = None
+        try:
+            for page in self._files.pages(root):
+                # The marker of a store comes before its other names, all but always in the same page.
+                stores = [
+                    str(info["name"]).removesuffix(STORE_MARKER)
+                    for info in page
+                    if str(info["name"]).endswith(f"/{STORE_MARKER}")
+                ]
+                stores += [] if store is None else [store]
+                for info in page:
+                    name = str(info["name"])
+                    inside = next((folder for folder in stores if name.startswith(folder)), None)
+                    if inside is not None:
+                        store = inside
+                    elif selection.reaches(name.removeprefix(root)):
+                        yield self._files.observation(info, self.uri)
+        except Exception as error:  # each file system raises its own kinds
+            why = f"the folder cannot be listed to its end: {_why(error)}"
+            yield Observation(self.uri, self.uri, None, None, error=why)
+            return False
+        return True
 
     def _walk_folder(self, selection: Selection) -> Generator[Observation, None, bool]:
         """One listing a folder: files sorted by name, then the subfolders."""
@@ -81,12 +122,11 @@ class RemoteSource:
         fixed = self._files.root[: min(self._files.root.find(sign) % (1 << 30) for sign in "*?[")]
         base = fixed.rpartition("/")[0] + "/"
         try:
-            found = self._files.glob()
+            for info in self._files.matching(fixed):
+                if selection.admits(str(info["name"]).removeprefix(base)):
+                    yield self._files.observation(info, self.uri)
         except Exception as error:  # each file system raises its own kinds
             raise SourceError(f"{self.uri}: {_why(error)}") from error
-        for name, info in sorted(found.items()):
-            if info.get("type") != "directory" and selection.admits(name.removeprefix(base)):
-                yield self._files.observation(info, self.uri)
         return True
 
 
@@ -98,7 +138,7 @@ def observe_remote(uris: list[str], source: str) -> list[Observation]:
             files = _Files(uri)
             info = files.info(files.root)
         except Exception as error:  # each file system raises its own kinds
-            return Observation(uri, source, None, None, error=_why(error))
+            return Observation(scrubbed(uri), source, None, None, error=_why(error))
         if info.get("type") == "directory":
             return Observation(uri, source, None, None, error="not a file but a folder")
         size, mtime_ns, etag = _facts(info)
@@ -113,27 +153,38 @@ class _Files:
 
     def __init__(self, uri: str) -> None:
         try:
-            import fsspec
-
-            # No cache of listings: it would grow with the bucket, and show yesterday's.
-            self._fs, root = fsspec.core.url_to_fs(uri, use_listings_cache=False)
-        except (ImportError, ValueError, TypeError, OSError) as error:
-            raise SourceError(f"{uri}: {_why(error)}") from error
+            self._fs, root = open_filesystem(uri)
+        except FileSystemError as error:
+            raise SourceError(f"{scrubbed(uri)}: {error}") from error
+        self.comes_in_pages = comes_in_pages(self._fs)
         self.root: str = root
         self._chain = "".join(f"::{part}" for part in uri.split("::")[1:])
 
     def info(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._fs.info(name)
+        found: dict[str, Any] = with_retries(lambda: self._fs.info(name))
         return found
 
     def exists(self, name: str) -> bool:
-        return bool(self._fs.exists(f"{self.root.rstrip('/')}/{name}"))
+        return bool(with_retries(lambda: self._fs.exists(f"{self.root.rstrip('/')}/{name}")))
 
     def listing(self, folder: str) -> dict[str, dict[str, Any]]:
-        return {str(info["name"]).rstrip("/"): info for info in self._fs.ls(folder, detail=True)}
+        found = with_retries(lambda: self._fs.ls(folder, detail=True))
+        return {str(info["name"]).rstrip("/"): info for info in found}
 
-    def glob(self) -> dict[str, dict[str, Any]]:
-        return {str(name): info for name, info in self._fs.glob(self.root, detail=True).items()}
+    def pages(self, folder: str) -> Iterator[list[dict[str, Any]]]:
+        return pages(self._fs, folder)
+
+    def matching(self, beginning: str) -> Iterator[dict[str, Any]]:
+        """The files that ``root`` fits as a pattern, in the order of their names, which begin so."""
+        if not self.comes_in_pages:
+            found = with_retries(lambda: self._fs.glob(self.root, detail=True))
+            yield from (info for _, info in sorted(found.items()) if info.get("type") != "directory")
+            return
+        from fsspec.utils import glob_translate
+
+        fits = re.compile(glob_translate(self.root))
+        for page in pages(self._fs, beginning):
+            yield from (info for info in page if fits.match(str(info["name"])))
 
     def uri(self, name: str) -> str:
         return str(self._fs.unstrip_protocol(name)) + self._chain
@@ -147,11 +198,14 @@ def _facts(info: dict[str, Any]) -> tuple[int | None, int | None, str | None]:
     """Size, modification time and entity tag, under the names that file systems give them."""
     size = info.get("size")
     when = next(
-        (info[k] for k in ("mtime", "LastModified", "last_modified", "updated", "created") if info.get(k)),
+        (info[key] for key in _TIMES if info.get(key)),
         None,
     )
     tag = next((info[k] for k in ("ETag", "etag", "md5Hash", "content_md5", "checksum") if info.get(k)), None)
     mtime_ns = None
+    if isinstance(when, str):
+        with suppress(ValueError):
+            when = parsedate_to_datetime(when)
     if isinstance(when, datetime):
         mtime_ns = int(when.timestamp()) * 1_000_000_000 + when.microsecond * 1000
     elif isinstance(when, int | float):
@@ -160,11 +214,4 @@ def _facts(info: dict[str, Any]) -> tuple[int | None, int | None, str | None]:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, SourceError):
-        return str(error)
-    if isinstance(error, FileNotFoundError):
-        return "no such file or folder"
-    if isinstance(error, PermissionError):
-        return "access denied"
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:200]
+    return str(error) if isinstance(error, SourceError) else reason(error)

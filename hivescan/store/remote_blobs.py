@@ -54,10 +54,10 @@ class RemoteBlobs:
 
     def is_empty(self) -> bool:
         """Whether nothing lies below the folder."""
-        return not any(self._ask(lambda: next(iter(pages(self._fs, self._root)), [])))
+        return not any(self._ask(lambda: next(iter(pages(self._fs, self._root + "/")), [])))
 
     def list(self, prefix: str) -> list[str]:
-        folder = f"{self._root}/{prefix}".rstrip("/")
+        folder = f"{self._root}/{prefix}"
         cut = len(self._root) + 1
         try:
             return self._ask(
