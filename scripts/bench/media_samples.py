@@ -42,6 +42,22 @@ def make_photos(folder: Path, count: int, width: int, height: int) -> None:
             picture.save(path, quality=90)
 
 
+def make_copies(folder: Path, count: int) -> None:
+    """Copies of the files of a folder until there are ``count``, each with a comment of its own.
+
+    Their bytes differ and their pictures do not: JPEG gets a comment segment, MP4 a ``free`` box at its end.
+    """
+    originals = sorted(folder.iterdir())
+    for i in range(len(originals), count):
+        original = originals[i % len(originals)]
+        data, note = original.read_bytes(), f"copy {i:06}".encode()
+        if original.suffix == ".jpg":
+            data = data[:2] + b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note + data[2:]
+        else:
+            data += (len(note) + 8).to_bytes(4, "big") + b"free" + note
+        (folder / f"copy-{i:06}{original.suffix}").write_bytes(data)
+
+
 def make_clips(folder: Path, count: int, seconds: int, gop: int = 250) -> None:
     """1080p30 H.264 clips: a slow pan over a photo."""
     folder.mkdir(parents=True, exist_ok=True)

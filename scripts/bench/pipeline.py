@@ -1,7 +1,10 @@
 """How much of the machine a scan uses: (CPU of decoding alone + CPU of the models alone) ÷ (wall × cores).
 
-Each stage alone runs in this process over the same files; the scan is the real one, start-up and commits
-included. 1.0 would mean that every core did nothing but decode and infer from the first second to the last.
+Each stage alone runs over the same files with every core busy, as in a scan: decoding (digests, hashes and
+views with it) in one process a core, the models in one process with one picture a core. Their imports and
+loading are not counted. The scan is the real one, from the start of its process to its end, start-up and
+commits included. 1.0 would mean that every core did nothing but decode and infer from the first moment to
+the last.
 """
 
 from __future__ import annotations
@@ -14,43 +17,44 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
-from media_samples import make_clips, make_photos
+from media_samples import make_clips, make_copies, make_photos
 
-KINDS = {
-    "photos_12mp": ("standard", None),
-    "pictures_224": ("standard", None),
-    "clips_1080p": ("standard", None),
-    "hashing_12mp": ("standard", "hashes"),
-}
+KINDS = ("photos_12mp", "pictures_224", "clips_1080p", "hashing_12mp")
+PROFILES = ("fast", "standard", "full")
+FILES = {"photos_12mp": 90, "pictures_224": 400, "clips_1080p": 8, "hashing_12mp": 300}
+"""Enough for half a minute or more on two cores with the fast profile, so that start-up weighs little."""
+DISTINCT = {"photos_12mp": 30, "pictures_224": 200, "clips_1080p": 2, "hashing_12mp": 30}
+"""Pictures that differ; the other files are copies of theirs with another comment."""
+SHARE = {"standard": 0.4, "full": 0.4}
+"""Of the files, where models take several times as long."""
 
 
-def make(kind: str, folder: Path, scale: float) -> None:
-    if kind in ("photos_12mp", "hashing_12mp"):
-        make_photos(folder, round(100 * scale), 4000, 3000)
-    elif kind == "pictures_224":
-        make_photos(folder, round(160 * scale), 224, 224)
+def make(kind: str, folder: Path, count: int) -> None:
+    distinct = min(count, DISTINCT[kind])
+    if kind == "clips_1080p":
+        make_clips(folder, distinct, 30)
     else:
-        make_clips(folder, max(2, round(4 * scale)), 30)
+        make_photos(folder, distinct, *((224, 224) if kind == "pictures_224" else (4000, 3000)))
+    make_copies(folder, count)
 
 
-def names(profile: str, analyzers: str | None) -> tuple[str, ...]:
+def names(kind: str, profile: str) -> tuple[str, ...]:
     from hivescan.analyzers import registry
 
-    return tuple(analyzers.split(",")) if analyzers else registry.PROFILES[profile]
+    return ("hashes",) if kind == "hashing_12mp" else registry.PROFILES[profile]
 
 
-def stage_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
-    """CPU seconds of decoding (with digests, hashes and views) and of the models, each by itself."""
+def decoded(paths: list[Path], analyzers: tuple[str, ...]) -> tuple[float, list[dict]]:
+    """CPU seconds of decoding these files as a decode worker does, and the views that it makes."""
     from hivescan.analyzers import registry
     from hivescan.media.blob import digests, open_blob
-    from hivescan.media.decode import frames
+    from hivescan.media.decode import pictures
+    from hivescan.media.picture import Wanted
     from hivescan.media.probe import probe
-    from hivescan.media.views import make_views
-    from hivescan.models.backends.base import Placement
-    from hivescan.scan.resources import available_cores
     from hivescan.scan.plan import Planner
     from hivescan.types import Limits, Sampling
 
@@ -58,38 +62,71 @@ def stage_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
     available = registry.available()
     planner = Planner({name: available[name] for name in analyzers}, sampling)
     in_decoder = [registry.load_decoder(name) for name in planner.in_decoder(analyzers)]
-    hosted = [registry.load(name, Placement(threads=available_cores())) for name in planner.hosted(analyzers)]
     views = {str(i): view for i, view in enumerate(planner.views_for(analyzers))}
-    numbers = {view: name for name, view in views.items()}
-    decode = models = 0.0
-    for path in sorted(folder.iterdir()):
-        started = time.process_time()
-        made = []
+    wanted = Wanted(views=tuple(views.values()), unreduced=bool(in_decoder))
+    made = []
+    started = time.process_time()
+    for path in paths:
         with open_blob(str(path), limits) as blob:
             digests(blob)
-            for frame in frames(blob.path, probe(blob.path, limits), sampling, limits):
+            for picture in pictures(blob.path, probe(blob.path, limits), sampling, limits, wanted):
+                made.append(picture.views(views) if views else {})
                 for analyzer in in_decoder:
-                    analyzer.infer([frame.pixels])
-                made.append(make_views(frame.pixels, views))
-        decode += time.process_time() - started
-        started = time.process_time()
-        for picture in made:
-            for analyzer in hosted:
-                wanted = analyzer.spec.views or {}
-                analyzer.infer({name: picture[numbers[view]][None] for name, view in wanted.items()})
-        models += time.process_time() - started
-    return {"decode_cpu_s": decode, "models_cpu_s": models}
+                    analyzer.infer([picture.unreduced])
+    return time.process_time() - started, made
+
+
+def decode_cpu(share: tuple[list[Path], tuple[str, ...]]) -> float:
+    return decoded(*share)[0]
+
+
+def decoding_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
+    from hivescan.scan.resources import available_cores
+
+    paths, cores = sorted(folder.iterdir()), available_cores()
+    with ProcessPoolExecutor(cores) as pool:
+        spent = pool.map(decode_cpu, [(paths[i::cores], analyzers) for i in range(cores)])
+    return {"decode_cpu_s": sum(spent)}
+
+
+def models_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
+    import numpy as np
+
+    from hivescan.analyzers import registry
+    from hivescan.models.backends.base import Placement
+    from hivescan.scan.plan import Planner
+    from hivescan.scan.resources import available_cores
+    from hivescan.types import Sampling
+
+    available = registry.available()
+    planner = Planner({name: available[name] for name in analyzers}, Sampling())
+    cores = available_cores()
+    hosted = [registry.load(name, Placement(threads=cores)) for name in planner.hosted(analyzers)]
+    numbers = {view: str(i) for i, view in enumerate(planner.views_for(analyzers))}
+    made = decoded(sorted(folder.iterdir()), analyzers)[1] if hosted else []
+    started = time.process_time()
+    for at in range(0, len(made), 4 * cores):
+        batch = made[at : at + 4 * cores]
+        for analyzer in hosted:
+            wanted = analyzer.spec.views or {}
+            analyzer.infer({n: np.stack([m[numbers[view]] for m in batch]) for n, view in wanted.items()})
+    return {"models_cpu_s": time.process_time() - started}
 
 
 def scan(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
-    import hivescan
-
+    """A scan by the command, as users start it."""
     with tempfile.TemporaryDirectory() as store:
+        command = [sys.executable, "-m", "hivescan", "classify", str(folder), "--store", f"{store}/s"]
+        command += ["--analyzers", ",".join(analyzers), "--json"]
         started = time.perf_counter()
-        summary = hivescan.classify([folder], store=Path(store) / "s", analyzers=analyzers)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
         wall = time.perf_counter() - started
-    assert summary.failed == summary.partial == 0, summary
-    return {"wall_s": wall, "files": summary.files, "pictures": summary.samples}
+    summary = json.loads(done.stdout)
+    assert summary["failed"] == summary["partial"] == summary["duplicates"] == 0, summary
+    return {"wall_s": wall, "files": summary["files"], "pictures": summary["samples"]}
+
+
+STEPS = {"scan": scan, "decode": decoding_alone, "models": models_alone}
 
 
 def in_child(step: str, folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
@@ -100,36 +137,37 @@ def in_child(step: str, folder: Path, analyzers: tuple[str, ...]) -> dict[str, f
     return result
 
 
-def measure(kind: str, scale: float, work: Path) -> dict[str, object]:
+def measure(kind: str, profile: str, scale: float, work: Path) -> dict[str, object]:
     from hivescan.scan.resources import available_cores
 
-    profile, only = KINDS[kind]
-    folder = work / kind
-    make(kind, folder, scale)
-    analyzers = names(profile, only)
-    whole = in_child("scan", folder, analyzers)
-    alone = in_child("alone", folder, analyzers)
-    cores = available_cores()
-    ratio = sum(alone.values()) / (whole["wall_s"] * cores)
-    return {"kind": kind, "ratio": round(ratio, 3), "cores": cores} | {
-        key: round(value, 2) for key, value in (whole | alone).items()
-    }
+    count = round(FILES[kind] * SHARE.get(profile, 1.0) * scale)
+    folder = work / f"{kind}-{count}"
+    make(kind, folder, count)
+    analyzers = names(kind, profile)
+    found = {key: value for step in STEPS for key, value in in_child(step, folder, analyzers).items()}
+    ratio = (found["decode_cpu_s"] + found["models_cpu_s"]) / (found["wall_s"] * available_cores())
+    row: dict[str, object] = {"kind": kind, "profile": profile, "ratio": round(ratio, 3)}
+    return row | {key: round(value, 2) for key, value in found.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--kind", choices=KINDS, action="append", help="default: all")
+    parser.add_argument("--profile", choices=PROFILES, action="append", help="default: fast and standard")
     parser.add_argument("--scale", type=float, default=1.0, help="more or fewer files")
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
         step, folder, analyzers = args.step
-        run = scan if step == "scan" else stage_alone
-        print(json.dumps(run(Path(folder), tuple(analyzers.split(",")))))
+        print(json.dumps(STEPS[step](Path(folder), tuple(analyzers.split(",")))))
         return
+    rows = []
     with tempfile.TemporaryDirectory() as work:
-        rows = [measure(kind, args.scale, Path(work)) for kind in args.kind or KINDS]
+        for kind in args.kind or KINDS:
+            # Hashing has no profile; full has the analyzers of standard until there are more.
+            profiles = ["hashes"] if kind == "hashing_12mp" else args.profile or PROFILES[:2]
+            rows += [measure(kind, profile, args.scale, Path(work)) for profile in profiles]
     packages = ("hivescan", "onnxruntime", "pillow", "av", "numpy")
     report = {
         "ratio": min(float(str(row["ratio"])) for row in rows),
