@@ -34,6 +34,8 @@ class ContentRun:
     status: Status = Status.DONE
     reason: str | None = None
     retryable: bool = False
+    size: int = 0
+    decoder: str | None = None
 
     @property
     def content_id(self) -> ContentId:

@@ -67,8 +67,8 @@ that they were forked from."""
 class Todo:
     """A file to be given to a worker.
 
-    ``is_second_try`` where a worker was killed with it; ``begun`` is its content if that was known by then,
-    with all rows written but those of its results.
+    ``is_second_try`` where a worker was killed with it; ``begun`` is its content if that was known by then:
+    the row that says so is written.
     """
 
     seen: Observation
@@ -197,7 +197,7 @@ class Coordinator:
         for content in self._hosting.contents():
             content.forget(hosted)
             if content.decoded:
-                content.write(self._rows, self._writer.run_id, datetime.now(UTC))
+                self._write(content)
         if isinstance(error, ModelUnhealthyError):
             for chain in hosted if error.analyzer is None else (error.analyzer,):
                 self._rows.drop_chain(chain)
@@ -370,11 +370,10 @@ class Coordinator:
             self._skip(message.job, doing)
             return
         run = ContentRun(digests, info, {c: ChainState(f) for c, f in missing.items()})
-        if PROBE_CHAIN in missing:
-            self._rows.add_probe(run, message.error, now)
         chains = [chain for chain in missing if chain != PROBE_CHAIN]
         if PROBE_CHAIN in missing and (message.error is not None or not chains):
             # Where it was identified before, and is not now, what was known of the content stands.
+            self._rows.add_probe(run, message.error, now)
             self._rows.add_content(run, doing.size, None, now)
         if message.error is not None:
             run.ended(Status.FAILED, message.error.reason, retryable=message.error.retryable)
@@ -513,14 +512,22 @@ class Coordinator:
     def _end_job(self, job: int, end: Finished) -> None:
         doing = self._let_go(job)
         if doing.content is not None:
-            self._rows.add_content(doing.content, doing.size, end.decoder, datetime.now(UTC))
+            doing.content.size, doing.content.decoder = doing.size, end.decoder
             doing.content.ended(end.status, end.reason, retryable=end.retryable)
             self._settle(doing.content)
         self._grant_leases()
 
     def _settle(self, content: ContentRun) -> None:
         if content.complete:
-            self._count(content.write(self._rows, self._writer.run_id, datetime.now(UTC)))
+            self._count(self._write(content))
+
+    def _write(self, content: ContentRun) -> Status:
+        """All rows of a content at once: what a kill cuts off is done anew, and stands nowhere twice."""
+        now = datetime.now(UTC)
+        self._rows.add_content(content, content.size, content.decoder, now)
+        if PROBE_CHAIN in content.chains:
+            self._rows.add_probe(content, None, now)
+        return content.write(self._rows, self._writer.run_id, now)
 
     # --- trouble --------------------------------------------------------------------------------
 
