@@ -141,6 +141,16 @@ def test_an_attempt_with_another_fingerprint_or_after_a_failure_is_kept() -> Non
     assert memory_store(blobs).table("analyses").num_rows == 4
 
 
+def test_the_same_failure_seen_by_two_runs_at_once_is_kept_once() -> None:
+    blobs = MemoryBlobs()
+    one, two = StoreWriter(memory_store(blobs), "r1"), StoreWriter(memory_store(blobs), "r2")
+    one.add("analyses", rows.attempt("a", run="r1", status="partial"))
+    one.commit()
+    two.add("analyses", rows.attempt("a", run="r2", status="partial"))
+    two.commit()
+    assert memory_store(blobs).table("analyses").column("run_id").to_pylist() == ["r1"]
+
+
 def test_a_repeated_analysis_of_what_was_there_before_is_kept() -> None:
     blobs = MemoryBlobs()
     one = StoreWriter(memory_store(blobs), "r1")
