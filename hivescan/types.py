@@ -124,19 +124,31 @@ class Limits:
 Decoder = Literal["auto", "decord", "pyav"]
 
 
+SamplingMode = Literal["rate", "keyframes", "scenes"]
+
+_MODE_REVISION = {"keyframes": 1, "scenes": 1}
+"""Raised when a mode picks other frames of the same file."""
+
+
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of a timed picture are looked at: one every ``1 / fps`` seconds from time 0.
+    """Which frames of a timed picture are looked at.
 
-    The frame at time t is the last one whose presentation time is ≤ t.
+    - ``rate``: one every ``1 / fps`` seconds from time 0; the frame at time t is the last one whose
+      presentation time is ≤ t;
+    - ``keyframes``: the first frame shown and every key frame behind it, each until the next;
+    - ``scenes``: one frame of every shot, with the shot's times.
+
+    ``fps`` counts in mode ``rate`` alone.
     """
 
     fps: float = 1.0
     decoder: Decoder = "auto"
+    mode: SamplingMode = "rate"
 
     def key(self) -> str:
         """The part of a fingerprint that says how frames were chosen (not who decoded them)."""
-        return f"fps={self.fps:g}"
+        return f"fps={self.fps:g}" if self.mode == "rate" else f"{self.mode}={_MODE_REVISION[self.mode]}"
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,8 @@ class Frame:
     """One decoded picture of a file.
 
     ``index`` counts samples from 0. ``start_ms`` is the sample's time, ``end_ms`` the time of the next
-    sample or the end of the clip; both None for stills and for pages.
+    sample or the end of the clip; both None for stills and for pages. Of a scene they are its bounds, and
+    the picture is one from within.
     """
 
     index: int

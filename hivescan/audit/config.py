@@ -73,7 +73,11 @@ _SELECTION: Final[Mapping[str, Kind]] = {
     "hidden": flag,
     "uri_column": text,
 }
-_SAMPLING: Final[Mapping[str, Kind]] = {"fps": number(0.01, 60), "decoder": choice("auto", "decord", "pyav")}
+_SAMPLING: Final[Mapping[str, Kind]] = {
+    "sample": choice("rate", "keyframes", "scenes"),
+    "fps": number(0.01, 60),
+    "decoder": choice("auto", "decord", "pyav"),
+}
 _LIMITS: Final[Mapping[str, Kind]] = {
     "max_bytes": whole(1),
     "max_pixels": whole(1),
@@ -116,7 +120,12 @@ _REPORT: Final[Mapping[str, Kind]] = {
     "format": choice(*Format),
     "output": text,
 }
-_FIELD_OF: Final = {"max_duration": "max_duration_s", "file_timeout": "file_timeout_s", "head": "heads"}
+_FIELD_OF: Final = {
+    "sample": "mode",
+    "max_duration": "max_duration_s",
+    "file_timeout": "file_timeout_s",
+    "head": "heads",
+}
 """Fields whose name is not that of the option."""
 
 

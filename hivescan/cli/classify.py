@@ -32,6 +32,7 @@ def classify(
     include: o.IncludeOption = None,
     exclude: o.ExcludeOption = None,
     hidden: o.HiddenOption = False,
+    sample: o.SampleOption = "rate",
     fps: o.FpsOption = 1.0,
     decoder: o.DecoderOption = "auto",
     device: o.DeviceOption = "auto",
@@ -87,6 +88,9 @@ def scan_config(
         os.environ["HIVESCAN_MIRROR"] = mirror
     one_of("--verify", settings["verify"], ("stat", "content"))
     one_of("--decoder", settings["decoder"], ("auto", "decord", "pyav"))
+    one_of("--sample", settings["sample"], ("rate", "keyframes", "scenes"))
+    if settings["decoder"] == "decord" and settings["sample"] != "rate":
+        raise UsageError(f"--decoder decord has no --sample {settings['sample']}; leave --decoder away")
     precision = settings.get("precision", "auto")
     one_of("--precision", precision, ("auto", "float32", "bfloat16", "float16"))
     one_of("--device", settings.get("device", "auto"), ("auto", "cpu", "cuda"))
@@ -101,7 +105,7 @@ def scan_config(
             include=tuple(settings["include"] or ()),
             exclude=tuple(settings["exclude"] or ()),
         ),
-        sampling=Sampling(fps=settings["fps"], decoder=settings["decoder"]),
+        sampling=Sampling(settings["fps"], settings["decoder"], settings["sample"]),
         limits=Limits(
             max_bytes=settings["max_bytes"],
             max_pixels=settings["max_pixels"],

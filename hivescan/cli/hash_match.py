@@ -60,6 +60,7 @@ def hash_match(
     include: o.IncludeOption = None,
     exclude: o.ExcludeOption = None,
     hidden: o.HiddenOption = False,
+    sample: o.SampleOption = "rate",
     fps: o.FpsOption = 1.0,
     decoder: o.DecoderOption = "auto",
     workers: o.WorkersOption = 0,

@@ -60,6 +60,15 @@ FpsOption = Annotated[
         rich_help_panel=_WORK,
     ),
 ]
+SampleOption = Annotated[
+    str,
+    typer.Option(
+        "--sample",
+        metavar="rate|keyframes|scenes",
+        help="Frames of videos: --fps a second, each key frame, or one a scene.",
+        rich_help_panel=_WORK,
+    ),
+]
 DecoderOption = Annotated[
     str,
     typer.Option("--decoder", metavar="auto|decord|pyav", help="Video decoder.", rich_help_panel=_WORK),

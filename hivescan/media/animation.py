@@ -16,6 +16,13 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from PIL import Image
+
+from hivescan.errors import MediaError
+from hivescan.media.scenes import SceneFinder, small_size
+from hivescan.types import Frame, Pixels
+
 _SHORTEST_MS: Final = 11
 _INSTEAD_MS: Final = 100
 
@@ -54,6 +61,41 @@ def samples(timeline: Timeline, fps: float) -> Iterator[Shown]:
     while (start := int(index * 1000 / rate)) < duration:
         index += 1
         yield Shown(bisect_right(starts, start) - 1, start, min(int(index * 1000 / rate), duration))
+
+
+def every_picture(timeline: Timeline) -> Iterator[Shown]:
+    """All pictures of the timeline, each from when to when it is shown."""
+    ends = accumulate(timeline.durations_ms)
+    for picture, (duration, end) in enumerate(zip(timeline.durations_ms, ends, strict=True)):
+        yield Shown(picture, end - duration, end)
+
+
+def scenes(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """One frame of each scene of an animation, of which ``frames`` are all pictures with their times.
+
+    What ``frames`` raises at its end comes after the last scene.
+    """
+    finder, index, end_ms = SceneFinder(), 0, 0
+    trouble: MediaError | None = None
+    try:
+        for frame in frames:
+            assert frame.start_ms is not None and frame.end_ms is not None
+            end_ms = frame.end_ms
+            for scene in finder.see(Fraction(frame.start_ms, 1000), _small(frame.pixels), frame.pixels):
+                yield Frame(index, int(scene.start * 1000), frame.start_ms, scene.picture)
+                index += 1
+    except MediaError as error:
+        trouble = error
+    last = finder.last(Fraction(end_ms, 1000))
+    if last is not None:
+        yield Frame(index, int(last.start * 1000), end_ms, last.picture)
+    if trouble is not None:
+        raise trouble
+
+
+def _small(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    return np.asarray(Image.fromarray(pixels).resize(small_size(width, height), Image.Resampling.BOX))
 
 
 def read_timeline(path: Path, pillow: str, most: int) -> Timeline | None:

@@ -10,7 +10,7 @@ from typing import Final
 from PIL import Image
 
 from hivescan.errors import DecodeError, LimitError, UnsupportedError
-from hivescan.media.animation import Timeline, read_timeline, samples
+from hivescan.media.animation import Shown, Timeline, every_picture, read_timeline, samples, scenes
 from hivescan.media.colour import to_rgb, turned
 from hivescan.media.pillow import check_pixels, leash, open_picture, read_jxl, source
 from hivescan.media.pixels import to_pixels
@@ -59,9 +59,12 @@ def image_frames(path: Path, info: MediaInfo, sampling: Sampling, limits: Limits
     pillow = _format(info.mime)
     timeline = _timeline(path, pillow, limits) if info.duration_ms is not None else None
     if timeline is not None:
+        if sampling.mode != "rate":  # An animation has no key frames: its scenes stand for them.
+            yield from scenes(_animation(path, pillow, timeline, every_picture(timeline), limits))
+            return
         if timeline.duration_ms * sampling.fps > limits.max_frames * 1000:
             raise LimitError(f"more than {limits.max_frames} samples: take fewer a second")
-        yield from _animation(path, pillow, timeline, sampling, limits)
+        yield from _animation(path, pillow, timeline, samples(timeline, sampling.fps), limits)
     elif pillow in _PAGED:
         yield from _pages(path, pillow, limits)
     else:
@@ -157,13 +160,13 @@ def _pages(path: Path, pillow: str, limits: Limits) -> Iterator[Frame]:
 
 
 def _animation(
-    path: Path, pillow: str, timeline: Timeline, sampling: Sampling, limits: Limits
+    path: Path, pillow: str, timeline: Timeline, wanted: Iterator[Shown], limits: Limits
 ) -> Iterator[Frame]:
     """The samples of an animation. Samples that see the same picture share one array."""
     with source(path, pillow, repair=not timeline.whole) as stream:
         image: Image.Image | None = None
         picture, pixels, orientation = -1, None, 1
-        for index, shown in enumerate(samples(timeline, sampling.fps)):
+        for index, shown in enumerate(wanted):
             damage: DecodeError | None = None
             if shown.picture != picture or pixels is None:
                 try:

@@ -1,8 +1,8 @@
 """Videos: what they are, and the frames that stand for their seconds.
 
-Sample k stands for time t = k / fps; its picture is the last frame whose presentation time is ≤ t, and
-time 0 is the first frame shown. ``choose_decoder`` says who decodes; both decoders return the same frames,
-see docs/video.md.
+At a fixed rate sample k stands for time t = k / fps; its picture is the last frame whose presentation time
+is ≤ t, and time 0 is the first frame shown. Key frames and scenes: see ``video_picks``. ``choose_decoder``
+says who decodes; both decoders return the same frames, see docs/video.md.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from hivescan.errors import DecodeError, LimitError, UnsupportedError
 from hivescan.media import video_container, video_decord, video_packets, video_pyav
+from hivescan.media.video_picks import Alive
 from hivescan.media.video_pixels import display_matrix, quarter_turns
 from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
 
@@ -125,21 +126,27 @@ def _mime(path: Path, container: str, media_type: MediaType) -> str:
 class VideoFrames(Iterator[Frame]):
     """The frames of one video, in order. ``decoder`` names who decodes, from the first ``next`` on."""
 
-    def __init__(self, path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> None:
+    def __init__(
+        self, path: Path, info: MediaInfo, sampling: Sampling, limits: Limits, alive: Alive = lambda: None
+    ) -> None:
         self.decoder: str | None = None
-        self._frames = self._run(path, info, sampling, limits)
+        self._frames = self._run(path, info, sampling, limits, alive)
 
     def __next__(self) -> Frame:
         return next(self._frames)
 
-    def _run(self, path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> Iterator[Frame]:
+    def _run(
+        self, path: Path, info: MediaInfo, sampling: Sampling, limits: Limits, alive: Alive
+    ) -> Iterator[Frame]:
         check_sample_count(info, sampling, limits)
         self.decoder = choose_decoder(sampling)
         if self.decoder == "decord":
+            if sampling.mode != "rate":
+                raise UnsupportedError("decord serves a fixed rate only; use --decoder auto")
             reader = video_decord.open_reader(path, info, limits)
             yield from video_decord.sampled_frames(reader, sampling)
         else:
-            yield from video_pyav.sampled_frames(path, sampling, limits)
+            yield from video_pyav.sampled_frames(path, sampling, limits, alive=alive)
 
 
 def choose_decoder(sampling: Sampling) -> str:
@@ -152,17 +159,20 @@ def choose_decoder(sampling: Sampling) -> str:
     return "decord" if sampling.decoder == "decord" else "pyav"
 
 
-def video_frames(path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> VideoFrames:
+def video_frames(
+    path: Path, info: MediaInfo, sampling: Sampling, limits: Limits, alive: Alive = lambda: None
+) -> VideoFrames:
     """The sampled frames of a video, one at a time, upright, ``uint8 [H, W, 3]`` RGB, C-contiguous.
 
-    What comes before a cut or damage is yielded; ``DecodeError`` at the end says what is lost.
+    What comes before a cut or damage is yielded; ``DecodeError`` at the end says what is lost. ``alive`` is
+    called while frames are decoded that are not wanted.
     """
-    return VideoFrames(path, info, sampling, limits)
+    return VideoFrames(path, info, sampling, limits, alive)
 
 
 def check_sample_count(info: MediaInfo, sampling: Sampling, limits: Limits) -> None:
     """Raises ``LimitError`` for a video that would give more samples than ``limits.max_frames``."""
-    if info.duration_ms is None:
+    if info.duration_ms is None or sampling.mode != "rate":
         return
     count = info.duration_ms * sampling.fps / 1000
     if count > limits.max_frames:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hivescan.errors import DecodeError
+from hivescan.media.scenes import small_size
 from hivescan.types import Pixels
 
 LONGEST_SIDE = 1920
@@ -45,23 +46,32 @@ def master(frame: Any, matrix: Matrix | None) -> Pixels:
     Matrix (BT.601, BT.709, BT.2020) and range (limited, full) follow the stream's tags; untagged
     video counts as BT.601, as in ffmpeg. Sample aspect ratios are not applied: pixels as coded.
     """
-    import av
-    from av.video.reformatter import ColorRange, Interpolation
+    rgb = _rgb(frame, master_size(frame.width, frame.height), "BICUBIC")
+    return np.ascontiguousarray(upright(rgb, matrix))
 
-    width, height = master_size(frame.width, frame.height)
+
+def small(frame: Any) -> Pixels:
+    """``uint8 [H, W, 3]`` RGB of a frame as it is stored, at the size at which scenes are told apart."""
+    return _rgb(frame, small_size(frame.width, frame.height), "AREA")
+
+
+def _rgb(frame: Any, size: tuple[int, int], interpolation: str) -> Pixels:
+    import av
+    from av.video.reformatter import ColorRange
+
     # Without a stated target range swscale keeps the source's, which would leave black at 16.
     try:
-        rgb = frame.reformat(
-            width=width,
-            height=height,
+        rgb: Pixels = frame.reformat(
+            width=size[0],
+            height=size[1],
             format="rgb24",
-            interpolation=Interpolation.BICUBIC,
+            interpolation=interpolation,
             dst_color_range=ColorRange.JPEG,
             threads=1,
-        )
+        ).to_ndarray()
     except (av.error.FFmpegError, ValueError) as error:
         raise DecodeError(f"a picture of format {frame.format.name} cannot be shown as RGB") from error
-    return np.ascontiguousarray(upright(rgb.to_ndarray(), matrix))
+    return rgb
 
 
 class DisplayMatrices:

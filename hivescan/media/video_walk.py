@@ -8,6 +8,7 @@ before they reach the decoder. So it is exact in every container, also where see
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -109,6 +110,55 @@ class Walk:
         self._held = self._ready.popleft()
         self._look.forget_until(self._held.pts)
         self.origin = int(self._held.pts)
+
+    @property
+    def held(self) -> Any:
+        """The frame that is shown now; the first one after ``find_origin``."""
+        return self._held
+
+    @property
+    def is_jumping(self) -> bool:
+        """Whether packets of this file tell key frames and times."""
+        return self._jumping
+
+    def frames(self) -> Iterator[Any]:
+        """Every frame shown, in order of time, from the one that is held on. Not for a jumping walk."""
+        assert not self._jumping
+        yield self._held
+        while True:
+            while self._ready:
+                self._show(self._ready.popleft())
+                yield self._held
+            if not self._feed():
+                return
+
+    def key_frames(self, alive: Callable[[], None]) -> Iterator[Any]:
+        """The key frames behind ``origin``, each decoded alone. For a fresh, jumping walk.
+
+        A damaged one is left out and counted. ``alive`` is called for every packet.
+        """
+        self._decoder.seen_frame = True
+        while (packet := self._look.read()) is not None:
+            alive()
+            self._look.pop()
+            if packet.pts is None:
+                raise Irregular("a packet without a time")
+            if not packet.is_keyframe and packet.has_sidedata("new_extradata"):
+                raise Irregular("new codec parameters between key frames")
+            if packet.is_keyframe and not packet.is_discard and packet.pts > self.origin:
+                self._look.forget_until(packet.pts)
+                yield from self._key_frame(packet)
+
+    def _key_frame(self, packet: Any) -> list[Any]:
+        errors = self._decoder.errors
+        frames = self._decoder.decode(packet) + self._decoder.decode(None)
+        self._decoder.restart()
+        alone = [frame for frame in frames if frame.pts == packet.pts and frame.key_frame]
+        if not alone and self._decoder.errors == errors:
+            raise Irregular("decoding did not start at the keyframe")
+        if alone and alone[0].interlaced_frame and format_name(self.container) not in SHORTCUT_FORMATS:
+            raise Irregular("the fields of a picture may come in packets of their own")
+        return alone[:1]
 
     def frame_at(self, target: int, following: int) -> Any | None:
         """The last frame shown at or before ``target`` ticks, or None if the video is over by then.

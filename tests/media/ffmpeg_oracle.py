@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -47,27 +47,38 @@ def frame_list(path: Path, stream: int, *, spliced: bool = False) -> list[Shown]
 
     ``spliced``: where the clock starts anew, what follows is moved to follow on.
     """
+    frames = _listed(path, stream, () if spliced else ("-copyts",))
+    return [replace(frame, time=frame.time - frames[0].time) for frame in frames]
+
+
+def key_frame_list(path: Path, stream: int) -> list[Shown]:
+    """Those of them that are key frames, found by decoding all."""
+    first = _listed(path, stream, ("-copyts",))[0].time
+    frames = _listed(path, stream, ("-copyts",), ("-vf", "select=key"))
+    return [replace(frame, time=frame.time - first) for frame in frames]
+
+
+def _listed(path: Path, stream: int, options: tuple[str, ...], filters: tuple[str, ...] = ()) -> list[Shown]:
     text = _run(
-        *(() if spliced else ("-copyts",)),
-        *("-threads", "1", "-noautorotate", "-i", f"file:{path}", "-map", f"0:{stream}"),
-        *("-fps_mode", "passthrough", "-enc_time_base", "demux", "-noautoscale"),
+        *(*options, "-threads", "1", "-noautorotate", "-i", f"file:{path}", "-map", f"0:{stream}"),
+        *(*filters, "-fps_mode", "passthrough", "-enc_time_base", "demux", "-noautoscale"),
         *("-f", "framecrc", "-c:v", "rawvideo", "-"),
     ).decode()
     time_base = Fraction(1)
-    rows: list[tuple[int, int, int, int]] = []
+    frames: list[Shown] = []
     for line in text.splitlines():
         if line.startswith("#tb"):
             time_base = Fraction(line.split(":")[1].strip())
         elif line and not line.startswith("#"):
-            parts = [part.strip() for part in line.split(",")]
-            rows.append((int(parts[2]), int(parts[3]), int(parts[5], 16), int(parts[4])))
-    if not rows:
-        return []
-    first = rows[0][0]
-    return [
-        Shown((pts - first) * time_base, lasts * time_base, checksum, nbytes)
-        for pts, lasts, checksum, nbytes in rows
-    ]
+            _, _, pts, lasts, nbytes, checksum, *_ = (part.strip() for part in line.split(","))
+            frames.append(Shown(int(pts) * time_base, int(lasts) * time_base, int(checksum, 16), int(nbytes)))
+    return frames
+
+
+def make(path: Path, *arguments: str) -> None:
+    """Writes a file with ffmpeg's program."""
+    command = [program(), "-nostdin", "-v", "error", "-y", *arguments, str(path)]
+    subprocess.run(command, check=True)
 
 
 def checksum(frame: Any) -> int | None:

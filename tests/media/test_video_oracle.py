@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from hivescan.media import video_container, video_decord
 from hivescan.media.video import probe_video, video_frames
 from hivescan.media.video_course import Course
 from hivescan.media.video_packets import Pace
-from hivescan.media.video_pyav import picked, sampled_frames
+from hivescan.media.video_picks import picked
+from hivescan.media.video_pyav import sampled_frames
 from hivescan.types import Decoder, Frame, Limits, MediaInfo, MediaType, Pixels, Sampling
 
 LIMITS = Limits()
@@ -245,18 +245,18 @@ def test_frames_keep_their_own_size_when_it_changes_on_the_way(clip: ClipMaker, 
 @pytest.mark.parametrize("container", ["mkv", "mp4", "flv", "h264"])
 def test_sizes_may_change_in_any_container(clip: ClipMaker, tmp_path: Path, container: str) -> None:
     path = tmp_path / f"sizes.{container}"
-    make(path, "-i", str(two_sizes(clip, tmp_path)), "-c", "copy")
+    ffmpeg_oracle.make(path, "-i", str(two_sizes(clip, tmp_path)), "-c", "copy")
     assert_as_ffmpeg_shows(path)
 
 
 def test_sizes_may_change_in_program_streams_and_at_keyframes_of_vp9(clip: ClipMaker, tmp_path: Path) -> None:
     small = tmp_path / "small.mpg"
-    make(small, *PATTERN, "-vf", "scale=96:64", "-output_ts_offset", "4", *MPEG2)
+    ffmpeg_oracle.make(small, *PATTERN, "-vf", "scale=96:64", "-output_ts_offset", "4", *MPEG2)
     joined = tmp_path / "joined.mpg"
     joined.write_bytes(clip("mpeg2.mpg").read_bytes() + small.read_bytes())
     assert_as_ffmpeg_shows(joined, spliced=True)
     later = tmp_path / "later.ivf"
-    make(later, *PATTERN, "-vf", "scale=96:64", *VP9)
+    ffmpeg_oracle.make(later, *PATTERN, "-vf", "scale=96:64", *VP9)
     packets = bytearray(later.read_bytes()[32:])
     place = 0
     while place < len(packets):  # Each packet: its size, its number, its bytes.
@@ -267,7 +267,7 @@ def test_sizes_may_change_in_program_streams_and_at_keyframes_of_vp9(clip: ClipM
     path.write_bytes(clip("vp9.ivf").read_bytes() + packets)
     assert_as_ffmpeg_shows(path)
     webm = tmp_path / "joined.webm"
-    make(webm, "-i", str(path), "-c", "copy")
+    ffmpeg_oracle.make(webm, "-i", str(path), "-c", "copy")
     assert_as_ffmpeg_shows(webm)
 
 
@@ -287,11 +287,6 @@ def test_a_stream_that_starts_in_the_middle_shows_from_its_first_whole_frame(
     path = tmp_path / name
     path.write_bytes(data[len(data) // 3 // 188 * 188 + 50 :])
     assert_as_ffmpeg_shows(path)
-
-
-def make(path: Path, *arguments: str) -> None:
-    command = [ffmpeg_oracle.program(), "-nostdin", "-v", "error", "-y", *arguments, str(path)]
-    subprocess.run(command, check=True)
 
 
 def shared_videos(data: Path) -> list[Path]:
