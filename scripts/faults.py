@@ -46,18 +46,26 @@ from hivescan.scan.config import ScanConfig
 from hivescan.scan.run import run_scan
 from hivescan.types import Limits, Sampling
 folder, store, analyzers = sys.argv[1:]
-run_scan(ScanConfig(
+summary = run_scan(ScanConfig(
     sources=(folder,), store=Path(store), analyzers=tuple(analyzers.split(",")), workers=2,
     sampling=Sampling(fps=4), limits=Limits(file_timeout_s=60), commit_seconds=0.5,
 ))
+sys.exit(0 if summary.status == "done" else 130)
 """
 """Commits twice a second, so that kills meet commits."""
 
 COMPARED = ("items", "contents", "analyses", "scores", "hashes", "regions", "embeddings")
 VICTIMS = ("coordinator", "decode worker", "inference host", "fork server")
-_NOT_COMPARED = {
-    "run_id", "observed_at", "created_at", "finished_at", "recorded_at", "started_at", "ended_at", "last_seen",
-}  # fmt: skip
+_NOT_COMPARED = [
+    "run_id",
+    "observed_at",
+    "created_at",
+    "finished_at",
+    "recorded_at",
+    "started_at",
+    "ended_at",
+    "last_seen",
+]
 _LONGEST_RUN_S = 600
 _SHARED_MEMORY = Path("/dev/shm")
 
@@ -424,8 +432,10 @@ def main() -> int:
         bench = Bench(Path(folder), analyzers, arguments.seed)
         rows = sum(rows.total() for rows in bench.expected.values())
         if not arguments.json:
-            print(f"{machine()}; {analyzers}; seed {arguments.seed}; an undisturbed scan of "
-                  f"{bench.expected['items'].total()} files takes {bench.seconds:.1f} s and gives {rows} rows\n")  # fmt: skip
+            print(f"{machine()}; {analyzers}; seed {arguments.seed}; an undisturbed scan of")
+            print(
+                f"{bench.expected['items'].total()} files takes {bench.seconds:.1f} s and gives {rows} rows\n"
+            )
             print(f"| fault | {' | '.join(_COLUMNS)} |\n|---|{'---:|' * len(_COLUMNS)}")
         faults: list[dict[str, Any]] = []
         harmless = True

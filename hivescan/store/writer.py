@@ -33,6 +33,7 @@ from hivescan.types import Status
 
 _ATTEMPT = ["content_id", "chain", "run_id"]
 _DONE_KEY = ["content_id", "chain", "fingerprint"]
+_OUTCOME_KEY = [*_DONE_KEY, "status", "reason", "samples"]
 _OBSERVATION_KEY = [
     "uri", "source", "manifest_row", "size", "mtime_ns", "etag", "content_id", "user", "error"
 ]  # fmt: skip
@@ -169,8 +170,9 @@ class StoreWriter:
     def _drop_what_others_wrote(self, commit: _Commit) -> None:
         tables = commit.tables
         ledger = tables.get("analyses")
-        if ledger is not None and self._seen.done.size:
+        if ledger is not None and self._seen.outcomes.size:
             taken = among(hash_rows(ledger, _DONE_KEY), self._seen.done)
+            taken |= among(hash_rows(ledger, _OUTCOME_KEY), self._seen.outcomes)
             if taken.any():
                 lost = hash_rows(ledger.filter(pa.array(taken)), _ATTEMPT)
                 for name in RESULT_TABLES:
@@ -211,6 +213,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.done: Keys = NO_KEYS
+        self.outcomes: Keys = NO_KEYS
         self.contents: Keys = NO_KEYS
         self.files: Keys = NO_KEYS
 
@@ -226,6 +229,7 @@ class _Seen:
             if part.table == "analyses":
                 done = rows.filter(pc.equal(rows.column("status").cast(pa.string()), Status.DONE.value))
                 self.done = np.union1d(self.done, hash_rows(done, _DONE_KEY))
+                self.outcomes = np.union1d(self.outcomes, hash_rows(rows, _OUTCOME_KEY))
             elif part.table == "contents":
                 self.contents = np.union1d(self.contents, hash_rows(rows, ["content_id"]))
             else:

@@ -53,7 +53,7 @@ def test_a_decoder_that_raises_eof_fails_its_file_and_not_its_worker(
         raise EOFError("the stream ended")
         yield
 
-    monkeypatch.setattr(worker_module, "frames", ended)
+    monkeypatch.setattr(worker_module, "pictures", ended)
     ours, theirs = multiprocessing.Pipe()
     arena = Arena.create(4096)
     thread = threading.Thread(target=DecodeWorker(theirs, arena, Limits()).run)
