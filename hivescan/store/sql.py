@@ -27,6 +27,8 @@ _TABLE_FUNCTIONS: Final = {
 
 _EXPLAIN: Final = re.compile(r"\s*explain\b(\s+analyze\b)?(\s*\([^)]*\))?", re.IGNORECASE)
 
+_PROPOSED: Final = re.compile(r"(?:Candidate bindings|Did you mean):?[\s:]*(.+)")
+
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
     """See :meth:`Store.connect`."""
@@ -142,8 +144,12 @@ def came_from_python(error: Exception) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """The message of an error in one line."""
+    """The message of an error in one line, with the names that DuckDB proposes."""
     lines = str(error).strip().splitlines()
     if came_from_python(error):
         return lines[-1].partition(": ")[2]
+    for line in lines[1:]:
+        proposed = _PROPOSED.fullmatch(line.strip())
+        if proposed:
+            return f"{lines[0].rstrip('!.')}; nearest: {proposed[1].rstrip('?')}"
     return lines[0]

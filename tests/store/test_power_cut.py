@@ -213,6 +213,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Interrupted]:
     """Puts a medium that can be interrupted under every store elsewhere that is opened from now on."""
     from hivescan.store import remote_blobs
 
+    undisturbed()
     made = remote_blobs.RemoteBlobs
 
     def arm() -> Interrupted:

@@ -371,3 +371,13 @@ def test_a_missing_part_is_one_line(store: Store) -> None:
     with pytest.raises(StoreError, match=r"`hivescan store check` names damaged parts") as raised:
         store.sql("FROM contents")
     assert "\n" not in str(raised.value)
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest(store: Store) -> None:
+    for query, nearest in (
+        ("SELECT urii FROM items", '"uri"'),
+        ("SELECT * FROM itms", '"items"'),
+    ):
+        with pytest.raises(QueryError, match=r"nearest: .*" + nearest) as failed:
+            store.sql(query)
+        assert "\n" not in str(failed.value)
