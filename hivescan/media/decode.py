@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hivescan.errors import UnsupportedError
 from hivescan.media.picture import Picture, Wanted
+from hivescan.media.video_picks import Alive
 from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
 
 
@@ -33,17 +34,20 @@ class FrameStream:
         return next(self._frames)
 
 
-def frames(path: Path, info: MediaInfo, sampling: Sampling, limits: Limits) -> FrameStream:
+def frames(
+    path: Path, info: MediaInfo, sampling: Sampling, limits: Limits, alive: Alive = lambda: None
+) -> FrameStream:
     """The pictures of a still, an animation or a video, one at a time, in order.
 
     Frames before a cut or damage are yielded first; then ``DecodeError`` is raised. Nothing is opened
     before the first ``next``, so that errors of the file come from there. Sound and text have no
-    pictures: ``UnsupportedError``.
+    pictures: ``UnsupportedError``. ``alive`` is called while frames of a video are decoded on the way to one
+    that is wanted.
     """
     if info.media_type is MediaType.VIDEO:
         from hivescan.media.video import video_frames
 
-        return FrameStream(video_frames(path, info, sampling, limits), None)
+        return FrameStream(video_frames(path, info, sampling, limits, alive), None)
     if info.media_type is MediaType.IMAGE:
         from hivescan.media.image import image_frames
 
@@ -71,14 +75,20 @@ class PictureStream:
 
 
 def pictures(
-    path: Path, info: MediaInfo, sampling: Sampling, limits: Limits, wanted: Wanted
+    path: Path,
+    info: MediaInfo,
+    sampling: Sampling,
+    limits: Limits,
+    wanted: Wanted,
+    *,
+    alive: Alive = lambda: None,
 ) -> PictureStream:
     """As :func:`frames`, with no more decoded than ``wanted`` needs.
 
     What is decoded for a view or for hashing depends on the file and on that view alone, not on what else
     is wanted.
     """
-    source = frames(path, info, sampling, limits)
+    source = frames(path, info, sampling, limits, alive)
     return PictureStream(_pictures(path, info, limits, wanted, source), source)
 
 

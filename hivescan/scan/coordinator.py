@@ -28,6 +28,7 @@ from hivescan.scan.costs import Bill, Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.messages import (
+    Decoding,
     Fetching,
     Finished,
     Job,
@@ -317,7 +318,7 @@ class Coordinator:
         except (EOFError, OSError):
             self._lose(worker, None)
             return
-        worker.deadline = None
+        deadline, worker.deadline = worker.deadline, None
         if isinstance(message, Started):
             assert self._pool is not None
             self._pool.has_started(worker)
@@ -326,6 +327,9 @@ class Coordinator:
         if isinstance(message, Fetching):
             assert self._pool is not None
             self._pool.expect_identity(worker)
+        elif isinstance(message, Decoding):
+            if deadline is not None:  # Else it waits for us, or soon will.
+                self._expect(worker)
         elif isinstance(message, Probed):
             self._identified(message, doing)
         elif isinstance(message, SampleReady):

@@ -84,6 +84,13 @@ class Fetching:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """Frames are being decoded on the way to the next that is wanted."""
+
+    job: int
+
+
+@dataclass(frozen=True)
 class Probed:
     """The file's digests and type; ``error`` where either could not be had.
 

@@ -10,7 +10,9 @@ import contextlib
 import errno
 import os
 import signal
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,6 +28,7 @@ from hivescan.media.probe import identify, probe
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import (
+    Decoding,
     Fetching,
     Finished,
     Job,
@@ -38,6 +41,9 @@ from hivescan.scan.messages import (
     Started,
 )
 from hivescan.types import Digests, Findings, Limits, MediaInfo, Status
+
+_SIGN_EVERY_S = 5.0
+"""How often a worker says that it is still decoding."""
 
 
 class CoordinatorGoneError(Exception):
@@ -206,7 +212,9 @@ class DecodeWorker:
         lease, decoded, stream = plan.lease, 0, None
         self._watch.now("decoding")
         try:
-            stream = pictures(blob.path, info, plan.sampling, self._limits, _wanted(plan))
+            stream = pictures(
+                blob.path, info, plan.sampling, self._limits, _wanted(plan), alive=self._signs(plan.job)
+            )
             for picture in stream:
                 if plan.layout is not None:
                     if lease is None:
@@ -230,6 +238,18 @@ class DecodeWorker:
         if not decoded:
             return Outcome(Status.FAILED, "no picture could be decoded", False, stream.decoder)
         return Outcome(Status.DONE, decoder=stream.decoder)
+
+    def _signs(self, job: int) -> Callable[[], None]:
+        """To be called as often as one likes; the coordinator hears of it every few seconds."""
+        told = time.monotonic()
+
+        def alive() -> None:
+            nonlocal told
+            if time.monotonic() - told > _SIGN_EVERY_S:
+                told = time.monotonic()
+                self._line.send(Decoding(job))
+
+        return alive
 
     def _write_views(self, picture: Picture, layout: Layout, lease: int) -> None:
         made = picture.views({str(i): view for i, view in enumerate(layout.views)})

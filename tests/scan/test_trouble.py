@@ -49,7 +49,7 @@ def store(tmp_path: Path) -> Path:
 def test_a_decoder_that_raises_eof_fails_its_file_and_not_its_worker(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ended(*arguments: object) -> Iterator[Frame]:
+    def ended(*arguments: object, **named: object) -> Iterator[Frame]:
         raise EOFError("the stream ended")
         yield
 
