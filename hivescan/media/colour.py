@@ -42,6 +42,17 @@ def exif_orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def mark_transparent_colour(image: Image.Image) -> None:
+    """Bring a 16-bit PNG's one transparent colour to 8 bits; to be called before the picture is loaded.
+
+    Pillow keeps the high byte of each sample, and the colour as it stands in the file.
+    """
+    colour = image.info.get("transparency")
+    deep = any("RGB;16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    if deep and isinstance(colour, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
+
+
 def turned(image: Image.Image, orientation: int) -> Image.Image:
     """The picture upright."""
     method = _TRANSPOSITIONS.get(orientation)
@@ -115,32 +126,35 @@ def _sample_bits(image: Image.Image) -> int:
 
 
 def _scaled(image: Image.Image, samples: npt.NDArray[Any], bits: int | None) -> Image.Image:
-    """Grey samples from the range they were written in to 0..255.
+    """Grey samples from the range they were written in to 0..255, one transparent value as alpha.
 
     32-bit and floating-point pictures do not say their range: it is the smallest of 0..1 (floating
     point), 0..255 and 0..65535 that holds all samples, else from the lowest to the highest.
     """
     if bits is not None:
-        grey = samples.astype(np.uint32)
+        deep = samples.astype(np.uint32)
         top = (1 << bits) - 1
-        eight = (np.minimum(grey, top) * 255 + top // 2) // top
-        return _without_inverted(image, Image.fromarray(eight.astype(np.uint8)))
-    real = np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = (float(real.min()), float(real.max())) if real.size else (0.0, 0.0)
-    tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    fitting = [top for top in tops if high <= top] if low >= 0 else []
-    low, high = (0.0, fitting[0]) if fitting else (low, high)
-    span = high - low or 1.0
-    eight = np.rint((real - np.float32(low)) * np.float32(255.0 / span)).clip(0, 255)
-    return _without_inverted(image, Image.fromarray(eight.astype(np.uint8)))
-
-
-def _without_inverted(source: Image.Image, grey: Image.Image) -> Image.Image:
-    """The profile stays with the picture; a transparent grey value of 16 bits has lost its meaning."""
-    profile = source.info.get("icc_profile")
+        eight = ((np.minimum(deep, top) * 255 + top // 2) // top).astype(np.uint8)
+    else:
+        eight = _stretched(image.mode, samples)
+    grey = Image.fromarray(eight)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey.putalpha(Image.fromarray(np.where(samples == transparent, 0, 255).astype(np.uint8)))
+    profile = image.info.get("icc_profile")
     if profile:
         grey.info["icc_profile"] = profile
     return grey
+
+
+def _stretched(mode: str, samples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    real = np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = (float(real.min()), float(real.max())) if real.size else (0.0, 0.0)
+    tops = (1.0, 255.0, 65535.0) if mode == "F" else (255.0, 65535.0)
+    fitting = [top for top in tops if high <= top] if low >= 0 else []
+    low, high = (0.0, fitting[0]) if fitting else (low, high)
+    span = high - low or 1.0
+    return np.rint((real - np.float32(low)) * np.float32(255.0 / span)).clip(0, 255).astype(np.uint8)
 
 
 def _with_info(image: Image.Image, source: Image.Image) -> Image.Image:

@@ -17,7 +17,7 @@ from typing import IO, Final
 from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
 
 from hivescan.errors import DecodeError, LimitError, MediaError, UnsupportedError
-from hivescan.media.colour import exif_orientation
+from hivescan.media.colour import exif_orientation, mark_transparent_colour
 from hivescan.media.jxl import JxlHeader, read_header
 from hivescan.media.sniff import HEAD
 from hivescan.media.webp import repaired
@@ -87,6 +87,8 @@ def open_picture(stream: IO[bytes], pillow: str, limits: Limits) -> tuple[Image.
     stream.seek(0)
     image = Image.open(stream, formats=(pillow,))
     check_pixels(image.size, limits)
+    if pillow == "PNG":
+        mark_transparent_colour(image)
     if pillow in _TURNED_BY_DECODER:
         return image, 1
     if orientation is not None:
