@@ -11,7 +11,7 @@ from hivescan.cli.explain import emit_costs
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
 from hivescan.cli.output import emit_json, say, stderr
 from hivescan.cli.progress import ScanProgress, human_bytes, human_seconds
-from hivescan.errors import ExitCode, UsageError
+from hivescan.errors import ExitCode, RunInterruptedError, UsageError
 from hivescan.wording import count, printable
 
 if TYPE_CHECKING:
@@ -133,8 +133,13 @@ def one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
 def scan(config: ScanConfig, *, quiet: bool) -> RunSummary:
     from hivescan.scan.run import run_scan
 
-    with ScanProgress(quiet=quiet) as progress:
-        return run_scan(config, progress)
+    try:
+        with ScanProgress(quiet=quiet) as progress:
+            return run_scan(config, progress)
+    except KeyboardInterrupt:
+        raise RunInterruptedError(
+            "interrupted at once; what was finished is kept, run the same command to go on"
+        ) from None
 
 
 def finish(summary: RunSummary, *, strict: bool, json: bool, quiet: bool) -> None:
@@ -163,6 +168,7 @@ def describe(summary: RunSummary) -> list[str]:
         (summary.duplicates, "seen before under another name"),
         (summary.unchanged, "unchanged"),
         (summary.gone, "gone"),
+        (summary.unfinished, "left for the next run"),
     ]
     told = ", ".join(f"{n:,} {what}" for n, what in counts if n)
     rate = summary.files / summary.seconds if summary.seconds else 0.0

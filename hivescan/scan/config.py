@@ -120,8 +120,15 @@ class RunSummary:
     """Analyzers of the profile that could not run, each with its reason."""
     warnings: tuple[str, ...]
 
+    @property
+    def unfinished(self) -> int:
+        """Files that were seen, and not begun or not finished before an interruption."""
+        ended = self.unchanged + self.duplicates + self.analyzed + self.partial + self.failed + self.unopened
+        return max(0, self.files - ended)
+
     def as_json(self) -> dict[str, object]:
         record = asdict(self)
+        record["unfinished"] = self.unfinished
         record["store"] = str(self.store)
         record["costs"] = self.costs.as_json()
         return record
