@@ -116,10 +116,36 @@ def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(folder: Path, tmp_
         pytest.fail("the scan was over before it could be interrupted: make it longer")
     assert process.returncode == 130
     assert b"run the same command to go on" in told
+    assert b"left for the next run" in told
     assert b"Traceback" not in told
     scan(store, folder)
     scan(tmp_path / "alone", folder)
     assert current(store) == current(tmp_path / "alone")
+
+
+def test_a_second_ctrl_c_ends_at_once_with_one_line(folder: Path, tmp_path: Path) -> None:
+    make_long_clips(folder, 24)
+    command = [sys.executable, "-m", "hivescan", "classify", str(folder), "--store", str(tmp_path / "store")]
+    process = subprocess.Popen(
+        [*command, "--analyzers", "hashes", "--workers", "1", "--fps", "20"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while len(descendants(process.pid)) < 3 and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.7)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.fail("the scan was over before it could be interrupted: make it longer")
+    assert process.returncode == 130
+    assert [line for line in told.splitlines() if "interrupted" in line] == [told.splitlines()[-1]]
+    assert "Traceback" not in told
+    assert orphans(process.pid) == []
+    assert harm(tmp_path / "store") == []
 
 
 def test_a_signal_to_all_processes_fails_no_file(folder: Path, tmp_path: Path) -> None:
