@@ -154,7 +154,8 @@ def _stretched(mode: str, samples: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     fitting = [top for top in tops if high <= top] if low >= 0 else []
     low, high = (0.0, fitting[0]) if fitting else (low, high)
     span = high - low or 1.0
-    return np.rint((real - np.float32(low)) * np.float32(255.0 / span)).clip(0, 255).astype(np.uint8)
+    levels = np.rint((real - np.float32(low)) * np.float32(255.0 / span)).clip(0, 255)
+    return np.asarray(levels, np.uint8)
 
 
 def _with_info(image: Image.Image, source: Image.Image) -> Image.Image:
