@@ -122,8 +122,9 @@ def mutated(good: Mapping[str, bytes], count: int, seed: int) -> Iterator[tuple[
     ways = list(MUTATIONS.items())
     for number in range(count):
         rng = random.Random(f"{seed} {number}")
-        name = names[number % len(names)]
-        way, mutation = ways[(number // len(names) + number) % len(ways)]
+        turn, place = divmod(number, len(names))
+        name = names[place]
+        way, mutation = ways[(turn + place) % len(ways)]
         yield f"{number:05d} {way} {name}", mutation(rng, good[name], good[rng.choice(names)])
 
 

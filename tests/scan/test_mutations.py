@@ -43,7 +43,7 @@ summary = run_scan(
         analyzers=tuple(analyzers.split(",")),
         workers=2,
         sampling=Sampling(fps=5),
-        limits=Limits(file_timeout_s=20, worker_memory=2 << 30, max_pixels=20_000_000),
+        limits=Limits(file_timeout_s=20, worker_memory=2 << 30, max_pixels=20_000_000, max_frames=2_000),
         commit_seconds=5,
     ),
     tell,
