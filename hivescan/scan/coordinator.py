@@ -6,7 +6,6 @@ decoded when a lease in the arena is free for its views, and leases return when 
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections import deque
@@ -16,17 +15,14 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import numpy as np
-
 from hivescan.errors import MediaError, ModelUnhealthyError, StoreError, UnreadableError
-from hivescan.media.sources import covers
-from hivescan.media.uri import uri_to_path
 from hivescan.scan.arena import Arena, Leases
-from hivescan.scan.config import Progress, ScanConfig, Verify
+from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.contents import ChainState, ContentRun
 from hivescan.scan.costs import Bill, Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
+from hivescan.scan.known import Known, is_recorded
 from hivescan.scan.messages import (
     Decoding,
     Fetching,
@@ -46,10 +42,10 @@ from hivescan.scan.pool import Assignment, Pool, Worker
 from hivescan.scan.records import RunRows, probe_status, user_json
 from hivescan.scan.walker import Walker
 from hivescan.scan.worker import describe_exit
-from hivescan.store.lookup import KnownAttempt, KnownFile, Lookup
+from hivescan.store.lookup import KnownFile, Lookup
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.store.writer import StoreWriter
-from hivescan.types import ContentId, MediaInfo, Observation, Status
+from hivescan.types import Observation, Status
 
 _FIRST_CHUNK = 2_000
 _LARGEST_CHUNK = 32_000
@@ -120,7 +116,6 @@ class Coordinator:
     ) -> None:
         self._config = config
         self._planner = planner
-        self._lookup = lookup
         self._writer = writer
         self._hosting = hosting
         self._arena = arena
@@ -133,7 +128,7 @@ class Coordinator:
         self._doing: dict[int, Doing] = {}
         self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
         self._next_job = 0
-        self._known = lookup.content_keys()
+        self._known = Known(lookup, planner, config.verify)
         self._met: set[int] = set()  # contents begun in this run, 64 bits each
         self._turned_at = time.monotonic()
         self._rows = RunRows(writer.run_id)
@@ -239,59 +234,18 @@ class Coordinator:
 
     def _plan_chunk(self, chunk: list[Observation]) -> None:
         """Sort a chunk into unchanged files, unreadable ones, and jobs."""
-        known = self._lookup.files([seen.uri for seen in chunk])
-        same = {
-            seen.uri: before
-            for seen in chunk
-            if (before := known.get(seen.uri)) is not None and self._unchanged(seen, before)
-        }
-        settled = self._settled({b.content_id for b in same.values() if b.content_id is not None})
-        for source, uris in _by_source(chunk).items():
-            self._lookup.note_seen(source, uris)
+        known, unchanged = self._known.of(chunk)
         for seen in chunk:
             self.progress.files += 1
-            before = same.get(seen.uri)
+            before = known.get(seen.uri)
             if seen.error is not None:
                 self._unreadable(seen, UnreadableError(seen.error, retryable=True))
-            elif before is not None and before.content_id in settled:
+            elif before is not None and seen.uri in unchanged:
                 self.progress.unchanged += 1
                 if user_json(seen) != before.user:
                     self._rows.add_file(seen, before.content_id, seen.size, seen.mtime_ns)
             else:
-                self._todo.append(Todo(seen, known.get(seen.uri)))
-
-    def _unchanged(self, seen: Observation, before: KnownFile) -> bool:
-        if self._config.verify is Verify.CONTENT or self._planner.rescan:
-            return False
-        if before.gone or before.content_id is None:
-            return False
-        if seen.etag is not None and before.etag is not None and not seen.etag.startswith("W/"):
-            return seen.etag == before.etag and seen.size in (None, before.size)
-        if seen.size != before.size:
-            return False
-        if seen.mtime_ns is not None or before.mtime_ns is not None:
-            return seen.mtime_ns == before.mtime_ns
-        return seen.etag is not None and seen.etag == before.etag
-
-    def _settled(self, ids: set[ContentId]) -> set[ContentId]:
-        """Those contents of which nothing is missing."""
-        contents = self._lookup.contents(list(ids))
-        attempts = self._attempts(list(contents))
-        return {
-            content_id
-            for content_id, content in contents.items()
-            if not self._planner.missing(
-                self._planner.wanted(content.info.media_type, timed=content.info.is_timed),
-                attempts[content_id],
-            )
-        }
-
-    def _attempts(self, ids: list[ContentId]) -> dict[ContentId, dict[str, list[KnownAttempt]]]:
-        """Content → chain → what the ledger has of it."""
-        attempts: dict[ContentId, dict[str, list[KnownAttempt]]] = {content_id: {} for content_id in ids}
-        for (content_id, chain), rows in self._lookup.ledger(ids).items():
-            attempts[content_id][chain] = rows
-        return attempts
+                self._todo.append(Todo(seen, before))
 
     # --- listening ------------------------------------------------------------------------------
 
@@ -356,7 +310,7 @@ class Coordinator:
         self.progress.bytes_read += doing.size
         code = int(digests.content_id[:16], 16)
         mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
-        if not self._recorded(doing, digests.content_id, message.size, mtime_ns):
+        if not is_recorded(seen, doing.before, digests.content_id, message.size, mtime_ns):
             self._rows.add_file(seen, digests.content_id, message.size, mtime_ns)
         if code in self._met:
             self.progress.duplicates += 1
@@ -365,7 +319,7 @@ class Coordinator:
         self._met.add(code)
         assert message.info is not None
         info = message.info
-        missing = self._missing(digests.content_id, info)
+        missing = self._known.missing(digests.content_id, info)
         if not missing:
             if doing.before is not None and doing.before.content_id == digests.content_id:
                 self.progress.unchanged += 1
@@ -413,27 +367,6 @@ class Coordinator:
             self._hosting.load()
             self._wanting.append(job)
             self._grant_leases()
-
-    def _recorded(self, doing: Doing, content_id: ContentId, size: int | None, mtime_ns: int | None) -> bool:
-        """Whether the store's last word on the file is just this observation."""
-        seen, before = doing.seen, doing.before
-        return before is not None and before == before._replace(
-            content_id=content_id,
-            size=size,
-            mtime_ns=mtime_ns,
-            etag=seen.etag,
-            user=user_json(seen),
-            error=None,
-            gone=False,
-        )
-
-    def _missing(self, content_id: ContentId, info: MediaInfo) -> dict[str, str]:
-        wanted = self._planner.wanted(info.media_type, timed=info.is_timed)
-        key = np.uint64(int(content_id[:16], 16))
-        at = np.searchsorted(self._known, key)
-        if at == len(self._known) or self._known[at] != key:
-            return wanted
-        return self._planner.missing(wanted, self._attempts([content_id])[content_id])
 
     def _proceed(self, job: int, doing: Doing) -> None:
         assert doing.content is not None
@@ -606,21 +539,10 @@ class Coordinator:
     # --- rows -----------------------------------------------------------------------------------
 
     def _record_gone(self) -> None:
-        """Files known from sources that were now walked to their end, and not seen there."""
         now = datetime.now(UTC)
-        gone: set[str] = set()
-        for source in self._walker.complete:
-            for before in self._lookup.unseen(source):
-                path = uri_to_path(before.uri)
-                if before.uri in gone:
-                    continue  # under two sources
-                if not covers(source, before.uri, self._config.source_options):
-                    continue  # left out by this walk's patterns
-                if path is not None and os.path.lexists(path):
-                    continue
-                self._rows.add_gone(before, now)
-                gone.add(before.uri)
-                self.progress.gone += 1
+        for before in self._known.gone(self._walker.complete, self._config.source_options):
+            self._rows.add_gone(before, now)
+            self.progress.gone += 1
 
     def _count(self, status: Status) -> None:
         if status is Status.FAILED:
@@ -654,10 +576,3 @@ class Coordinator:
             self._told_at = now
             self.progress.queued_samples = self._hosting.waiting
             self._on_progress(self.progress)
-
-
-def _by_source(chunk: list[Observation]) -> dict[str, list[str]]:
-    uris: dict[str, list[str]] = {}
-    for seen in chunk:
-        uris.setdefault(seen.source, []).append(seen.uri)
-    return uris
