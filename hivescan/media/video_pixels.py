@@ -70,7 +70,7 @@ def _rgb(frame: Any, size: tuple[int, int], interpolation: str) -> Pixels:
             threads=1,
         ).to_ndarray()
     except (av.error.FFmpegError, ValueError) as error:
-        raise DecodeError(f"a picture of format {frame.format.name} cannot be shown as RGB") from error
+        raise DecodeError("damaged: the pixels of a frame cannot be turned into RGB") from error
     return rgb
 
 
