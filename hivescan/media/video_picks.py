@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from hivescan.media.scenes import SceneFinder
 from hivescan.media.video_course import Course, Pick
-from hivescan.media.video_packets import Irregular
+from hivescan.media.video_packets import Irregular, Pace
 from hivescan.media.video_pixels import small
 from hivescan.types import Sampling
 
@@ -43,7 +43,7 @@ def at_keyframes(course: Course, alive: Alive) -> Iterator[Pick]:
     """The first frame shown, and every key frame behind it."""
     reached = course.walk.origin
     yield Pick(course.walk.held, Fraction(0))
-    if course.walk.is_jumping:
+    if course.walk.pace < Pace.SEQUENCE:
         try:
             for frame in course.start_anew().key_frames(alive):
                 reached = frame.pts

@@ -117,9 +117,11 @@ class Walk:
         return self._held
 
     @property
-    def is_jumping(self) -> bool:
-        """Whether packets of this file tell key frames and times."""
-        return self._jumping
+    def pace(self) -> Pace:
+        """How much this walk leaves out: no more than was asked for, and than its kind of file allows."""
+        if not self._jumping:
+            return Pace.SEQUENCE
+        return Pace.FAST if self._shortcut else Pace.JUMPING
 
     def frames(self) -> Iterator[Any]:
         """Every frame shown, in order of time, from the one that is held on. Not for a jumping walk."""
