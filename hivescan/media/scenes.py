@@ -43,19 +43,20 @@ def small_size(width: int, height: int) -> tuple[int, int]:
 
 def to_hsv(rgb: Pixels) -> Hsv:
     """Hue (halved, 0..179), saturation and value of ``uint8 [H, W, 3]`` RGB, as OpenCV rounds them."""
-    colours = rgb.astype(np.float32)
-    red, green, blue = colours[..., 0], colours[..., 1], colours[..., 2]
-    value = colours.max(axis=-1)
-    spread = value - colours.min(axis=-1)
-    divisor = np.where(spread > 0, spread, 1)
-    sixths = np.where(
+    red, green, blue = np.ascontiguousarray(rgb.transpose(2, 0, 1)).astype(np.float32)
+    value = np.maximum(np.maximum(red, green), blue)
+    spread = value - np.minimum(np.minimum(red, green), blue)
+    scale = 30 / np.maximum(spread, 1)
+    hue = np.where(
         value == red,
-        (green - blue) / divisor,
-        np.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
+        (green - blue) * scale,
+        np.where(value == green, 60 + (blue - red) * scale, 120 + (red - green) * scale),
     )
-    hue = np.rint(np.where(sixths < 0, sixths + 6, sixths) * 30) % 180
-    saturation = np.rint(255 * spread / np.where(value > 0, value, 1))
-    return np.stack([hue, saturation, value], axis=-1).astype(np.uint8)
+    hue = np.rint(hue)
+    hue[hue < 0] += 180
+    hue[hue >= 180] = 0
+    saturation = np.rint(255 * spread / np.maximum(value, 1))
+    return np.stack([hue.astype(np.uint8), saturation.astype(np.uint8), value.astype(np.uint8)], axis=-1)
 
 
 def difference(before: Hsv, after: Hsv) -> float:
