@@ -42,10 +42,7 @@ def test_a_second_audit_is_told_who_holds_the_lock_and_since_when(tmp_path: Path
     store = open_store(tmp_path, create=True)
     holder = hold(tmp_path)
     try:
-        with (
-            pytest.raises(LockedError) as refused,
-            audit_lock(open_store(tmp_path, create=True), Path("mine.toml")),
-        ):
+        with pytest.raises(LockedError) as refused, audit_lock(store, Path("mine.toml")):
             pytest.fail("two processes held the lock")
     finally:
         end(holder)
