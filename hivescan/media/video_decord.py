@@ -94,6 +94,8 @@ def open_reader(path: Path, info: MediaInfo, limits: Limits) -> Reader:
     first = timeline.first_frame
     if timeline.damaged or first is None:
         raise DecodeError("damaged, and decord cannot tell where; use --decoder auto")
+    if not timeline.times:
+        raise UnsupportedError("some frames have no time of their own; use --decoder auto")
     if first.interlaced_frame or is_mirrored(display_matrix(first)):
         raise UnsupportedError("decord does not show interlaced or mirrored video right; use --decoder auto")
     if "420p1" in first.format.name:

@@ -77,6 +77,7 @@ DECORD_REFUSED = [
     "h264_interlaced.mp4",
     "mirrored.mp4",
     "qtrle.mov",
+    "cut_in_group.mkv",
 ]
 
 
