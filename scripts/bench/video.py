@@ -40,7 +40,7 @@ from hivescan.media.video_packets import Pace
 from hivescan.types import Limits, Sampling
 
 HIVESCAN, FFMPEG, FFMPEG_THREADS = "hivescan", "ffmpeg -vf fps", "ffmpeg -vf fps, its own threads"
-RIVALS = ("decord", "PyAV in sequence", "torchcodec", "torchcodec, approximate", FFMPEG)
+RIVALS = ("decord", "PyAV in sequence", "torchcodec", FFMPEG)
 """Whom hivescan is compared with: one thread each."""
 
 SLOWER_BY = 1.10
@@ -66,10 +66,13 @@ VP9 = {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "b": "4M"}
 CLIPS = (
     Recipe("libx264", 30, X264, "mp4"),
     Recipe("libx264", 250, X264, "mp4"),
-    Recipe("libx264", 250, X264, "ts"),
-    Recipe("libx265", 30, X265, "mp4"),
     Recipe("libx265", 250, X265, "mp4"),
     Recipe("libvpx-vp9", 120, VP9, "webm"),
+)
+MORE = (
+    Recipe("libx264", 250, X264, "ts"),
+    Recipe("libx264", 30, X264, "ts"),
+    Recipe("libx265", 30, X265, "mp4"),
     Recipe("libsvtav1", 250, {"preset": "12", "svtav1-params": "lp=2"}, "mp4"),
     Recipe("mpeg4", 250, {"b": "8M"}, "avi"),
     Recipe("mjpeg", 1, {}, "mov"),
@@ -121,8 +124,7 @@ def contestants(path: Path, fps: float, torchcodec: Path | None) -> dict[str, Ca
         found[FFMPEG] = lambda: timed(lambda: ffmpeg_fps(program, one, path, fps, width * height))
         found[FFMPEG_THREADS] = lambda: timed(lambda: ffmpeg_fps(program, (), path, fps, width * height))
     if torchcodec is not None:
-        for name, mode in (("torchcodec", "exact"), ("torchcodec, approximate", "approximate")):
-            found[name] = lambda mode=mode: torchcodec_frames(torchcodec, path, fps, seconds, mode)
+        found["torchcodec"] = lambda: torchcodec_frames(torchcodec, path, fps, seconds)
     return found
 
 
@@ -173,12 +175,12 @@ import json, resource, sys, time
 import torch
 from torchcodec.decoders import VideoDecoder
 torch.set_num_threads(1)
-path, fps, seconds, mode = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+path, fps, seconds = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
 def cpu():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 before, wall = cpu(), time.perf_counter()
-decoder = VideoDecoder(path, num_ffmpeg_threads=1, dimension_order="NHWC", seek_mode=mode)
+decoder = VideoDecoder(path, num_ffmpeg_threads=1, dimension_order="NHWC")
 begin, end = decoder.metadata.begin_stream_seconds or 0.0, decoder.metadata.end_stream_seconds or seconds
 count = 0
 while begin + count / fps < end:
@@ -189,8 +191,8 @@ print(json.dumps([cpu() - before, time.perf_counter() - wall, count]))
 """torchcodec in a process of its own, measured from behind its imports, a frame at a time as the others."""
 
 
-def torchcodec_frames(folder: Path, path: Path, fps: float, seconds: float, mode: str) -> Took:
-    arguments = [str(path), str(fps), str(seconds), mode]
+def torchcodec_frames(folder: Path, path: Path, fps: float, seconds: float) -> Took:
+    arguments = [str(path), str(fps), str(seconds)]
     done = subprocess.run(
         [sys.executable, "-c", TORCHCODEC, *arguments],
         env=torchcodec_environment(folder),
@@ -299,6 +301,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--fps", type=float, default=1.0)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--all", action="store_true", help="more codecs and containers: 20 minutes instead of 7"
+    )
     parser.add_argument("--only", default="", help="clips whose name contains this")
     parser.add_argument("--clips", type=Path, help="keep the clips here and use them again")
     parser.add_argument("--torchcodec", type=Path, help="folder into which torchcodec was installed")
@@ -310,7 +315,7 @@ def main() -> None:
         folder = options.clips or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         torchcodec = options.torchcodec or (Path(scratch) if package("torchcodec") else None)
-        for recipe in CLIPS:
+        for recipe in (*CLIPS, *MORE) if options.all else CLIPS:
             if options.only not in recipe.name:
                 continue
             path = folder / f"{recipe.codec}_{recipe.group}_{options.size}_{options.seconds}.{recipe.suffix}"
