@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.types import VIEWS_REVISION, Findings, HeadSpec, Luma, MediaType, Pixels, View
+from hivescan.types import VIEWS_REVISION, Findings, HeadSpec, MediaType, Pixels, View
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,6 @@ class DecoderAnalyzer(Protocol):
 
     spec: AnalyzerSpec
 
-    def infer(self, pictures: Sequence[Pixels | Luma]) -> Findings:
-        """``pictures`` are N masters, ``uint8 [H, W, 3]`` RGB, or ``[H, W]`` brightness where the decoder
-        had that as a channel of its own; the findings have N rows."""
+    def infer(self, pictures: Sequence[Pixels]) -> Findings:
+        """``pictures`` are N masters, ``uint8 [H, W, 3]`` RGB; the findings have N rows."""
         ...

@@ -1,10 +1,8 @@
 """Perceptual hashes of every picture: PDQ with its quality, pHash and dHash.
 
 Runs where the picture was decoded, on the unreduced master: hashes taken from a reduced picture drift
-(PDQ by 4.5 bits after a resize to 512, by up to 24 where a JPEG is decoded at half its size). Of large
-JPEG photos it is the brightness channel of the file, see :mod:`hivescan.media.jpeg`; of all others it is
-RGB. Digests of the file's bytes are not here; they are taken while the file is read and stand in
-``contents``.
+(PDQ by 4.5 bits after a resize to 512, by up to 24 where a JPEG is decoded at half its size). Digests of
+the file's bytes are not here; they are taken while the file is read and stand in ``contents``.
 
 Bit order: PDQ's 32 bytes are those of the published hex strings. pHash and dHash are 8 bytes, big-endian:
 ``hash.hex()`` is what ``str(imagehash.phash(image))`` prints.
@@ -23,8 +21,7 @@ from hivescan.media.lanczos import shrunk
 from hivescan.media.pdq import pdq
 from hivescan.types import Findings, Hashes, Luma, MediaType, Pixels
 
-REVISION: Final = 2
-"""2: of large JPEG photos, the brightness that the file holds, not that of its RGB values."""
+REVISION: Final = 1
 
 LIBRARIES: Final = ("imagehash", "scipy.fftpack")
 """What hashing calls: 25 MB, scipy's DCT for the most part."""
@@ -58,8 +55,8 @@ class PictureHasher:
     def __init__(self) -> None:
         self.spec = spec()
 
-    def infer(self, pictures: Sequence[Pixels | Luma]) -> Findings:
-        """Hashes of N pictures, ``uint8 [H, W, 3]`` RGB or ``[H, W]`` brightness, of any size from 1 × 1."""
+    def infer(self, pictures: Sequence[Pixels]) -> Findings:
+        """Hashes of N pictures, ``uint8 [H, W, 3]`` RGB, of any size from 1 × 1."""
         pdqs = [pdq(picture) for picture in pictures]
         small = [_phash_dhash(picture) for picture in pictures]
         unknown = (None,) * len(pdqs)
@@ -72,7 +69,7 @@ class PictureHasher:
         )
 
 
-def _phash_dhash(picture: Pixels | Luma) -> tuple[bytes, bytes]:
+def _phash_dhash(picture: Pixels) -> tuple[bytes, bytes]:
     import imagehash
     from PIL import Image
 
@@ -81,12 +78,10 @@ def _phash_dhash(picture: Pixels | Luma) -> tuple[bytes, bytes]:
     return _eight_bytes(imagehash.phash(of_phash)), _eight_bytes(imagehash.dhash(of_dhash))
 
 
-def _luma(picture: Pixels | Luma) -> Luma:
+def _luma(picture: Pixels) -> Luma:
     """Pillow's ``convert("L")`` of the picture, strip by strip: its RGB images take four bytes a pixel."""
     from PIL import Image
 
-    if picture.ndim == 2:
-        return picture
     rows = max(1, _STRIP_PIXELS // picture.shape[1])
     luma = np.empty(picture.shape[:2], np.uint8)
     for start in range(0, len(picture), rows):

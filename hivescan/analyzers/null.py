@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hivescan.analyzers.base import AnalyzerSpec, DecoderAnalyzer
-from hivescan.types import Findings, Luma, MediaType, Pixels
+from hivescan.types import Findings, MediaType, Pixels
 
 LIBRARIES: tuple[str, ...] = ()
 
@@ -25,7 +25,7 @@ class Null:
     def __init__(self) -> None:
         self.spec = spec()
 
-    def infer(self, pictures: Sequence[Pixels | Luma]) -> Findings:
+    def infer(self, pictures: Sequence[Pixels]) -> Findings:
         return Findings()
 
 

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.types import Luma, Pixels
+from hivescan.types import Pixels
 
 REVISION: Final = 1
 """Raised only when hashes change for the same picture."""
@@ -51,8 +51,8 @@ class Pdq(NamedTuple):
     quality: int
 
 
-def pdq(pixels: Pixels | Luma) -> Pdq:
-    """The PDQ hash and quality of ``uint8 [H, W, 3]`` RGB or ``[H, W]`` brightness, of any size ≥ 1 × 1."""
+def pdq(pixels: Pixels) -> Pdq:
+    """The PDQ hash and quality of ``uint8 [H, W, 3]`` RGB of any size ≥ 1 × 1."""
     if min(pixels.shape[:2]) < MIN_SIDE:
         return Pdq(bytes(HASH_BYTES), 0)
     samples = _blurred_samples(pixels)
@@ -115,7 +115,7 @@ def _held(centre: npt.NDArray[np.intp], left: int, right: int, length: int) -> n
     return np.asarray(np.maximum(held, 1), np.float64)
 
 
-def _blurred_samples(pixels: Pixels | Luma) -> npt.NDArray[np.float64]:
+def _blurred_samples(pixels: Pixels) -> npt.NDArray[np.float64]:
     """``[64, 64]`` luma of the blurred picture at the 64 × 64 sample points."""
     height, width = pixels.shape[:2]
     vertical, horizontal = _band(height), _band(width)
@@ -125,10 +125,7 @@ def _blurred_samples(pixels: Pixels | Luma) -> npt.NDArray[np.float64]:
     for part, columns in _blocks(weights.shape[1], lines.shape[1]):
         block = lines[vertical.indices[part], columns].astype(np.float32)
         np.einsum("ik,ikj->ij", weights[part], block, out=rows[part, columns])
-    if pixels.ndim == 3:
-        luma = rows[:, 0::3] * _RED + rows[:, 1::3] * _GREEN + rows[:, 2::3] * _BLUE
-    else:
-        luma = rows.astype(np.float64)
+    luma = rows[:, 0::3] * _RED + rows[:, 1::3] * _GREEN + rows[:, 2::3] * _BLUE
     samples = np.einsum("ijk,jk->ij", luma[:, horizontal.indices], horizontal.weights)
     samples /= vertical.scale * horizontal.scale
     return np.asarray(samples, np.float64)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hivescan.media.views import make_views_of
-from hivescan.types import Frame, Luma, Pixels, View
+from hivescan.types import Frame, Pixels, View
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,7 @@ class Picture:
     - ``width`` and ``height`` are those of the whole picture, upright.
     - ``masters[n]`` is the picture reduced n times on each side, RGB; see
       :func:`~hivescan.media.views.make_views_of`.
-    - ``unreduced`` is RGB, or brightness alone where the file has it as a channel of its own; None where it
-      was not wanted.
+    - ``unreduced`` is RGB; None where it was not wanted.
     """
 
     index: int
@@ -35,7 +34,7 @@ class Picture:
     width: int
     height: int
     masters: Mapping[int, Pixels]
-    unreduced: Pixels | Luma | None
+    unreduced: Pixels | None
 
     @classmethod
     def of(cls, frame: Frame) -> Picture:
