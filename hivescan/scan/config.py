@@ -16,6 +16,8 @@ from hivescan.types import Limits, Sampling
 
 DEFAULT_STORE = Path("hivescan-results")
 
+_COMMIT_BYTES_A_WORKER = 1024**2
+
 
 class Verify(StrEnum):
     """How an unchanged file is recognised."""
@@ -32,7 +34,8 @@ class ScanConfig:
 
     ``analyzers`` are names of :func:`hivescan.analyzers.registry.available`; None takes the profile's.
     ``workers`` decode in parallel, 0 takes one a core. ``batch_size`` and ``arena_bytes``, the room for
-    pictures on their way to the models, are found by themselves where they are 0.
+    pictures on their way to the models, are found by themselves where they are 0; so is ``commit_bytes``,
+    the memory of rows that wait to be written.
     ``precision`` is that of floating-point networks; ``auto`` is float32 on every device.
     """
 
@@ -52,12 +55,16 @@ class ScanConfig:
     workers: int = 0
     batch_size: int = 0
     arena_bytes: int = 0
-    commit_bytes: int = 64 * 1024**2
+    commit_bytes: int = 0
     commit_seconds: float = 300.0
     command: str = "classify"
 
     def worker_count(self) -> int:
         return self.workers or available_cores()
+
+    def commit_size(self) -> int:
+        """Bytes of rows that make a commit. Workers fill them in some seconds, however many there are."""
+        return self.commit_bytes or self.worker_count() * _COMMIT_BYTES_A_WORKER
 
     def record(self) -> dict[str, object]:
         """The settings as plain JSON values, for the runs table."""

@@ -22,6 +22,7 @@ from hivescan.scan.contents import ChainState, ContentRun
 from hivescan.scan.costs import Bill, Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
+from hivescan.scan.keyset import KeySet
 from hivescan.scan.known import Known, is_recorded
 from hivescan.scan.messages import (
     Decoding,
@@ -39,7 +40,7 @@ from hivescan.scan.messages import (
 )
 from hivescan.scan.plan import Planner
 from hivescan.scan.pool import Assignment, Pool, Worker
-from hivescan.scan.records import RunRows, probe_status, user_json
+from hivescan.scan.records import RunRows, probe_status
 from hivescan.scan.walker import Walker
 from hivescan.scan.worker import describe_exit
 from hivescan.store.lookup import KnownFile, Lookup
@@ -47,10 +48,8 @@ from hivescan.store.schema import PROBE_CHAIN
 from hivescan.store.writer import StoreWriter
 from hivescan.types import Observation, Status
 
-_FIRST_CHUNK = 2_000
-_LARGEST_CHUNK = 32_000
-"""Files that are planned together. A question to the store costs the more the larger the store is, and
-little more for more files; the first files are not to wait for that."""
+_CHUNK = 4_000
+"""Files that are planned together: few enough to be cheap to keep, and to look up by themselves."""
 _GRACE_S = 20.0
 """How long contents already begun may take to finish after an interruption."""
 _PAUSE_S = 3.0
@@ -123,13 +122,12 @@ class Coordinator:
         self._on_progress = on_progress
         self._pool: Pool | None = None
         self._walker = walker
-        self._chunk = _FIRST_CHUNK
         self._todo: deque[Todo] = deque()
         self._doing: dict[int, Doing] = {}
         self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
         self._next_job = 0
         self._known = Known(lookup, planner, config.verify)
-        self._met: set[int] = set()  # contents begun in this run, 64 bits each
+        self._met = KeySet()  # contents begun in this run
         self._turned_at = time.monotonic()
         self._rows = RunRows(writer.run_id)
         self._committed_at = time.monotonic()
@@ -212,8 +210,7 @@ class Coordinator:
             self._todo.clear()
             return
         if self._planning:
-            self._plan_chunk(self._walker.chunk(self._chunk))
-            self._chunk = min(2 * self._chunk, _LARGEST_CHUNK)
+            self._plan_chunk(self._walker.chunk(_CHUNK))
         while self._todo:
             if self._pool is None:
                 self._hosting.prepare()
@@ -234,18 +231,19 @@ class Coordinator:
 
     def _plan_chunk(self, chunk: list[Observation]) -> None:
         """Sort a chunk into unchanged files, unreadable ones, and jobs."""
-        known, unchanged = self._known.of(chunk)
-        for seen in chunk:
+        same, known = self._known.of(chunk)
+        for i, seen in enumerate(chunk):
             self.progress.files += 1
-            before = known.get(seen.uri)
             if seen.error is not None:
                 self._unreadable(seen, UnreadableError(seen.error, retryable=True))
-            elif before is not None and seen.uri in unchanged:
+            elif i in same:
                 self.progress.unchanged += 1
-                if user_json(seen) != before.user:
-                    self._rows.add_file(seen, before.content_id, seen.size, seen.mtime_ns)
+                if not same[i]:
+                    self._rows.add_file(seen, known[seen.uri].content_id, seen.size, seen.mtime_ns)
             else:
-                self._todo.append(Todo(seen, before))
+                self._todo.append(Todo(seen, known.get(seen.uri)))
+        if self._walker.exhausted:
+            self.progress.total_files = self.progress.files
 
     # --- listening ------------------------------------------------------------------------------
 
@@ -308,15 +306,14 @@ class Coordinator:
         seen, digests = doing.seen, message.digests
         doing.size = message.size or 0
         self.progress.bytes_read += doing.size
-        code = int(digests.content_id[:16], 16)
         mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
         if not is_recorded(seen, doing.before, digests.content_id, message.size, mtime_ns):
             self._rows.add_file(seen, digests.content_id, message.size, mtime_ns)
-        if code in self._met:
+        if digests.content_id in self._met:
             self.progress.duplicates += 1
             self._skip(message.job, doing)
             return
-        self._met.add(code)
+        self._met.add(digests.content_id)
         assert message.info is not None
         info = message.info
         missing = self._known.missing(digests.content_id, info)
@@ -556,7 +553,7 @@ class Coordinator:
 
     def _commit_when_due(self) -> None:
         waited = time.monotonic() - self._committed_at
-        if self._rows.nbytes >= self._config.commit_bytes or (
+        if self._rows.nbytes >= self._config.commit_size() or (
             self._rows.nbytes and waited >= self._config.commit_seconds
         ):
             self.commit()

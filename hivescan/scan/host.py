@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -24,8 +25,9 @@ from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
-from hivescan.scan.worker import as_media_error, leave_signals_to_coordinator
+from hivescan.scan.worker import die_with_parent, leave_signals_to_coordinator
 from hivescan.types import Findings, View
+from hivescan.wording import count
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class HostConfig:
 def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     """Wait for work, load the models, then serve batches until None arrives or the pipe closes."""
     leave_signals_to_coordinator()
+    die_with_parent()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         if pipe.recv() is None:
             pipe.send(HostGone(()))
@@ -55,11 +58,11 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
             return
         sizes = {name: analyzer.batch_size for name, analyzer in analyzers.items()}
         pipe.send(HostReady(clock.bill(), max(sizes.values())))
-        watch = ConstantScores()
+        watch, failures = ConstantScores(), Failures()
         clock.now("waiting")
         while (batch := pipe.recv()) is not None:
             try:
-                findings, trouble = _run(batch, analyzers, arena, watch, clock)
+                findings, trouble = _run(batch, analyzers, arena, watch, failures, clock=clock)
                 clock.now("waiting")
                 pipe.send(BatchDone(batch.batch, findings, trouble, clock.bill()))
             except ModelUnhealthyError as error:
@@ -70,7 +73,7 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
             for name, analyzer in analyzers.items()
             if analyzer.batch_size < sizes[name]
         ]
-        pipe.send(HostGone((*watch.warnings(), *halved)))
+        pipe.send(HostGone((*watch.warnings(), *failures.warnings(), *halved)))
 
 
 def _load(config: HostConfig) -> dict[str, HostAnalyzer]:
@@ -92,6 +95,8 @@ def _run(
     analyzers: dict[str, HostAnalyzer],
     arena: Arena,
     watch: ConstantScores,
+    failures: Failures,
+    *,
     clock: Stopwatch,
 ) -> tuple[dict[str, Pieces], dict[str, dict[int, str]]]:
     findings: dict[str, Pieces] = {}
@@ -104,7 +109,7 @@ def _run(
         except ModelUnhealthyError:
             raise
         except Exception:  # one odd sample, or no memory for so many: each alone shows which
-            pieces, trouble[name] = _one_by_one(analyzer, batch, indices, arena)
+            pieces, trouble[name] = _one_by_one(analyzer, batch, indices, arena, failures)
         for seen, found in pieces:
             try:
                 check_finite(name, found)
@@ -140,8 +145,28 @@ def _marks(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena
     return [zlib.crc32(_pixels(batch.samples[index], view, arena).data) for index in indices]
 
 
+class Failures:
+    """What runtimes said when they failed: words for the summary, where rows have plain ones."""
+
+    def __init__(self) -> None:
+        self._count: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
+
+    def see(self, analyzer: str, error: Exception) -> None:
+        self._count[analyzer] += 1
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        self._first.setdefault(analyzer, words)
+
+    def warnings(self) -> list[str]:
+        """One line an analyzer."""
+        return [
+            f"analyzer {name} failed on {count(number, 'picture')}, on the first with {self._first[name]}"
+            for name, number in self._count.items()
+        ]
+
+
 def _one_by_one(
-    analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena
+    analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena, failures: Failures
 ) -> tuple[Pieces, dict[int, str]]:
     pieces: Pieces = []
     trouble: dict[int, str] = {}
@@ -151,5 +176,7 @@ def _one_by_one(
         except ModelUnhealthyError:
             raise
         except Exception as error:
-            trouble[index] = f"the model failed on it: {as_media_error(error).reason}"
+            memory = isinstance(error, MemoryError)
+            trouble[index] = f"the model failed on it{': there was not enough memory' if memory else ''}"
+            failures.see(analyzer.spec.name, error)
     return pieces, trouble

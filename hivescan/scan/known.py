@@ -12,7 +12,7 @@ from hivescan.media.uri import uri_to_path
 from hivescan.scan.config import Verify
 from hivescan.scan.plan import Planner
 from hivescan.scan.records import user_json
-from hivescan.store.lookup import KnownAttempt, KnownFile, Lookup
+from hivescan.store.lookup import KnownAttempt, KnownFile, Lookup, Seen
 from hivescan.types import ContentId, MediaInfo, Observation
 
 
@@ -24,24 +24,20 @@ class Known:
         self._planner = planner
         self._trusts_clocks = verify is Verify.STAT and not planner.rescan
         self._contents = lookup.content_keys()
+        self._wanted = planner.all_wanted()
 
-    def of(self, chunk: Sequence[Observation]) -> tuple[dict[str, KnownFile], set[str]]:
-        """What is known of these files by URI, and which of them need not be opened.
+    def of(self, chunk: Sequence[Observation]) -> tuple[dict[int, bool], dict[str, KnownFile]]:
+        """Which of these files need not be opened, and what is known of the others.
 
-        Those are files whose size and time (or ETag) are as before and of whose content nothing is missing.
+        The former by place: whether the columns of its manifest are as before, too. They have size and time
+        (or ETag) of before, and of their content nothing is missing. The latter by URI; files whose columns
+        changed are among them.
         """
-        known = self._lookup.files([seen.uri for seen in chunk])
-        same = {
-            seen.uri: content_id
-            for seen in chunk
-            if (before := known.get(seen.uri)) is not None
-            and (content_id := before.content_id) is not None
-            and self._is_unchanged(seen, before)
-        }
-        settled = self._settled(set(same.values()))
+        same = self._same(chunk)
+        known = self._lookup.files([seen.uri for i, seen in enumerate(chunk) if not same.get(i)])
         for source, uris in _by_source(chunk).items():
             self._lookup.note_seen(source, uris)
-        return known, {uri for uri, content_id in same.items() if content_id in settled}
+        return same, known
 
     def missing(self, content_id: ContentId, info: MediaInfo) -> dict[str, str]:
         """The chains that a content lacks, with their fingerprints."""
@@ -67,29 +63,17 @@ class Known:
                 told.add(before.uri)
                 yield before
 
-    def _is_unchanged(self, seen: Observation, before: KnownFile) -> bool:
-        if not self._trusts_clocks or before.gone:
-            return False
-        if seen.etag is not None and before.etag is not None and not seen.etag.startswith("W/"):
-            return seen.etag == before.etag and seen.size in (None, before.size)
-        if seen.size != before.size:
-            return False
-        if seen.mtime_ns is not None or before.mtime_ns is not None:
-            return seen.mtime_ns == before.mtime_ns
-        return seen.etag is not None and seen.etag == before.etag
-
-    def _settled(self, ids: set[ContentId]) -> set[ContentId]:
-        """Those contents of which nothing is missing."""
-        contents = self._lookup.contents(list(ids))
-        attempts = self._attempts(list(contents))
-        return {
-            content_id
-            for content_id, content in contents.items()
-            if not self._planner.missing(
-                self._planner.wanted(content.info.media_type, timed=content.info.is_timed),
-                attempts[content_id],
-            )
-        }
+    def _same(self, chunk: Sequence[Observation]) -> dict[int, bool]:
+        if not self._trusts_clocks:
+            return {}
+        seen = Seen(
+            uri=[seen.uri for seen in chunk],
+            size=[seen.size for seen in chunk],
+            mtime_ns=[seen.mtime_ns for seen in chunk],
+            etag=[seen.etag for seen in chunk],
+            user=[user_json(seen) for seen in chunk],
+        )
+        return self._lookup.same(seen, self._wanted, self._planner.settling)
 
     def _attempts(self, ids: Sequence[ContentId]) -> Mapping[ContentId, dict[str, list[KnownAttempt]]]:
         """Content → chain → what the ledger has of it."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.scan.messages import Layout
-from hivescan.store.lookup import KnownAttempt
+from hivescan.store.lookup import KnownAttempt, Wanted
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import MediaType, Sampling, Status, View
 
 PROBE_FINGERPRINT = "probe-1"
 """Raised when telling types apart changes its answers."""
 
-_SETTLED = {Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.value}
+_SETTLED = frozenset({Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.value})
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,20 @@ class Planner:
                 wanted[name] = spec.fingerprint(key)
         return wanted
 
+    def all_wanted(self) -> list[Wanted]:
+        """What :meth:`wanted` says of every type, as the store asks for it."""
+        return [
+            Wanted(media_type.value, timed, chain, fingerprint)
+            for media_type in MediaType
+            for timed in (True, False)
+            for chain, fingerprint in self.wanted(media_type, timed=timed).items()
+        ]
+
+    @property
+    def settling(self) -> frozenset[str]:
+        """How an attempt may have ended for its chain to need no other."""
+        return _SETTLED if self.retry_errors else frozenset(Status)
+
     def missing(
         self, wanted: Mapping[str, str], attempts: Mapping[str, Sequence[KnownAttempt]]
     ) -> dict[str, str]:
@@ -53,9 +67,7 @@ class Planner:
     def _settled(self, fingerprint: str, attempts: Sequence[KnownAttempt]) -> bool:
         """Whether the newest attempt is one with this fingerprint: it is what the views show."""
         newest = [a for a in attempts[:1] if a.fingerprint == fingerprint]
-        if self.retry_errors:
-            return any(a.status in _SETTLED for a in newest)
-        return bool(newest)
+        return any(a.status in self.settling for a in newest)
 
     def views_for(self, chains: Sequence[str]) -> tuple[View, ...]:
         """The distinct views that host analyzers among ``chains`` want, in a stable order."""

@@ -68,11 +68,6 @@ class RunRows(ResultRows):
         del row["gone"]
         self.add_row("files", row)
 
-    def drop_chain(self, chain: str) -> None:
-        """Forget what waits of one analyzer: its results and its rows in the ledger."""
-        self.drop_results(chain)
-        self._plain["analyses"] = [row for row in self._plain["analyses"] if row["chain"] != chain]
-
     def add_probe(self, run: ContentRun, error: MediaError | None, now: datetime) -> None:
         """The ledger's row for a content as such: could it be read and told what it is."""
         media_type = run.info.media_type

@@ -1,4 +1,7 @@
-"""Findings become rows: blocks of columns are kept as they come and turned into tables at a commit."""
+"""Findings become rows: blocks of columns are kept as they come, and soon turned into tables.
+
+A row takes a kilobyte or more as Python objects, and a tenth of that in a table.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from hivescan.store.schema import TABLES
+from hivescan.store.schema import RESULT_TABLES, TABLES
 from hivescan.types import ContentId, Findings, HeadScores, Level, SampleKey, TopLabels, Vectors
 from hivescan.types import Hashes as HashColumn
 
 OTHER_LABEL = "(other)"
+_MOST_LOOSE = 2_000
+"""Rows that are kept as Python objects before they become tables."""
+_LOOSE_BYTES = 200
+"""What such a row will take in a table."""
 
 
 def pick(findings: Findings, rows: Sequence[int]) -> Findings:
@@ -48,55 +56,77 @@ class ResultRows:
         self.run_id = run_id
         self._blocks: dict[tuple[Any, ...], _Columns] = defaultdict(_Columns)
         self._plain: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        self.nbytes = 0
+        self._loose = 0
+        self._tables: dict[str, list[pa.Table]] = defaultdict(list)
+        self._table_bytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """About the memory of all rows, in bytes; 0 where there are none."""
+        return self._table_bytes + self._loose * _LOOSE_BYTES
 
     def add_row(self, table: str, row: dict[str, Any]) -> None:
         """A row of a table that is written row by row: files, contents, analyses, heads, runs."""
         self._plain[table].append(row)
-        self.nbytes += 300
+        self._count(1)
 
     def add(self, chain: str, keys: Sequence[SampleKey], findings: Findings) -> None:
         """What an analyzer said of N samples, which stand in ``keys``."""
         for scores in findings.scores:
             self._append(("scores", chain, scores.model, scores.head, scores.labels), keys, scores.scores)
-            self.nbytes += scores.scores.size * 12
         for top in findings.top:
             self._append(("top", chain, top.model, top.head), keys, top.rows)
-            self.nbytes += len(keys) * 70
         for vectors in findings.vectors:
             self._append(("embeddings", chain, vectors.space), keys, vectors.vectors)
-            self.nbytes += vectors.vectors.nbytes
         for hashes in findings.hashes:
             pairs = list(zip(hashes.hashes, hashes.quality, strict=True))
             self._append(("hashes", chain, hashes.algorithm), keys, pairs)
-            self.nbytes += len(keys) * 40
         if findings.regions is not None:
             self._append(("regions", chain), keys, findings.regions)
-            self.nbytes += sum(map(len, findings.regions)) * 80
 
-    def _append(self, block: tuple[Any, ...], keys: Iterable[SampleKey], values: Iterable[Any]) -> None:
+    def _append(self, block: tuple[Any, ...], keys: Sequence[SampleKey], values: Iterable[Any]) -> None:
         columns = self._blocks[block]
         columns.keys.extend(keys)
         columns.values.extend(values)
+        self._count(len(keys))
 
-    def drop_results(self, chain: str) -> None:
-        """Forget what waits of one analyzer's results."""
-        for block in [block for block in self._blocks if block[1] == chain]:
-            del self._blocks[block]
+    def _count(self, rows: int) -> None:
+        self._loose += rows
+        if self._loose >= _MOST_LOOSE:
+            self._condense()
 
-    def take(self) -> dict[str, pa.Table]:
-        """All rows as tables of the store's schemas; afterwards this is empty."""
-        tables: dict[str, list[pa.Table]] = defaultdict(list)
+    def _condense(self) -> None:
+        """Turn the loose rows into tables of the store's schemas."""
         for block, columns in self._blocks.items():
             table, made = _BUILDERS[block[0]](self.run_id, block, columns)
             if made.num_rows:
-                tables[table].append(made)
+                self._keep(table, made)
         for name, rows in self._plain.items():
-            tables[name].append(pa.Table.from_pylist(rows, schema=TABLES[name]))
+            self._keep(name, pa.Table.from_pylist(rows, schema=TABLES[name]))
         self._blocks.clear()
         self._plain.clear()
-        self.nbytes = 0
-        return {name: pa.concat_tables(parts).unify_dictionaries() for name, parts in tables.items()}
+        self._loose = 0
+
+    def _keep(self, table: str, rows: pa.Table) -> None:
+        self._tables[table].append(rows)
+        self._table_bytes += rows.nbytes
+
+    def drop_chain(self, chain: str) -> None:
+        """Forget what waits of one analyzer: its results and its rows in the ledger."""
+        self._condense()
+        for name in ("analyses", *RESULT_TABLES):
+            pieces = self._tables.pop(name, [])
+            self._table_bytes -= sum(piece.nbytes for piece in pieces)
+            for piece in pieces:
+                self._keep(name, piece.filter(pc.not_equal(piece.column("chain").cast("string"), chain)))
+
+    def take(self) -> dict[str, pa.Table]:
+        """All rows as tables of the store's schemas; afterwards this is empty."""
+        self._condense()
+        tables = {name: pa.concat_tables(pieces) for name, pieces in self._tables.items()}
+        self._tables.clear()
+        self._table_bytes = 0
+        return tables
 
 
 def _sample_columns(

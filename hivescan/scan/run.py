@@ -30,6 +30,7 @@ from hivescan.scan.hosting import Hosting
 from hivescan.scan.plan import Planner
 from hivescan.scan.resources import arena_bytes, available_cores, gpus_for
 from hivescan.scan.walker import CountAhead, Walker
+from hivescan.store.arrow_memory import lean_arrow
 from hivescan.store.lookup import Lookup
 from hivescan.store.merge import collect_garbage, merge_small_parts
 from hivescan.store.store import Store, open_store
@@ -49,6 +50,7 @@ _RECORDED = (
 )
 
 
+@lean_arrow()
 def run_scan(
     config: ScanConfig, on_progress: Callable[[Progress], None] = lambda progress: None
 ) -> RunSummary:
@@ -228,7 +230,10 @@ def _host_config(
 
 def _with_total(on_progress: Callable[[Progress], None], counting: CountAhead) -> Callable[[Progress], None]:
     def tell(progress: Progress) -> None:
-        progress.total_files = counting.total
+        if progress.files > progress.unchanged:
+            counting.begin()
+        if progress.total_files is None:
+            progress.total_files = counting.total
         on_progress(progress)
 
     return tell

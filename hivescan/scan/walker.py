@@ -44,8 +44,14 @@ class CountAhead:
         self.total: int | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        if not any(s == "-" or "://" in s for s in sources):
-            self._thread = threading.Thread(target=self._count, args=(sources, options), daemon=True)
+        self._sources, self._options = sources, options
+
+    def begin(self) -> None:
+        """Begin to count, where that has not begun: to be called when the walk is not all there is to do."""
+        if self._thread is None and not any(s == "-" or "://" in s for s in self._sources):
+            self._thread = threading.Thread(
+                target=self._count, args=(self._sources, self._options), daemon=True
+            )
             self._thread.start()
 
     def _count(self, sources: Sequence[str], options: SourceOptions) -> None:

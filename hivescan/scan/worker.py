@@ -117,7 +117,7 @@ def _prepare_process(limits: Limits) -> None:
         # A crash on a hostile file must not leave its content behind in a core dump.
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     keep_freed_memory()
-    _die_with_parent()
+    die_with_parent()
     # Decoders in C write what they please to standard error, names and bytes of files among it.
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -132,7 +132,7 @@ def leave_signals_to_coordinator() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """On Linux: when the process that forked us goes, we go, even from inside a hung decoder."""
     with contextlib.suppress(OSError, AttributeError):
         import ctypes

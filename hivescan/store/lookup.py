@@ -1,4 +1,5 @@
-"""What a plan must know of a store: the last row of a file, the ledger of a content, who is gone.
+"""What a plan must know of a store: which files need nothing, the last row of a file, the ledger of a
+content, who is gone.
 
 A :class:`Lookup` sees the store as it was when the lookup was made. Ask in chunks of some ten thousand:
 each question reads the columns it needs of the parts that may hold an answer.
@@ -7,9 +8,10 @@ each question reads the columns it needs of the parts that may hold an answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,7 @@ import pyarrow as pa
 
 from hivescan.store.sql import open_connection
 from hivescan.store.store import Store
-from hivescan.types import ContentId, Digests, MediaInfo, MediaType, Status
+from hivescan.types import ContentId, Status
 
 _CHUNK = 50_000
 _MEMORY_LIMIT = "2GB"
@@ -40,16 +42,6 @@ class KnownFile(NamedTuple):
     gone: bool
 
 
-class KnownContent(NamedTuple):
-    """Distinct bytes seen before. ``decoder`` is who decoded them, None where nobody did."""
-
-    content_id: ContentId
-    size: int
-    digests: Digests
-    info: MediaInfo
-    decoder: str | None
-
-
 class KnownAttempt(NamedTuple):
     """How one chain last ended on one content with one fingerprint."""
 
@@ -62,14 +54,122 @@ class KnownAttempt(NamedTuple):
     run_id: str
 
 
+@dataclass
+class Seen:
+    """Files as a walk saw them: lists of one length. ``user`` are JSON objects or None."""
+
+    uri: list[str]
+    size: list[int | None]
+    mtime_ns: list[int | None]
+    etag: list[str | None]
+    user: list[str | None]
+
+
+class Wanted(NamedTuple):
+    """A chain that contents of a type should have, with its fingerprint. ``timed``: with frames in time."""
+
+    media_type: str
+    timed: bool
+    chain: str
+    fingerprint: str
+
+
+_SETTLED: Final = """
+    CREATE OR REPLACE TEMP TABLE settled AS
+    WITH told AS (
+        SELECT uri, size, mtime_ns, etag, content_id, "user" FROM files {among}
+        WHERE content_id IS NOT NULL
+    ),
+    kinds AS (SELECT media_type, timed, count(*) AS chains FROM wanted GROUP BY ALL),
+    typed AS (
+        SELECT content_id, media_type,
+            media_type = 'video' OR (media_type = 'image' AND duration_ms IS NOT NULL) AS timed
+        FROM raw.contents SEMI JOIN told USING (content_id)
+        QUALIFY row_number() OVER (PARTITION BY content_id ORDER BY created_at DESC, run_id DESC) = 1
+    ),
+    newest AS (
+        SELECT content_id, chain, fingerprint, status
+        FROM raw.analyses SEMI JOIN told USING (content_id)
+        QUALIFY row_number() OVER (PARTITION BY content_id, chain ORDER BY finished_at DESC, run_id DESC) = 1
+    ),
+    complete AS (
+        SELECT content_id FROM newest
+        JOIN typed USING (content_id)
+        JOIN wanted USING (media_type, timed, chain, fingerprint)
+        JOIN kinds USING (media_type, timed)
+        WHERE status IN $statuses
+        GROUP BY content_id, chains HAVING count(*) = chains
+    )
+    SELECT md5_number(uri) AS uri, size, mtime_ns, etag, hash("user") AS user_columns
+    FROM told SEMI JOIN complete USING (content_id)
+"""
+_SAME: Final = """
+    SELECT a.place, s.user_columns = hash(a."user")
+    FROM asked a JOIN settled s ON s.uri = md5_number(a.uri)
+    WHERE CASE
+        WHEN a.etag IS NOT NULL AND s.etag IS NOT NULL AND NOT starts_with(a.etag, 'W/')
+            THEN a.etag = s.etag AND (a.size IS NULL OR a.size IS NOT DISTINCT FROM s.size)
+        WHEN a.size IS DISTINCT FROM s.size THEN false
+        WHEN a.mtime_ns IS NOT NULL OR s.mtime_ns IS NOT NULL
+            THEN a.mtime_ns IS NOT DISTINCT FROM s.mtime_ns
+        ELSE a.etag IS NOT NULL AND a.etag IS NOT DISTINCT FROM s.etag
+    END
+"""
+
+
+def _asked(seen: Seen) -> pa.Table:
+    return pa.table(
+        {
+            "place": pa.array(range(len(seen.uri)), pa.int32()),
+            "uri": pa.array(seen.uri, pa.string()),
+            "size": pa.array(seen.size, pa.int64()),
+            "mtime_ns": pa.array(seen.mtime_ns, pa.int64()),
+            "etag": pa.array(seen.etag, pa.string()),
+            "user": pa.array(seen.user, pa.string()),
+        }
+    )
+
+
+def _wanted(wanted: Sequence[Wanted]) -> pa.Table:
+    return pa.table({name: [row[i] for row in wanted] for i, name in enumerate(Wanted._fields)})
+
+
 class Lookup:
     """Answers for the planner, from one snapshot of the store. Close it, or use it with ``with``."""
 
     def __init__(self, store: Store) -> None:
         self._connection = open_connection(store, query="files", memory_limit=_MEMORY_LIMIT)
+        self._settled_asked = 0
+        self._empty = not store.snapshot().parts("files")
 
     def close(self) -> None:
         self._connection.close()
+
+    def same(self, seen: Seen, wanted: Sequence[Wanted], statuses: Collection[str]) -> dict[int, bool]:
+        """Which of the files are as the store last saw them, with nothing wanted that it lacks.
+
+        By place in ``seen``: whether their user columns are the same, too. A file is the same by its strong
+        etag, else by size and time of change. A content lacks nothing when of each chain that is wanted for
+        its type the newest attempt has the fingerprint and one of ``statuses``. ``wanted`` and ``statuses``
+        are the same at every call.
+
+        The first question looks at the files that it asks about; the second makes a table of all files, 60
+        bytes each, that answers those after it at once.
+        """
+        if self._empty or not seen.uri:
+            return {}
+        self._connection.register("asked", _asked(seen))
+        try:
+            if self._settled_asked < 2:
+                among = "SEMI JOIN asked USING (uri)" if self._settled_asked == 0 else ""
+                self._connection.register("wanted", _wanted(wanted))
+                self._connection.execute(_SETTLED.format(among=among), {"statuses": list(statuses)})
+                self._connection.unregister("wanted")
+                self._settled_asked += 1
+            rows = self._connection.execute(_SAME).fetchall()
+        finally:
+            self._connection.unregister("asked")
+        return dict(rows)
 
     def __enter__(self) -> Self:
         return self
@@ -91,19 +191,6 @@ class Lookup:
             uri=uris,
         )
         return {row[0]: KnownFile._make(row) for row in rows}
-
-    def contents(self, ids: Sequence[str]) -> dict[ContentId, KnownContent]:
-        """The contents of these ids that the store knows."""
-        rows = self._ask(
-            """
-            SELECT content_id, size, md5, sha1, sha256, media_type, mime, width, height, duration_ms,
-                frame_count, codec, rotation, decoder
-            FROM raw.contents SEMI JOIN asked USING (content_id)
-            QUALIFY row_number() OVER (PARTITION BY content_id ORDER BY created_at DESC, run_id DESC) = 1
-            """,
-            content_id=ids,
-        )
-        return {row[0]: _known_content(row) for row in rows}
 
     def ledger(self, ids: Sequence[str]) -> dict[tuple[ContentId, str], list[KnownAttempt]]:
         """By content id and chain: the newest attempt of each fingerprint, newest first."""
@@ -162,18 +249,11 @@ class Lookup:
             yield from map(KnownFile._make, rows)
 
     def _ask(self, query: str, **asked: Sequence[str]) -> list[tuple[Any, ...]]:
+        if not any(asked.values()):
+            return []
         table = pa.table({name: pa.array(values, pa.string()) for name, values in asked.items()})
         self._connection.register("asked", table)
         try:
             return list(self._connection.execute(query).fetchall())
         finally:
             self._connection.unregister("asked")
-
-
-def _known_content(row: tuple[Any, ...]) -> KnownContent:
-    content_id, size, md5, sha1, sha256, media_type, mime, width, height, *rest = row
-    duration_ms, frame_count, codec, rotation, decoder = rest
-    info = MediaInfo(
-        MediaType(media_type), mime, width, height, duration_ms, frame_count, codec, rotation or 0
-    )
-    return KnownContent(ContentId(content_id), size, Digests(md5, sha1, sha256), info, decoder)

@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hivescan.store import parts, user_columns
+from hivescan.store.arrow_memory import give_back
 from hivescan.store.blobs import TEMPORARY_PREFIX, Blobs
 from hivescan.store.log import LOG_PREFIX, Part, Snapshot, append, read_record, read_snapshot
 from hivescan.store.part_files import SPILL_PREFIX
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store, storage_errors
 
-SMALL_PART: Final = 64 * 1024**2
-LARGEST_PART: Final = 256 * 1024**2
+SMALL_PART: Final = 16 * 1024**2
+LARGEST_PART: Final = 64 * 1024**2
 FEWEST_PARTS: Final = 4
 """So many small parts are worth a merge: fewer cost a query nothing, and are written again less often."""
 
@@ -32,17 +33,18 @@ _DATED = re.compile(
 
 
 def merge_small_parts(store: Store, run_id: str = "upkeep") -> int:
-    """Join each table's parts below 64 MB into parts of at most 256 MB; how many were replaced.
+    """Join each table's parts below 16 MB into parts of at most 64 MB; how many were replaced.
 
     A part that was replaced stays on the disk for a day, so that who reads the store meanwhile is not
-    disturbed; :func:`collect_garbage` then deletes it. Memory: one small part, one merged part and one
-    row group. Several runs may merge at once: of two that take the same parts, one gives way.
+    disturbed; :func:`collect_garbage` then deletes it. Memory: one small part, one merged part and three
+    row groups. Several runs may merge at once: of two that take the same parts, one gives way.
     """
     replaced = 0
     with storage_errors(store.location):
         for table in TABLES:
             for group in _groups(table, store.snapshot().parts(table)):
                 replaced += _replace(store, table, group, run_id)
+                give_back()
     return replaced
 
 
@@ -145,7 +147,7 @@ def _row_groups(blobs: Blobs, table: str, group: list[Part]) -> Iterator[pa.Tabl
     for part in group:
         file = pq.ParquetFile(pa.BufferReader(blobs.read(part.name)))
         for i in range(file.num_row_groups):
-            held.append(parts.known_columns(table, file.read_row_group(i)))
+            held.append(parts.known_columns(table, file.read_row_group(i, use_threads=False)))
             full = sum(rows.nbytes for rows in held) >= parts.ROW_GROUP_BYTES
             if full or sum(rows.num_rows for rows in held) >= parts.ROW_GROUP_ROWS:
                 yield parts.sort(table, parts.gather(held))

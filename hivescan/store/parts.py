@@ -18,7 +18,7 @@ from hivescan.store.schema import TABLES
 from hivescan.store.user_columns import UserTypes
 
 ROW_GROUP_ROWS: Final = 1_000_000
-ROW_GROUP_BYTES: Final = 64 * 1024**2
+ROW_GROUP_BYTES: Final = 4 * 1024**2
 """Whichever is reached first ends a row group: what a reader holds at once stays small."""
 
 _SORT_KEYS: Final[dict[str, str]] = {"files": "uri", "runs": "run_id", "heads": "model"}
@@ -86,7 +86,8 @@ def open_parquet_writer(sink: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWri
         sink,
         schema,
         compression="zstd",
-        compression_level=3,
+        compression_level=1,
+        data_page_size=64 * 1024,
         use_dictionary=repeated,
         dictionary_pagesize_limit=8 * 1024**2,
         write_page_index=False,

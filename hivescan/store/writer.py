@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from hivescan.errors import StoreError
 from hivescan.store import parts, user_columns
+from hivescan.store.arrow_memory import give_back
 from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
 from hivescan.store.log import Part, Record, Snapshot, append, records_after
 from hivescan.store.log import apply as apply_record
@@ -98,6 +99,8 @@ class StoreWriter:
             self._pending_bytes = 0
             self._attempts = np.concatenate([self._attempts, attempts])
             self._finish(self._unfinished)
+            del tables
+            give_back()
 
     def _new_attempts(self, tables: dict[str, pa.Table]) -> Keys:
         """Every result row has its attempt in this commit, and this run makes each attempt once."""
