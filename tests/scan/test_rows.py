@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
+from hivescan.scan import rows as rows_module
 from hivescan.scan.rows import OTHER_LABEL, ResultRows, frame_key, pick
 from hivescan.store.schema import TABLES
 from hivescan.types import ContentId, Findings, Hashes, HeadScores, Region, TopLabels, Vectors
 
+TIMES = dict.fromkeys(("started_at", "recorded_at"), datetime(2026, 3, 1, tzinfo=UTC))
 A, B = ContentId("a" * 64), ContentId("b" * 64)
 
 
@@ -87,6 +91,30 @@ def test_a_head_with_nothing_to_say_of_a_sample_writes_no_row() -> None:
     scores = np.array([[np.nan, np.nan], [0.5, 0.5]], np.float32)
     rows.add("c", KEYS[:2], Findings(scores=(HeadScores("m", "h", ("x", "y"), scores),)))
     assert {r["content_id"] for r in rows.take()["scores"].to_pylist()} == {B}
+
+
+def test_many_rows_become_tables_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the number of rows that are kept loose, the tables are the same."""
+    made = []
+    for most in (1, 5, 1_000):
+        monkeypatch.setattr(rows_module, "_MOST_LOOSE", most)
+        rows = ResultRows("run")
+        for _ in range(4):
+            rows.add("chain", KEYS, findings())
+            rows.add_row("runs", {"run_id": "run", "command": "c", "status": "done"} | TIMES)
+        assert rows.nbytes > 0
+        made.append({n: sorted(map(repr, t.to_pylist())) for n, t in rows.take().items()})
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_chain_that_is_dropped_leaves_the_others() -> None:
+    rows = ResultRows("run")
+    for chain in ("bad", "good", "bad"):
+        rows.add(chain, KEYS, findings())
+    rows.drop_chain("bad")
+    assert {name: set(table["chain"].to_pylist()) for name, table in rows.take().items()} == {
+        name: {"good"} for name in ("scores", "hashes", "embeddings", "regions")
+    }
 
 
 def test_picked_rows_are_those_of_the_chosen_samples() -> None:

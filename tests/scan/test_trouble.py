@@ -182,8 +182,7 @@ def test_a_signal_ends_a_walk_over_unchanged_files(
     folder: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scan(store, folder)
-    for limit in ("_FIRST_CHUNK", "_LARGEST_CHUNK"):
-        monkeypatch.setattr(coordinator_module, limit, 1)
+    monkeypatch.setattr(coordinator_module, "_CHUNK", 1)
 
     def tell(progress: Progress) -> None:
         if progress.files == 1:
