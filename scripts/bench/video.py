@@ -116,7 +116,7 @@ def contestants(path: Path, fps: float, torchcodec: Path | None) -> dict[str, Ca
         return lambda: timed(lambda: sum(1 for _ in video_pyav.sampled_frames(path, sampling, limits, pace)))
 
     found = {HIVESCAN: paced(Pace.FAST), "PyAV in sequence": paced(Pace.SEQUENCE)}
-    if video_decord.available():
+    if video_decord.available() and path.suffix != ".ts":  # There it returns other frames, or hangs.
         found["decord"] = lambda: timed(lambda: bare_decord(path, fps))
     program = ffmpeg_program()
     if program is not None:
