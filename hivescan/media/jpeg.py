@@ -1,7 +1,7 @@
 """Large JPEG photos, decoded no further than is wanted.
 
-A JPEG decoder can reduce while it decodes, 2, 4 or 8 times on each side, for half the time of decoding in
-full. Models look at a few hundred pixels: so views are made from reduced pictures. Hashes need every pixel and
+A JPEG decoder can reduce while it decodes, 2, 4 or 8 times a side, for half the time of decoding in full.
+Models look at a few hundred pixels: so views are made from reduced pictures. Hashes need every pixel and
 all colours. (The brightness channel alone would do at half the cost, but a tenth to a half of the PDQ hashes
 would then differ from those that others compute, by up to 36 bits.)
 
