@@ -169,6 +169,8 @@ def choose_analyzers(
     known = registry.available()
     if config.analyzers is not None:
         names = tuple(dict.fromkeys(config.analyzers))
+        if not names:
+            raise UsageError(f"no analyzer is named; there are {', '.join(known)}")
     elif config.profile in registry.PROFILES:
         names = registry.PROFILES[config.profile]
     else:

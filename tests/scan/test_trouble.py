@@ -89,6 +89,12 @@ def test_a_source_that_does_not_exist_fetches_nothing_and_makes_no_store(
     assert not store.exists() and not fetched
 
 
+def test_no_analyzer_at_all_is_told_in_one_clear_line(folder: Path, store: Path) -> None:
+    with pytest.raises(UsageError, match=r"^no analyzer is named; there are hashes, "):
+        scan(store, folder, analyzers=())
+    assert not store.exists()
+
+
 def test_no_files_are_no_error(tmp_path: Path, store: Path) -> None:
     (tmp_path / "empty").mkdir()
     summary = scan(store, tmp_path / "empty")
