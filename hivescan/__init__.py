@@ -23,12 +23,20 @@ __all__ = ["__version__", "classify", "hash_match", "open"]
 
 # Libraries that tell their makers of their use (ONNX Runtime from 1.29 on: names of models, too) are told
 # not to, before any of them is loaded, in this process and in those that it starts.
-for _switch in ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+for _switch in (
+    "ORT_DISABLE_TELEMETRY",
+    "ORT_TELEMETRY_DISABLED",
+    "HF_HUB_DISABLE_TELEMETRY",
+    "DO_NOT_TRACK",
+):
     os.environ.setdefault(_switch, "1")
 
 
 def open(path: str | Path = "hivescan-results") -> Store:
-    """The store at ``path``, a folder or a URI (``s3://bucket/prefix``). Raises :class:`hivescan.errors.StoreError` where there is none."""
+    """The store at ``path``, a folder or a URI (``s3://bucket/prefix``).
+
+    Raises :class:`hivescan.errors.StoreError` where there is none.
+    """
     from hivescan.store.store import open_store
 
     return open_store(path)
