@@ -76,6 +76,11 @@ class Manifest:
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
             raise SourceError(f"{location}: the manifest cannot be read: {reason}") from error
 
+    @property
+    def has_columns(self) -> bool:
+        """Whether rows may say more than a name."""
+        return self._kind != "list"
+
     def entries(self) -> Iterator[Entry]:
         """The rows in order, read as they are asked for."""
         with self._open() as stream:

@@ -9,15 +9,17 @@ fsspec file system. Nothing is opened but manifests; sizes and times come from l
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import IO, Final
 
 from hivescan.errors import SourceError
+from hivescan.keyset import KeySet
 from hivescan.media.folder import (
     expand,
     fixed_folder,
@@ -158,8 +160,11 @@ def _walk_list(
     name: str, entries: Iterator[Entry], selection: Selection, manifest: Manifest | None = None
 ) -> _Walk:
     """Observations of the entries of a list, in its order. Lists name files: a folder is an error."""
-    taken = (e for e in entries if e.name is None or selection.admits(e.name.removeprefix("./").strip("/")))
     resolve = _from_here if manifest is None else manifest.resolve
+    taken = (e for e in entries if e.name is None or selection.admits(e.name.removeprefix("./").strip("/")))
+    if manifest is not None and manifest.has_columns:
+        last = _last_rows(manifest)
+        taken = (e for e in taken if _last_row(e, resolve, last) == e.row)
     for entry in taken:
         if entry.name is None or uri_to_path(entry.name) is not None:
             chunk = [entry]
@@ -167,6 +172,31 @@ def _walk_list(
             chunk = list(chain([entry], islice(taken, _LOOKAHEAD - 1)))
         yield from _observe_entries(chunk, name, resolve)
     return name != "-"
+
+
+def _last_rows(manifest: Manifest) -> dict[int, int]:
+    """Of files that several rows name, the last of these rows: its columns are those that count."""
+    met = KeySet()
+    last: dict[int, int] = {}
+    for entry in manifest.entries():
+        place = _place(entry, manifest.resolve)
+        if place is None:
+            continue
+        key = _key(place)
+        if key in met:
+            last[key] = entry.row
+        met.add(key)
+    return last
+
+
+def _last_row(entry: Entry, resolve: Callable[[str], str], last: Mapping[int, int]) -> int:
+    place = _place(entry, resolve)
+    return entry.row if place is None else last.get(_key(place), entry.row)
+
+
+def _key(place: str) -> int:
+    """64 bits that stand for a path or URI."""
+    return int.from_bytes(hashlib.blake2b(os.fsencode(place), digest_size=8).digest(), "big")
 
 
 def _from_here(name: str) -> str:

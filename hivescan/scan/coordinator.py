@@ -16,14 +16,14 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from hivescan.errors import MediaError, ModelUnhealthyError, StoreError, UnreadableError
+from hivescan.keyset import KeySet
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.contents import ChainState, ContentRun
 from hivescan.scan.costs import Bill, Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
-from hivescan.scan.keyset import KeySet
-from hivescan.scan.known import Known, is_recorded
+from hivescan.scan.known import Known, is_recorded, keeping_columns
 from hivescan.scan.messages import (
     Decoding,
     Fetching,
@@ -127,7 +127,7 @@ class Coordinator:
         self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
         self._next_job = 0
         self._known = Known(lookup, planner, config.verify)
-        self._met = KeySet()  # contents begun in this run
+        self._met = KeySet()  # contents begun in this run, by 64 bits of their ids
         self._turned_at = time.monotonic()
         self._rows = RunRows(writer.run_id)
         self._committed_at = time.monotonic()
@@ -232,8 +232,9 @@ class Coordinator:
     def _plan_chunk(self, chunk: list[Observation]) -> None:
         """Sort a chunk into unchanged files, unreadable ones, and jobs."""
         same, known = self._known.of(chunk)
-        for i, seen in enumerate(chunk):
+        for i, entry in enumerate(chunk):
             self.progress.files += 1
+            seen = keeping_columns(entry, known.get(entry.uri))
             if seen.error is not None:
                 self._unreadable(seen, UnreadableError(seen.error, retryable=True))
             elif i in same:
@@ -309,11 +310,12 @@ class Coordinator:
         mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
         if not is_recorded(seen, doing.before, digests.content_id, message.size, mtime_ns):
             self._rows.add_file(seen, digests.content_id, message.size, mtime_ns)
-        if digests.content_id in self._met:
+        key = int(digests.content_id[:16], 16)
+        if key in self._met:
             self.progress.duplicates += 1
             self._skip(message.job, doing)
             return
-        self._met.add(digests.content_id)
+        self._met.add(key)
         assert message.info is not None
         info = message.info
         missing = self._known.missing(digests.content_id, info)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -81,6 +83,13 @@ class Known:
         for (content_id, chain), rows in self._lookup.ledger(ids).items():
             attempts[content_id][chain] = rows
         return attempts
+
+
+def keeping_columns(seen: Observation, before: KnownFile | None) -> Observation:
+    """A source without columns of its own takes none away that a manifest gave."""
+    if seen.user or before is None or before.user is None:
+        return seen
+    return replace(seen, user=json.loads(before.user))
 
 
 def is_recorded(

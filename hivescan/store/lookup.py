@@ -104,7 +104,7 @@ _SETTLED: Final = """
     FROM told SEMI JOIN complete USING (content_id)
 """
 _SAME: Final = """
-    SELECT a.place, s.user_columns = hash(a."user")
+    SELECT a.place, a."user" IS NULL OR s.user_columns = hash(a."user")
     FROM asked a JOIN settled s ON s.uri = md5_number(a.uri)
     WHERE CASE
         WHEN a.etag IS NOT NULL AND s.etag IS NOT NULL AND NOT starts_with(a.etag, 'W/')
@@ -148,8 +148,8 @@ class Lookup:
     def same(self, seen: Seen, wanted: Sequence[Wanted], statuses: Collection[str]) -> dict[int, bool]:
         """Which of the files are as the store last saw them, with nothing wanted that it lacks.
 
-        By place in ``seen``: whether their user columns are the same, too. A file is the same by its strong
-        etag, else by size and time of change. A content lacks nothing when of each chain that is wanted for
+        By place in ``seen``: whether their user columns are the same, too, or not spoken of. A file is the
+        same by its strong etag, else by size and time of change. A content lacks nothing when of each chain that is wanted for
         its type the newest attempt has the fingerprint and one of ``statuses``. ``wanted`` and ``statuses``
         are the same at every call.
 

@@ -231,3 +231,37 @@ def test_an_interactive_session_stays_one(monkeypatch: pytest.MonkeyPatch) -> No
         assert os.environ["OMP_NUM_THREADS"] == "3"
     assert not hasattr(main, "__file__")
     assert dict(os.environ) == environment
+
+
+def write_manifest(path: Path, *rows: str) -> str:
+    path.write_text("\n".join(("path,who", *rows)) + "\n")
+    return f"@{path}"
+
+
+def test_of_several_rows_for_one_file_the_last_counts_and_nothing_alternates(
+    folder: Path, store: Path, tmp_path: Path
+) -> None:
+    manifest = write_manifest(
+        tmp_path / "m.csv", "media/coffee.png,ann", "media/page.png,eve", "./media/../media/coffee.png,bob"
+    )
+    for _ in range(3):
+        assert scan(store, manifest).files == 2
+        assert rows(store, "SELECT who FROM items ORDER BY uri") == [{"who": "bob"}, {"who": "eve"}]
+    assert rows(store, "SELECT count(*) AS n FROM raw.files") == [{"n": 2}]
+    write_manifest(tmp_path / "m.csv", "media/coffee.png,bob", "media/page.png,eve", "media/coffee.png,ann")
+    assert scan(store, manifest).samples == 0
+    assert rows(store, "SELECT who FROM items ORDER BY uri") == [{"who": "ann"}, {"who": "eve"}]
+
+
+def test_a_folder_takes_no_columns_away_that_a_manifest_gave(
+    folder: Path, store: Path, tmp_path: Path
+) -> None:
+    manifest = write_manifest(tmp_path / "m.csv", "media/coffee.png,ann")
+    scan(store, manifest)
+    for sources in ((folder, manifest), (folder,), (manifest, folder)):
+        scan(store, *sources)
+        assert rows(store, "SELECT who FROM items WHERE uri LIKE '%coffee.png'") == [{"who": "ann"}]
+    assert rows(store, "SELECT count(*) AS n FROM raw.files WHERE uri LIKE '%coffee.png'") == [{"n": 1}]
+    shutil.copy(folder / "page.png", folder / "coffee.png")
+    scan(store, folder)
+    assert rows(store, "SELECT who FROM items WHERE uri LIKE '%coffee.png'") == [{"who": "ann"}]

@@ -1,19 +1,17 @@
-"""Which contents were met: a set of 64-bit keys in a tenth of the memory of Python's own."""
+"""A set of 64-bit keys in a third of the memory of Python's own."""
 
 from __future__ import annotations
 
 from array import array
 from typing import Final
 
-from hivescan.types import ContentId
-
 _SMALLEST: Final = 1 << 10
 
 
 class KeySet:
-    """Contents, each known by the first 64 bits of its id. Takes 16 to 32 bytes a content.
+    """Keys from 0 to 2⁶⁴ - 1, parts of digests, so that each is its own hash; 0 and 1 count as one.
 
-    A table with open addressing. Ids are digests, so that a key is its own hash.
+    A table with open addressing: 16 to 32 bytes a key.
     """
 
     def __init__(self) -> None:
@@ -23,12 +21,12 @@ class KeySet:
     def __len__(self) -> int:
         return self._count
 
-    def __contains__(self, content_id: ContentId) -> bool:
-        key = _key(content_id)
+    def __contains__(self, key: int) -> bool:
+        key = key or 1  # 0 marks a free place
         return self._slots[self._slot(key)] == key
 
-    def add(self, content_id: ContentId) -> None:
-        key = _key(content_id)
+    def add(self, key: int) -> None:
+        key = key or 1
         slot = self._slot(key)
         if self._slots[slot] == key:
             return
@@ -51,8 +49,3 @@ class KeySet:
         for key in before:
             if key:
                 self._slots[self._slot(key)] = key
-
-
-def _key(content_id: ContentId) -> int:
-    """Never 0, which marks a free place."""
-    return int(content_id[:16], 16) or 1
