@@ -148,10 +148,10 @@ class Lookup:
     def same(self, seen: Seen, wanted: Sequence[Wanted], statuses: Collection[str]) -> dict[int, bool]:
         """Which of the files are as the store last saw them, with nothing wanted that it lacks.
 
-        By place in ``seen``: whether their user columns are the same, too, or not spoken of. A file is the
-        same by its strong etag, else by size and time of change. A content lacks nothing when of each chain that is wanted for
-        its type the newest attempt has the fingerprint and one of ``statuses``. ``wanted`` and ``statuses``
-        are the same at every call.
+        By place in ``seen``: whether their user columns are the same, too, or not spoken of. A file is
+        the same by its strong etag, else by size and time of change. A content lacks nothing when of each
+        chain that is wanted for its type the newest attempt has the fingerprint and one of ``statuses``.
+        ``wanted`` and ``statuses`` are the same at every call.
 
         The first question looks at the files that it asks about; the second makes a table of all files, 60
         bytes each, that answers those after it at once.
