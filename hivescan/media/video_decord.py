@@ -20,17 +20,19 @@ import numpy.typing as npt
 
 from hivescan.errors import DecodeError, UnsupportedError
 from hivescan.media import video_container, video_packets
-from hivescan.media.video_pixels import display_matrix, is_mirrored, master_size
+from hivescan.media.video_pixels import display_matrix, is_mirrored, master_size, quarter_turns
 from hivescan.types import Frame, Limits, MediaInfo, Pixels, Sampling
 
 FORMATS = frozenset({"mov", "matroska"})
 """Elsewhere decord was seen to lose times (AVI, program streams) or a whole group (transport streams)."""
 
-CLOSED_CODECS = frozenset({"vp8", "vp9", "mjpeg", "prores", "dnxhd", "ffv1", "png", "h263"})
+CLOSED_CODECS = frozenset({"vp8", "vp9", "mjpeg", "prores", "dnxhd", "ffv1", "png"})
 """Codecs whose keyframes cut every dependency: frames may be asked for by number."""
 
-SEQUENCE_CODECS = frozenset({"h264", "hevc", "mpeg4", "mpeg2video"})
+SEQUENCE_CODECS = frozenset({"h264", "hevc", "mpeg2video"})
 """Codecs that may have open groups of pictures: frames are taken one after the other."""
+
+_SMALLEST_SIDE = 16
 
 _SAME_TIME_S = 0.0015
 """decord gives times as 32-bit floats of seconds; Matroska rounds them to milliseconds."""
@@ -96,13 +98,12 @@ def open_reader(path: Path, info: MediaInfo, limits: Limits) -> Reader:
         raise DecodeError("damaged, and decord cannot tell where; use --decoder auto")
     if not timeline.times:
         raise UnsupportedError("some frames have no time of their own; use --decoder auto")
-    if first.interlaced_frame or is_mirrored(display_matrix(first)):
-        raise UnsupportedError("decord does not show interlaced or mirrored video right; use --decoder auto")
-    if "420p1" in first.format.name:
-        raise UnsupportedError(
-            "decord misplaces the colours of video of ten and more bits; use --decoder auto"
-        )
+    misshown = _misshown(first, name, codec)
+    if misshown is not None:
+        raise UnsupportedError(f"decord does not show {misshown} right; use --decoder auto")
     ticks = np.asarray(timeline.times, np.int64) - timeline.times[0]
+    if len(ticks) > 1 and np.diff(ticks).min() <= 0:
+        raise UnsupportedError("two frames are shown at one time; use --decoder auto")
     video = _open_video(path, info)
     times = np.asarray(video.get_frame_timestamp(range(len(video))), np.float64).reshape(-1, 2)[:, 0]
     if len(times) != len(ticks) or np.abs(times - times[0] - ticks * float(time_base)).max() > _SAME_TIME_S:
@@ -111,6 +112,20 @@ def open_reader(path: Path, info: MediaInfo, limits: Limits) -> Reader:
             "use --decoder auto"
         )
     return Reader(video, ticks, timeline.end - timeline.times[0], time_base, codec in CLOSED_CODECS)
+
+
+def _misshown(first: Any, container: str, codec: str | None) -> str | None:
+    """What of this kind of video decord was seen to get wrong; None where it is right."""
+    matrix, pixel_format = display_matrix(first), str(first.format.name)
+    if first.interlaced_frame or is_mirrored(matrix):
+        return "interlaced or mirrored video"
+    if container == "matroska" and quarter_turns(matrix):
+        return "video that Matroska says to turn"
+    if pixel_format.endswith(("p10le", "p12le")) and codec not in {"prores", "dnxhd"}:
+        return "the colours of video of ten and more bits"
+    if first.width % 2 or first.height % 2 or min(first.width, first.height) < _SMALLEST_SIDE:
+        return "video of odd or tiny sizes"
+    return "quartered chroma" if pixel_format == "yuv410p" else None
 
 
 def _open_video(path: Path, info: MediaInfo) -> Any:

@@ -108,6 +108,9 @@ def judge(path: Path, rows: dict[tuple[str, str], Row], paces: dict[tuple[str, s
         stream, deep = video.index, "p10" in (video.codec_context.pix_fmt or "")
         kind = video_container.format_name(container), info.codec or "?"
     shown = ffmpeg_oracle.frame_list(path, stream)
+    if not shown:
+        print(f"{path.name}: ffmpeg's program shows nothing of it", file=sys.stderr)
+        return
     last = max(shown, key=lambda frame: frame.time)
     end = last.time + last.duration if last.duration else Fraction(info.duration_ms or 0, 1000)
     numbers = ffmpeg_oracle.expected(shown, FPS, end)

@@ -78,6 +78,10 @@ DECORD_REFUSED = [
     "mirrored.mp4",
     "qtrle.mov",
     "cut_in_group.mkv",
+    "turned.mkv",
+    "odd.webm",
+    "h264_odd_timescale.mp4",
+    "h264_422_10.mov",
 ]
 
 

@@ -150,7 +150,6 @@ RARE: dict[str, tuple[str, ...]] = {
     "h264_refresh.flv": REFRESH,
     "h264_refresh.avi": REFRESH,
     "hevc_open.flv": X265_OPEN,
-    "hevc_open.avi": X265_OPEN,
     "av1.flv": SVT,
     "vp9.flv": VP9,
     "varied_rate.webm": (*VP9, "-vf", VARIED, "-fps_mode", "vfr", "-enc_time_base", "1/90000"),
