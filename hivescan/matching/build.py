@@ -19,6 +19,7 @@ from hivescan.matching.schema import POLARITIES
 from hivescan.media.pdq import REVISION
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import Sampling, Status
+from hivescan.versions import installed
 
 if TYPE_CHECKING:
     import duckdb
@@ -180,15 +181,9 @@ def _entry(row: Mapping[str, object], labels: KnownLabels, now: datetime) -> dic
 
 def made_with(sampling: Sampling) -> dict[str, object]:
     """Which versions hashed and decoded: where they differ, frames may too."""
-    decoders = {}
-    for package in _RECORDED:
-        try:
-            decoders[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "hivescan": metadata.version("hivescan"),
         "hashers": {"pdq": REVISION},
-        "decoders": decoders,
+        "decoders": installed(_RECORDED),
         "sampling": sampling.key(),
     }

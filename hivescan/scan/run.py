@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from importlib import metadata
 from types import FrameType
 from typing import Literal
 
@@ -35,6 +34,7 @@ from hivescan.store.lookup import Lookup
 from hivescan.store.merge import collect_garbage, merge_small_parts
 from hivescan.store.store import Store, open_store
 from hivescan.store.writer import StoreWriter
+from hivescan.versions import installed
 
 _ONE_MOMENT_S = 0.5
 _RECORDED = (
@@ -245,12 +245,7 @@ def _details(
     config: ScanConfig, specs: Mapping[str, AnalyzerSpec], off: Mapping[str, str]
 ) -> dict[str, object]:
     """What a later reader needs to know of a run: settings, versions, weights, machine."""
-    versions = {"hivescan": __version__, "python": platform.python_version()}
-    for package in _RECORDED:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
+    versions = {"hivescan": __version__, "python": platform.python_version()} | installed(_RECORDED)
     return {
         "config": config.record(),
         "versions": versions,

@@ -63,6 +63,19 @@ class FixedBatches:
         return {name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]}
 
 
+class InBatches:
+    """What the backends share: ``run`` and ``batch_size`` are those of their :class:`FixedBatches`."""
+
+    _batches: FixedBatches
+
+    @property
+    def batch_size(self) -> int:
+        return self._batches.size
+
+    def run(self, batch: Tensor) -> dict[str, Tensor]:
+        return self._batches(batch)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a runtime's error says that memory ran out, on a device or in this process."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -19,11 +19,11 @@ from hivescan.models.backends.base import (
     Tensor,
     suggest_batch_size,
 )
-from hivescan.models.backends.batches import FixedBatches
+from hivescan.models.backends.batches import FixedBatches, InBatches
 from hivescan.models.schema import Card
 
 
-class OnnxBackend:
+class OnnxBackend(InBatches):
     """A graph in ONNX Runtime: in float32, in float16, or with the integers that the graph itself has.
 
     In float16 the graph is rewritten when it is opened; its input and outputs stay float32. On a CPU that
@@ -52,13 +52,6 @@ class OnnxBackend:
             raise CatalogueError(
                 f"model {card.name}: {path.name} has no output {missing[0]!r}; it has {', '.join(offered)}"
             )
-
-    @property
-    def batch_size(self) -> int:
-        return self._batches.size
-
-    def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         values = self._session.run(self._outputs, {self._input: batch})

@@ -8,13 +8,13 @@ import numpy as np
 
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement, Tensor
-from hivescan.models.backends.batches import FixedBatches
+from hivescan.models.backends.batches import FixedBatches, InBatches
 from hivescan.models.schema import Card
 
 _HINTS = {"auto": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
-class OpenvinoBackend:
+class OpenvinoBackend(InBatches):
     """Runs the same ONNX file as the ONNX backend."""
 
     runtime = "openvino"
@@ -47,13 +47,6 @@ class OpenvinoBackend:
         if missing:
             raise CatalogueError(f"model {card.name}: {path.name} has no output {missing[0]!r}")
         self._outputs = card.backend.outputs
-
-    @property
-    def batch_size(self) -> int:
-        return self._batches.size
-
-    def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         results = self._model([batch])

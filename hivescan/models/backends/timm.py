@@ -7,11 +7,12 @@ from typing import Any
 
 from hivescan.errors import CatalogueError
 from hivescan.models.backends.base import Placement, Tensor
+from hivescan.models.backends.batches import InBatches
 from hivescan.models.backends.torch_common import TorchPlace
 from hivescan.models.schema import Card
 
 
-class TimmBackend:
+class TimmBackend(InBatches):
     """Outputs ``logits`` and, before the classifier, ``features``."""
 
     runtime = "timm"
@@ -41,13 +42,6 @@ class TimmBackend:
             reason = str(error).partition("\n")[0]
             raise CatalogueError(f"model {card.name}: {path.name} does not fit: {reason}") from None
         self._model = self._place.settle(model)
-
-    @property
-    def batch_size(self) -> int:
-        return self._batches.size
-
-    def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         with self._place.running():

@@ -13,11 +13,12 @@ from typing import Any
 
 from hivescan.errors import CatalogueError
 from hivescan.models.backends.base import Placement, Tensor
+from hivescan.models.backends.batches import InBatches
 from hivescan.models.backends.torch_common import TorchPlace
 from hivescan.models.schema import Card
 
 
-class TransformersBackend:
+class TransformersBackend(InBatches):
     """Output ``logits`` of a classifier, or ``image_embeds`` of a tower with a projection."""
 
     runtime = "transformers"
@@ -32,13 +33,6 @@ class TransformersBackend:
         self.device = self._place.device
         self._batches = self._place.batches(self._run)
         self._model = self._place.settle(_open(card, files, self._output))
-
-    @property
-    def batch_size(self) -> int:
-        return self._batches.size
-
-    def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return self._batches(batch)
 
     def _run(self, batch: Tensor) -> dict[str, Tensor]:
         with self._place.running():
