@@ -115,13 +115,14 @@ class Bench:
         return self.work / f"store-{self._number}"
 
     def start(self, store: Path, media: Path | None = None) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", SCAN, str(media or self.media), str(store), self.analyzers],
-            env={**own_temp(self.work / f"temp-{store.name}"), "PYTHONPATH": str(REPOSITORY)},
-            stdout=subprocess.DEVNULL,
-            stderr=(self.work / f"{store.name}.err").open("ab"),
-            start_new_session=True,
-        )
+        with (self.work / f"{store.name}.err").open("ab") as told:
+            return subprocess.Popen(
+                [sys.executable, "-c", SCAN, str(media or self.media), str(store), self.analyzers],
+                env={**own_temp(self.work / f"temp-{store.name}"), "PYTHONPATH": str(REPOSITORY)},
+                stdout=subprocess.DEVNULL,
+                stderr=told,
+                start_new_session=True,
+            )
 
     def finish(self, process: subprocess.Popen[bytes]) -> int:
         try:
