@@ -181,6 +181,8 @@ class Lookup:
 
     def files(self, uris: Sequence[str]) -> dict[str, KnownFile]:
         """The newest observation of each uri that the store knows, gone ones among them."""
+        if self._empty:
+            return {}
         rows = self._ask(
             """
             SELECT uri, source, manifest_row, size, mtime_ns, etag, content_id, "user", error, retryable,
@@ -222,6 +224,8 @@ class Lookup:
 
         The stand-in is the md5: who shares another's stand-in would never be found missing.
         """
+        if self._empty:
+            return
         self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS walked (source VARCHAR, key UHUGEINT)")
         table = pa.table({"uri": pa.array(uris, pa.string())})
         self._connection.register("asked", table)
@@ -234,6 +238,8 @@ class Lookup:
 
         Ask only after a complete walk of the source.
         """
+        if self._empty:
+            return
         self.note_seen(source, [])
         cursor = self._connection.execute(
             """
