@@ -60,7 +60,7 @@ def test_every_option_of_the_commands_is_a_key(tmp_path: Path) -> None:
             parameter.opts[0].removeprefix("--").replace("-", "_")
             for parameter in group.commands[command].params
         }
-        elsewhere = {"help", "store", "strict", "json", "quiet", "fail_on_findings"}
+        elsewhere = {"help", "store", "strict", "explain", "json", "quiet", "fail_on_findings"}
         assert options - elsewhere <= keys
 
 
