@@ -138,8 +138,8 @@ def test_an_interrupted_audit_keeps_what_was_finished_and_makes_no_report(folder
 
 
 def test_two_audits_of_one_store_do_not_run_at_once(folder: Path) -> None:
-    open_store(folder / "store", create=True)
-    with audit_lock(folder / "store", Path("other.toml")), pytest.raises(LockedError, match=r"other\.toml"):
+    store = open_store(folder / "store", create=True)
+    with audit_lock(store, Path("other.toml")), pytest.raises(LockedError, match=r"other\.toml"):
         audit(folder)
     assert audit(folder).exit_code is ExitCode.DONE
 
