@@ -8,7 +8,6 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,12 @@ from hivescan.errors import KnownListError, RunInterruptedError, SourceError, Us
 from hivescan.matching.build import KnownLabels
 from hivescan.matching.known import read_known
 from hivescan.matching.match import match_store
-from hivescan.media.decode import frames
+from hivescan.media.decode import PictureStream, pictures
 from hivescan.media.pdq import pdq
 from hivescan.scan import pool as pool_module
 from hivescan.scan import worker as worker_module
 from hivescan.scan.config import Progress
-from hivescan.types import Frame, Limits, Sampling
+from hivescan.types import Limits, Sampling
 from tests.matching.stores import Item, Sample, store_of
 
 
@@ -59,14 +58,14 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 def fragile_worker(*arguments: Any) -> None:
     """A decode worker that some pictures, told by their sizes, kill or hang."""
 
-    def fragile(path: Path, info: Any, *rest: Any) -> Iterator[Frame]:
+    def fragile(path: Path, info: Any, *rest: Any, **options: Any) -> PictureStream:
         if info.width == 13:
             os.kill(os.getpid(), signal.SIGSEGV)
         if info.width == 17:
             time.sleep(600)
-        return frames(path, info, *rest)
+        return pictures(path, info, *rest, **options)
 
-    worker_module.frames = fragile  # type: ignore[assignment]
+    worker_module.pictures = fragile  # type: ignore[assignment]
     worker_module.worker_main(*arguments)
 
 

@@ -45,13 +45,17 @@ def fetched(uri: str, limits: Limits | None = None) -> bytes:
 
 
 def failure(uri: str, limits: Limits | None = None) -> UnreadableError:
-    before = set(Path(tempfile.gettempdir()).iterdir())
-    with pytest.raises(UnreadableError) as caught, open_blob(uri, limits or Limits()):
-        pytest.fail("it was opened")
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as own:
+        tempfile.tempdir = own
+        try:
+            with pytest.raises(UnreadableError) as caught, open_blob(uri, limits or Limits()):
+                pytest.fail("it was opened")
+        finally:
+            tempfile.tempdir = before
+        assert not list(Path(own).iterdir())
     assert caught.value.retryable
     assert "\n" not in caught.value.reason
-    left = {path.name for path in set(Path(tempfile.gettempdir()).iterdir()) - before}
-    assert not any(name.startswith("tmp") for name in left)
     return caught.value
 
 
