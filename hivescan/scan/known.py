@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from hivescan.media.sources import SourceOptions, covers
 from hivescan.media.uri import uri_to_path
@@ -16,6 +18,9 @@ from hivescan.scan.plan import Planner
 from hivescan.scan.records import user_json
 from hivescan.store.lookup import KnownAttempt, KnownFile, Lookup, Seen
 from hivescan.types import ContentId, MediaInfo, Observation
+
+Attempts = dict[ContentId, dict[str, list[KnownAttempt]]]
+"""Content → chain → what the ledger has of it."""
 
 
 class Known:
@@ -27,6 +32,8 @@ class Known:
         self._trusts_clocks = verify is Verify.STAT and not planner.rescan
         self._contents = lookup.content_keys()
         self._wanted = planner.all_wanted()
+        self._attempted: Attempts = {}
+        """Of the contents that the last files of :meth:`of` had."""
 
     def of(self, chunk: Sequence[Observation]) -> tuple[dict[int, bool], dict[str, KnownFile]]:
         """Which of these files need not be opened, and what is known of the others.
@@ -37,6 +44,8 @@ class Known:
         """
         same = self._same(chunk)
         known = self._lookup.files([seen.uri for i, seen in enumerate(chunk) if not same.get(i)])
+        ids = {before.content_id for before in known.values() if before.content_id is not None}
+        self._attempted = self._attempts(list(ids))
         for source, uris in _by_source(chunk).items():
             self._lookup.note_seen(source, uris)
         return same, known
@@ -44,11 +53,19 @@ class Known:
     def missing(self, content_id: ContentId, info: MediaInfo) -> dict[str, str]:
         """The chains that a content lacks, with their fingerprints."""
         wanted = self._planner.wanted(info.media_type, timed=info.is_timed)
-        key = np.uint64(int(content_id[:16], 16))
-        at = np.searchsorted(self._contents, key)
-        if at == len(self._contents) or self._contents[at] != key:
+        if self._planner.rescan or not _holds(self._contents, content_id):
             return wanted
-        return self._planner.missing(wanted, self._attempts([content_id])[content_id])
+        attempts = self._attempted.get(content_id)
+        if attempts is None:  # under another name than before
+            if _holds(self._complete, content_id):
+                return {}
+            attempts = self._attempts([content_id])[content_id]
+        return self._planner.missing(wanted, attempts)
+
+    @cached_property
+    def _complete(self) -> npt.NDArray[np.uint64]:
+        """Asked once: the ledger of one content takes tens of milliseconds in a store of a million rows."""
+        return self._lookup.complete_keys(self._wanted, self._planner.settling)
 
     def gone(self, sources: Sequence[str], options: SourceOptions) -> Iterator[KnownFile]:
         """Files known from sources that were now walked to their end, and are not there any more."""
@@ -77,12 +94,18 @@ class Known:
         )
         return self._lookup.same(seen, self._wanted, self._planner.settling)
 
-    def _attempts(self, ids: Sequence[ContentId]) -> Mapping[ContentId, dict[str, list[KnownAttempt]]]:
-        """Content → chain → what the ledger has of it."""
-        attempts: dict[ContentId, dict[str, list[KnownAttempt]]] = {content_id: {} for content_id in ids}
+    def _attempts(self, ids: Sequence[ContentId]) -> Attempts:
+        attempts: Attempts = {content_id: {} for content_id in ids}
         for (content_id, chain), rows in self._lookup.ledger(ids).items():
             attempts[content_id][chain] = rows
         return attempts
+
+
+def _holds(keys: npt.NDArray[np.uint64], content_id: ContentId) -> bool:
+    """Whether the content's first 64 bits are among the sorted ``keys``."""
+    key = np.uint64(int(content_id[:16], 16))
+    at = np.searchsorted(keys, key)
+    return bool(at < len(keys) and keys[at] == key)
 
 
 def keeping_columns(seen: Observation, before: KnownFile | None) -> Observation:

@@ -74,22 +74,17 @@ class Wanted(NamedTuple):
     fingerprint: str
 
 
-_SETTLED: Final = """
-    CREATE OR REPLACE TEMP TABLE settled AS
-    WITH told AS (
-        SELECT uri, size, mtime_ns, etag, content_id, "user" FROM files {among}
-        WHERE content_id IS NOT NULL
-    ),
+_COMPLETE: Final = """
     kinds AS (SELECT media_type, timed, count(*) AS chains FROM wanted GROUP BY ALL),
     typed AS (
         SELECT content_id, media_type,
             media_type = 'video' OR (media_type = 'image' AND duration_ms IS NOT NULL) AS timed
-        FROM raw.contents SEMI JOIN told USING (content_id)
+        FROM raw.contents {of}
         QUALIFY row_number() OVER (PARTITION BY content_id ORDER BY created_at DESC, run_id DESC) = 1
     ),
     newest AS (
         SELECT content_id, chain, fingerprint, status
-        FROM raw.analyses SEMI JOIN told USING (content_id)
+        FROM raw.analyses {of}
         QUALIFY row_number() OVER (PARTITION BY content_id, chain ORDER BY finished_at DESC, run_id DESC) = 1
     ),
     complete AS (
@@ -100,6 +95,19 @@ _SETTLED: Final = """
         WHERE status IN $statuses
         GROUP BY content_id, chains HAVING count(*) = chains
     )
+"""
+"""Contents that lack nothing, as common table expressions."""
+_COMPLETE_KEYS: Final = f"""
+    WITH {_COMPLETE.format(of="")}
+    SELECT ('0x' || content_id[1:16])::UBIGINT AS key FROM complete ORDER BY key
+"""
+_SETTLED: Final = f"""
+    CREATE OR REPLACE TEMP TABLE settled AS
+    WITH told AS (
+        SELECT uri, size, mtime_ns, etag, content_id, "user" FROM files {{among}}
+        WHERE content_id IS NOT NULL
+    ),
+    {_COMPLETE.format(of="SEMI JOIN told USING (content_id)")}
     SELECT md5_number(uri) AS uri, size, mtime_ns, etag, hash("user") AS user_columns
     FROM told SEMI JOIN complete USING (content_id)
 """
@@ -218,6 +226,15 @@ class Lookup:
             "SELECT DISTINCT ('0x' || content_id[1:16])::UBIGINT AS key FROM raw.contents ORDER BY key"
         ).fetchnumpy()["key"]
         return np.asarray(keys, dtype=np.uint64)
+
+    def complete_keys(self, wanted: Sequence[Wanted], statuses: Collection[str]) -> npt.NDArray[np.uint64]:
+        """Those of :meth:`content_keys` whose contents lack nothing, in the sense of :meth:`same`."""
+        self._connection.register("wanted", _wanted(wanted))
+        try:
+            found = self._connection.execute(_COMPLETE_KEYS, {"statuses": list(statuses)}).fetchnumpy()
+        finally:
+            self._connection.unregister("wanted")
+        return np.asarray(found["key"], dtype=np.uint64)
 
     def note_seen(self, source: str, uris: Sequence[str]) -> None:
         """A walk of ``source`` came by these. Kept as 16 bytes a uri, for :meth:`unseen`.

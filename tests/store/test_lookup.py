@@ -136,6 +136,17 @@ def test_files_that_need_nothing_are_told_at_every_question(tmp_path: Path) -> N
             assert lookup.same(seen(), WANTED, ["done"]) == {}
 
 
+def test_contents_that_need_nothing_are_told_by_their_keys(tmp_path: Path) -> None:
+    def keys(*names: str) -> list[int]:
+        return sorted(int(rows.content_id(name)[:16], 16) for name in names)
+
+    with Lookup(settled_store(tmp_path / "s")) as lookup:
+        assert lookup.complete_keys(WANTED, STATUSES).tolist() == keys("whole", "failed", "gone", "again")
+        assert lookup.complete_keys(WANTED, ["done"]).tolist() == keys("whole", "gone", "again")
+    with Lookup(open_store(tmp_path / "empty", create=True)) as lookup:
+        assert lookup.complete_keys(WANTED, STATUSES).tolist() == []
+
+
 def test_a_file_is_the_same_by_size_and_time_of_its_newest_row(tmp_path: Path) -> None:
     columns = '{"k": 1}'
     files = seen(
