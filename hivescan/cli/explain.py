@@ -9,7 +9,7 @@ from hivescan.cli.progress import human_bytes
 
 if TYPE_CHECKING:
     from hivescan.scan.config import RunSummary
-    from hivescan.scan.costs import Spent
+    from hivescan.scan.costs import Costs
 
 _PARTS = {"scan": "scan", "decode": "decode workers", "models": "models"}
 _IDLE = "waiting"
@@ -28,7 +28,7 @@ _WHAT = {
 
 
 def emit_costs(summary: RunSummary) -> None:
-    """The table of stages, the peak of memory of each part, and what held the scan up."""
+    """The table of stages, the peak of memory of each part, and what took most time."""
     rows: list[list[object]] = []
     total = summary.costs.cpu_seconds
     for part, stages in summary.costs.stages.items():
@@ -45,25 +45,21 @@ def emit_costs(summary: RunSummary) -> None:
     busy = total / (summary.seconds * summary.cores) if summary.seconds else 0.0
     emit(f"peak memory: {peaks}")
     emit(f"{total:.1f} CPU s in {summary.seconds:.1f} s on {summary.cores} cores: {busy:.0%} of the machine")
-    emit(_held_up(summary))
+    emit(_largest(summary.costs))
 
 
 def _what(part: str, stage: str) -> str:
     return _WHAT.get((part, stage), "nothing to do" if stage == _IDLE else "analyzer")
 
 
-def _held_up(summary: RunSummary) -> str:
-    """The stage that more of would have made the scan faster, as far as waiting shows it."""
-    costs = summary.costs.stages
-    work = {
-        (part, stage): spent
-        for part, stages in costs.items()
+def _largest(costs: Costs) -> str:
+    """What took most of the CPU time."""
+    spent = {
+        (part, stage): spent.cpu
+        for part, stages in costs.stages.items()
         for stage, spent in stages.items()
         if stage != _IDLE
     }
-    part, stage = max(work, key=lambda key: work[key].cpu)
-    return f"most of it: {stage} ({_PARTS[part]}), {_share(work[part, stage], summary):.0%} of all CPU time"
-
-
-def _share(spent: Spent, summary: RunSummary) -> float:
-    return spent.cpu / (summary.costs.cpu_seconds or 1.0)
+    part, stage = max(spent, key=lambda key: spent[key])
+    share = spent[part, stage] / (costs.cpu_seconds or 1.0)
+    return f"most of it: {stage} ({_PARTS[part]}), {share:.0%} of all CPU time"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -85,11 +84,6 @@ class Costs:
             }
             for part, stages in self.stages.items()
         }
-
-
-def seconds_of(stages: Mapping[str, Spent]) -> float:
-    """CPU seconds of some stages together."""
-    return sum(spent.cpu for spent in stages.values())
 
 
 def _peak_bytes() -> int:

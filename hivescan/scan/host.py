@@ -21,6 +21,7 @@ from hivescan.analyzers import registry
 from hivescan.analyzers.base import SIZES, HostAnalyzer
 from hivescan.errors import HivescanError, ModelUnhealthyError
 from hivescan.models.backends.base import Placement
+from hivescan.models.backends.batches import is_out_of_memory
 from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
@@ -176,7 +177,7 @@ def _one_by_one(
         except ModelUnhealthyError:
             raise
         except Exception as error:
-            memory = isinstance(error, MemoryError)
-            trouble[index] = f"the model failed on it{': there was not enough memory' if memory else ''}"
+            full = is_out_of_memory(error)
+            trouble[index] = f"the model failed on it{': there was not enough memory' if full else ''}"
             failures.see(analyzer.spec.name, error)
     return pieces, trouble

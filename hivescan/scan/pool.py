@@ -34,9 +34,9 @@ _MOST_ATTEMPTS = 5
 _BETWEEN_ATTEMPTS_S = 0.2
 
 _MOST_STILLBORN = 3
+"""Deaths before the first job, one after the other, beyond one of each worker: all may die together."""
 _LONGEST_TEMP = 60
 _SHORT_TEMP = "/tmp"  # noqa: S108
-"""Deaths before the first job, one after the other, beyond one of each worker: all may die together."""
 
 
 @dataclass
