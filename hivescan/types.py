@@ -6,6 +6,7 @@ Pictures are ``uint8 [H, W, 3]`` RGB, upright, with alpha composited on white.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NewType
@@ -21,6 +22,8 @@ Pixels = npt.NDArray[np.uint8]
 
 Luma = npt.NDArray[np.uint8]
 """``uint8 [H, W]``: brightness alone."""
+Alive = Callable[[], None]
+"""Called again and again by work that takes long, so that who waits for it knows that it goes on."""
 
 
 class MediaType(StrEnum):

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hivescan.errors import UnreadableError
-from hivescan.media.fetch import Alive, check_size, fetch
+from hivescan.media.fetch import check_size, fetch
 from hivescan.media.uri import uri_to_path
-from hivescan.types import Digests, Limits
+from hivescan.types import Alive, Digests, Limits
 
 BLOCK = 1 << 20
 _FD_FOLDER = Path("/proc/self/fd")
@@ -47,8 +47,8 @@ class Blob:
 
 
 @contextmanager
-def open_blob(uri: str, limits: Limits, alive: Alive = lambda done: None) -> Iterator[Blob]:
-    """Open the file that ``uri`` names, read-only. ``alive`` is told of the progress of a remote one.
+def open_blob(uri: str, limits: Limits, alive: Alive = lambda: None) -> Iterator[Blob]:
+    """Open the file that ``uri`` names, read-only. ``alive`` is called while a remote one is fetched.
 
     Raises :class:`UnreadableError` where it cannot be opened or is no regular file, and
     :class:`LimitError` where it has more than ``limits.max_bytes``.

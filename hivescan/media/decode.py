@@ -10,8 +10,7 @@ from pathlib import Path
 
 from hivescan.errors import UnsupportedError
 from hivescan.media.picture import Picture, Wanted
-from hivescan.media.video_picks import Alive
-from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
+from hivescan.types import Alive, Frame, Limits, MediaInfo, MediaType, Sampling
 
 
 class FrameStream:

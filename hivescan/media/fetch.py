@@ -14,24 +14,20 @@ from typing import IO, Any, Final
 
 from hivescan.errors import LimitError, UnreadableError
 from hivescan.filesystems import FileSystemError, backoff, is_transient, open_filesystem, protocol_of, reason
-from hivescan.types import Limits
+from hivescan.types import Alive, Limits
 
 ATTEMPTS: Final = 4
 SLOWEST: Final = 64 * 1024
 """Bytes a second below which a server is given up, after a first ``file_timeout_s`` of grace."""
 
 _BLOCK: Final = 4 << 20
-_SIGN_EVERY_S: Final = 1.0
-
-Alive = Callable[[int], None]
-"""Told now and then how many bytes have come, so that who waits knows that work goes on."""
 
 
 class _TransientError(Exception):
     """What may pass; the text is the reason."""
 
 
-def fetch(uri: str, spool: IO[bytes], limits: Limits, alive: Alive = lambda done: None) -> int:
+def fetch(uri: str, spool: IO[bytes], limits: Limits, alive: Alive = lambda: None) -> int:
     """Copy a remote file into the empty file ``spool``; the number of its bytes.
 
     Raises :class:`LimitError` above ``limits.max_bytes``, where the size is announced before anything is
@@ -68,11 +64,10 @@ class _Copy:
         self._done = 0
         self._tag: str | None = None
         self._began = time.monotonic()
-        self._told = self._began
 
     def run(self) -> int:
         """One attempt; what came in earlier ones is kept where it is surely of the same object."""
-        self._alive(self._done)
+        self._alive()
         info = self._ask(self._info)
         size, tag = info.get("size"), info.get("ETag") or info.get("etag")
         if size is not None:
@@ -125,9 +120,7 @@ class _Copy:
         if now - self._began > self._limits.file_timeout_s + self._done / SLOWEST:
             rate = f"{self._done} bytes in {now - self._began:.0f} s"
             raise UnreadableError(f"cannot be fetched: too slow, {rate}", retryable=True)
-        if now - self._told > _SIGN_EVERY_S:
-            self._told = now
-            self._alive(self._done)
+        self._alive()
 
     def _start_again(self) -> None:
         self._spool.seek(0)

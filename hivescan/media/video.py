@@ -13,9 +13,8 @@ from typing import Any
 
 from hivescan.errors import DecodeError, LimitError, UnsupportedError
 from hivescan.media import video_container, video_decord, video_packets, video_pyav
-from hivescan.media.video_picks import Alive
 from hivescan.media.video_pixels import display_matrix, quarter_turns
-from hivescan.types import Frame, Limits, MediaInfo, MediaType, Sampling
+from hivescan.types import Alive, Frame, Limits, MediaInfo, MediaType, Sampling
 
 _VIDEO_MIME = {
     "mov": "video/mp4", "matroska": "video/x-matroska", "avi": "video/x-msvideo", "flv": "video/x-flv",

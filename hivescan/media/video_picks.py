@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
 from hivescan.media.scenes import SceneFinder
 from hivescan.media.video_course import Course, Pick
 from hivescan.media.video_packets import Irregular, Pace
 from hivescan.media.video_pixels import small
-from hivescan.types import Sampling
-
-Alive = Callable[[], None]
-"""Called again and again while frames are decoded that nobody gets to see."""
+from hivescan.types import Alive, Sampling
 
 
 def picked(course: Course, sampling: Sampling, alive: Alive = lambda: None) -> Iterator[Pick]:

@@ -11,10 +11,10 @@ from hivescan.media.video_container import format_name
 from hivescan.media.video_course import Course, Pick
 from hivescan.media.video_ends import ends_early
 from hivescan.media.video_packets import Pace
-from hivescan.media.video_picks import Alive, picked
+from hivescan.media.video_picks import picked
 from hivescan.media.video_pixels import DisplayMatrices, master
 from hivescan.media.video_walk import Walk
-from hivescan.types import Frame, Limits, Pixels, Sampling
+from hivescan.types import Alive, Frame, Limits, Pixels, Sampling
 from hivescan.wording import count
 
 LENGTH_TOLD = frozenset({"matroska", "avi", "asf", "flv", "mpegts", "mpeg", "ogg"})

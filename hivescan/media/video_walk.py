@@ -8,7 +8,7 @@ before they reach the decoder. So it is exact in every container, also where see
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,7 +24,7 @@ from hivescan.media.video_container import (
     open_container,
 )
 from hivescan.media.video_packets import Decoder, Irregular, Lookahead, Pace, declared_packets
-from hivescan.types import Limits
+from hivescan.types import Alive, Limits
 
 JUMP_FORMATS = frozenset({"mov", "matroska", "flv", "mpegts", "avi", "asf"})
 """Containers whose packets carry keyframe flags and both times, so that groups may be skipped."""
@@ -134,7 +134,7 @@ class Walk:
             if not self._feed():
                 return
 
-    def key_frames(self, alive: Callable[[], None]) -> Iterator[Any]:
+    def key_frames(self, alive: Alive) -> Iterator[Any]:
         """The key frames behind ``origin``, each decoded alone. For a fresh, jumping walk.
 
         A damaged one is left out and counted. ``alive`` is called for every packet.

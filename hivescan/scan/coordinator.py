@@ -25,8 +25,7 @@ from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.known import Known, is_recorded, keeping_columns
 from hivescan.scan.messages import (
-    Decoding,
-    Fetching,
+    Alive,
     Finished,
     Job,
     Layout,
@@ -277,12 +276,11 @@ class Coordinator:
             self._pool.has_started(worker)
             return
         doing = self._doing[message.job]
-        if isinstance(message, Fetching):
-            assert self._pool is not None
-            self._pool.expect_identity(worker)
-        elif isinstance(message, Decoding):
-            if deadline is not None:  # Else it waits for us, or soon will.
-                self._expect(worker)
+        if isinstance(message, Alive):
+            if deadline is not None:  # else it waits for us, or soon will
+                assert self._pool is not None
+                renew = self._pool.expect_identity if doing.content is None else self._pool.expect_sign
+                renew(worker)
         elif isinstance(message, Probed):
             self._identified(message, doing)
         elif isinstance(message, SampleReady):

@@ -76,16 +76,8 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Fetching:
-    """So many bytes of a remote file have come: it takes time, but it goes on."""
-
-    job: int
-    done: int
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """Frames are being decoded on the way to the next that is wanted."""
+class Alive:
+    """A remote file is being fetched, or frames are decoded on the way to one that is wanted: it goes on."""
 
     job: int
 

@@ -117,7 +117,7 @@ class Pool:
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
                 target=worker_main,
-                args=(theirs, self._arena, self._limits),
+                args=(theirs, self._arena, self._limits, dict(os.environ)),
                 daemon=True,
                 name="hivescan-decode",
             )

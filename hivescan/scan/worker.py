@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -28,8 +28,7 @@ from hivescan.media.probe import identify, probe
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import (
-    Decoding,
-    Fetching,
+    Alive,
     Finished,
     Job,
     Layout,
@@ -42,7 +41,7 @@ from hivescan.scan.messages import (
 )
 from hivescan.types import Digests, Findings, Limits, MediaInfo, Status
 
-_SIGN_EVERY_S = 5.0
+_SIGN_EVERY_S = 1.0
 """How often a worker says that it is still decoding."""
 
 
@@ -97,8 +96,14 @@ class Inbox:
                 return answer
 
 
-def worker_main(pipe: Connection, arena: Arena, limits: Limits) -> None:
-    """Serve jobs until the pipe closes."""
+def worker_main(pipe: Connection, arena: Arena, limits: Limits, environment: Mapping[str, str]) -> None:
+    """Serve jobs until the pipe closes.
+
+    ``environment`` is the coordinator's: the server that workers are forked from may be of an earlier scan of
+    its process, when credentials, say, were others.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     _prepare_process(limits)
     with contextlib.suppress(CoordinatorGoneError):
         DecodeWorker(pipe, arena, limits).run()
@@ -172,7 +177,7 @@ class DecodeWorker:
         told = False
         self._watch.now("reading")
         try:
-            with open_blob(job.uri, self._limits, lambda done: self._tell_fetching(job, done)) as blob:
+            with open_blob(job.uri, self._limits, self._signs(job.job)) as blob:
                 seen, info, error = self._identify(blob)
                 self._line.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
                 told = True
@@ -193,9 +198,6 @@ class DecodeWorker:
                 self._line.send(Probed(job.job, None, None, None, None, failure))
                 self._inbox.answer(job.job)
             return Outcome(Status.FAILED, failure.reason, failure.retryable)
-
-    def _tell_fetching(self, job: Job, done: int) -> None:
-        self._line.send(Fetching(job.job, done))
 
     def _identify(self, blob: Blob) -> tuple[Digests, MediaInfo | None, MediaError | None]:
         seen = digests(blob)
@@ -240,14 +242,14 @@ class DecodeWorker:
         return Outcome(Status.DONE, decoder=stream.decoder)
 
     def _signs(self, job: int) -> Callable[[], None]:
-        """To be called as often as one likes; the coordinator hears of it every few seconds."""
+        """To be called as often as one likes; the coordinator hears of it every second."""
         told = time.monotonic()
 
         def alive() -> None:
             nonlocal told
             if time.monotonic() - told > _SIGN_EVERY_S:
                 told = time.monotonic()
-                self._line.send(Decoding(job))
+                self._line.send(Alive(job))
 
         return alive
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +29,22 @@ def photo(photos: Path) -> bytes:
 
 def scan(source: str, store: str | Path, **settings: Any) -> RunSummary:
     return run_scan(ScanConfig(sources=(source,), store=store, analyzers=("hashes",), workers=1, **settings))
+
+
+def test_a_scan_sees_the_environment_of_its_own_time(bucket: str, photo: bytes, tmp_path: Path) -> None:
+    """The server that workers are forked from outlives a scan, and the credentials that it knew."""
+    file_system().pipe_file(f"{bucket}/media/a.png", photo)
+    (tmp_path / "a.png").write_bytes(photo)
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    code = f"""
+import os, hivescan
+hivescan.classify([{str(tmp_path / "a.png")!r}], store={str(tmp_path / "one")!r}, analyzers=["hashes"])
+os.environ.update({aws!r})
+found = hivescan.classify(["s3://{bucket}/media"], store={str(tmp_path / "two")!r}, analyzers=["hashes"])
+assert (found.analyzed, found.failed) == (1, 0), found
+"""
+    before = {name: value for name, value in os.environ.items() if name not in aws}
+    subprocess.run([sys.executable, "-c", code], env=before, check=True)
 
 
 def test_a_bucket_is_scanned_into_a_bucket_and_what_is_unchanged_is_not_fetched(

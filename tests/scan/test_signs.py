@@ -10,7 +10,7 @@ import pytest
 
 from hivescan.scan import worker as worker_module
 from hivescan.scan.arena import Arena
-from hivescan.scan.messages import Decoding, Finished, Job, Probed, Proceed, SampleReady, Started
+from hivescan.scan.messages import Alive, Finished, Job, Probed, Proceed, SampleReady, Started
 from hivescan.scan.worker import DecodeWorker
 from hivescan.types import Limits, Sampling, Status
 
@@ -33,5 +33,5 @@ def test_a_worker_says_that_it_decodes_while_no_frame_is_wanted(
     arena.close()
     kinds = [type(message) for message in heard]
     assert kinds[:2] == [Started, Probed]
-    assert kinds.count(Decoding) > 20 and kinds.count(SampleReady) == 1
+    assert kinds.count(Alive) > 20 and kinds.count(SampleReady) == 1
     assert isinstance(heard[-1], Finished) and heard[-1].status is Status.DONE
