@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
@@ -25,8 +26,8 @@ from media_samples import make_clips, make_copies, make_photos
 
 KINDS = ("photos_12mp", "pictures_224", "clips_1080p", "hashing_12mp")
 PROFILES = ("fast", "standard", "full")
-FILES = {"photos_12mp": 90, "pictures_224": 400, "clips_1080p": 8, "hashing_12mp": 300}
-"""Enough for half a minute or more on two cores with the fast profile, so that start-up weighs little."""
+FILES = {"photos_12mp": 240, "pictures_224": 1000, "clips_1080p": 16, "hashing_12mp": 600}
+"""Enough for 40 seconds or more on two cores, so that the 3 seconds of start-up weigh little."""
 DISTINCT = {"photos_12mp": 30, "pictures_224": 200, "clips_1080p": 2, "hashing_12mp": 30}
 """Pictures that differ; the other files are copies of theirs with another comment."""
 SHARE = {"standard": 0.4, "full": 0.4}
@@ -81,12 +82,17 @@ def decode_cpu(share: tuple[list[Path], tuple[str, ...]]) -> float:
 
 
 def decoding_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
+    from hivescan.media.memory import keep_freed_memory
     from hivescan.scan.resources import available_cores
+    from hivescan.scan.start import starting
 
     paths, cores = sorted(folder.iterdir()), available_cores()
-    with ProcessPoolExecutor(cores) as pool:
-        spent = pool.map(decode_cpu, [(paths[i::cores], analyzers) for i in range(cores)])
-    return {"decode_cpu_s": sum(spent)}
+    shares = [(paths[i::cores], analyzers) for i in range(cores)]
+    # As decode workers are started: one thread, and memory that is kept.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(cores, context, initializer=keep_freed_memory)
+    with starting(threads=1), pool:
+        return {"decode_cpu_s": sum(pool.map(decode_cpu, shares))}
 
 
 def models_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
