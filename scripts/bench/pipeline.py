@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
 from media_samples import make_clips, make_copies, make_photos
 
+SCRIPT = __file__  # `starting` hides it while it starts processes
 KINDS = ("photos_12mp", "pictures_224", "clips_1080p", "hashing_12mp")
 PROFILES = ("fast", "standard", "full")
 FILES = {"photos_12mp": 240, "pictures_224": 1000, "clips_1080p": 16, "hashing_12mp": 600}
@@ -77,22 +76,23 @@ def decoded(paths: list[Path], analyzers: tuple[str, ...]) -> tuple[float, list[
     return time.process_time() - started, made
 
 
-def decode_cpu(share: tuple[list[Path], tuple[str, ...]]) -> float:
-    return decoded(*share)[0]
+def decoding_share(folder: Path, analyzers: tuple[str, ...], first: int, step: int) -> dict[str, float]:
+    """Every `step`-th file, in a process set up as a decode worker is: one thread, memory that is kept."""
+    from hivescan.media.memory import keep_freed_memory
+
+    keep_freed_memory()
+    return {"decode_cpu_s": decoded(sorted(folder.iterdir())[first::step], analyzers)[0]}
 
 
 def decoding_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
-    from hivescan.media.memory import keep_freed_memory
     from hivescan.scan.resources import available_cores
     from hivescan.scan.start import starting
 
-    paths, cores = sorted(folder.iterdir()), available_cores()
-    shares = [(paths[i::cores], analyzers) for i in range(cores)]
-    # As decode workers are started: one thread, and memory that is kept.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(cores, context, initializer=keep_freed_memory)
-    with starting(threads=1), pool:
-        return {"decode_cpu_s": sum(pool.map(decode_cpu, shares))}
+    cores = available_cores()
+    with starting(threads=1):
+        share = ("share", str(folder), ",".join(analyzers))
+        running = [start(*share, str(first), str(cores)) for first in range(cores)]
+    return {"decode_cpu_s": sum(result(process)["decode_cpu_s"] for process in running)}
 
 
 def models_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
@@ -135,12 +135,25 @@ def scan(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
 STEPS = {"scan": scan, "decode": decoding_alone, "models": models_alone}
 
 
-def in_child(step: str, folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
+def start(*step: str) -> subprocess.Popen[str]:
     """A step in a process of its own, so that no CPU time of another is counted."""
-    command = [sys.executable, __file__, "--step", step, str(folder), ",".join(analyzers)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    command = [sys.executable, SCRIPT, "--step", *step]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def result(process: subprocess.Popen[str]) -> dict[str, float]:
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(map(str, process.args))} ended with {process.returncode}")
+    found: dict[str, float] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+def run_step(step: str, folder: str, analyzers: str, *share: str) -> dict[str, float]:
+    names = tuple(analyzers.split(","))
+    if step == "share":
+        return decoding_share(Path(folder), names, int(share[0]), int(share[1]))
+    return STEPS[step](Path(folder), names)
 
 
 def measure(kind: str, profile: str, scale: float, work: Path) -> dict[str, object]:
@@ -150,7 +163,9 @@ def measure(kind: str, profile: str, scale: float, work: Path) -> dict[str, obje
     folder = work / f"{kind}-{count}"
     make(kind, folder, count)
     analyzers = names(kind, profile)
-    found = {key: value for step in STEPS for key, value in in_child(step, folder, analyzers).items()}
+    found: dict[str, float] = {}
+    for step in STEPS:
+        found |= result(start(step, str(folder), ",".join(analyzers)))
     ratio = (found["decode_cpu_s"] + found["models_cpu_s"]) / (found["wall_s"] * available_cores())
     row: dict[str, object] = {"kind": kind, "profile": profile, "ratio": round(ratio, 3)}
     return row | {key: round(value, 2) for key, value in found.items()}
@@ -162,11 +177,10 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, action="append", help="default: all")
     parser.add_argument("--profile", choices=PROFILES, action="append", help="default: fast and standard")
     parser.add_argument("--scale", type=float, default=1.0, help="more or fewer files")
-    parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
-        step, folder, analyzers = args.step
-        print(json.dumps(STEPS[step](Path(folder), tuple(analyzers.split(",")))))
+        print(json.dumps(run_step(*args.step)))
         return
     rows = []
     with tempfile.TemporaryDirectory() as work:
