@@ -16,6 +16,8 @@
     │   ├── WeightsMissingError   not in the cache, and not to be had from the source
     │   ├── WeightsCorruptError   the sha256 differs from the card's
     │   └── LicenceNotAcceptedError   its licence must be read and agreed to first
+    ├── DatasetError              a dataset or snapshot, or what it was to be made from
+    ├── TrainingError             a trained model, or training that cannot be done
     ├── ModelUnhealthyError       golden output off, NaN or infinite scores   (exit code 4)
     ├── LockedError               another run holds the lock
     ├── RunInterruptedError               Ctrl-C or SIGTERM, after the shard was kept  (exit code 130)
@@ -100,6 +102,14 @@ class WeightsCorruptError(CatalogueError):
 
 
 class LicenceNotAcceptedError(CatalogueError):
+    pass
+
+
+class DatasetError(HivescanError):
+    pass
+
+
+class TrainingError(HivescanError):
     pass
 
 
