@@ -1,7 +1,8 @@
 """Intervals of measures by the bootstrap (Efron 1979): the items drawn again, with replacement, many times.
 
-Draws are stratified: each class keeps its number of items. With groups (the frames of one video, the posts of
-one author) whole groups are drawn, because items of a group err together and are worth less than their number.
+Draws are stratified: each class keeps its number of items. With groups (the frames of one video, the posts
+of one author) whole groups are drawn, because items of a group err together and are worth less than their
+number.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def resamples(
 ) -> Iterator[Weights]:
     """Yield the weights of ``count`` resamples, some columns at a time.
 
-    ``strata`` is the class of each item, [N]; ``groups`` the number of its group, from 0, [N]. A group belongs
-    to the class that most of its items have.
+    ``strata`` is the class of each item, [N]; ``groups`` the number of its group, from 0, [N]. A group
+    belongs to the class that most of its items have.
     """
     if groups is None:
         units, of_item = strata, np.arange(len(strata))
@@ -103,7 +104,7 @@ def mean_of_rows(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def estimate(value: float, drawn: npt.NDArray[np.float64]) -> Estimate:
-    """``value`` with the interval of ``drawn``, the same measure of each resample, [B], NaN where undefined."""
+    """``value`` with the interval of ``drawn``, the same measure of each resample, [B]; NaN: undefined."""
     if np.isnan(value):
         return Estimate(None)
     defined = drawn[~np.isnan(drawn)]

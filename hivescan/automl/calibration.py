@@ -44,9 +44,9 @@ class Bin:
 class Reliability:
     """How far scores are from the truth.
 
-    ``ece`` is the expected calibration error: the mean distance of confidence and accuracy over the bins, each
-    counted by its items. ``brier`` is the mean of Σ over the classes of (score − truth)², 0 to 2. ``log_loss``
-    is the mean of −ln of the score of the true class, in nats. None without items.
+    ``ece`` is the expected calibration error: the mean distance of confidence and accuracy over the bins,
+    each counted by its items. ``brier`` is the mean of Σ over the classes of (score − truth)², 0 to 2.
+    ``log_loss`` is the mean of −ln of the score of the true class, in nats. None without items.
     """
 
     n: int

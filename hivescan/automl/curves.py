@@ -30,7 +30,7 @@ class Curve:
 
     @property
     def average_precision(self) -> float | None:
-        """Σ (recall gained at a threshold × precision there), without interpolation: None without positives."""
+        """Σ (recall gained at a threshold × precision there), not interpolated: None without positives."""
         if not self.positives:
             return None
         gained = np.diff(self.tp, prepend=0)

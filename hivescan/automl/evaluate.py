@@ -67,7 +67,13 @@ def evaluate_predictions(
         calibration_share=options.calibration_share,
         notes=tuple(_seen_in_training(predictions.reference, snapshot, heads)),
         heads=tuple(
-            evaluate_head(head, *predictions.heads[head], snapshot.items, options, predictions.reasons)
+            evaluate_head(
+                head,
+                *predictions.heads[head],
+                snapshot.items,
+                options=options,
+                reasons=predictions.reasons,
+            )
             for head in heads
         ),
     )

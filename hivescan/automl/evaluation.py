@@ -38,8 +38,8 @@ class EvaluateOptions:
 class Mistake:
     """An item of which another class was said than its own.
 
-    ``row``, ``uri`` and ``origin`` are the dataset's; ``score`` is that of the class said, ``truth_score`` that
-    of the item's own class, None where the head does not have it.
+    ``row``, ``uri`` and ``origin`` are the dataset's; ``score`` is that of the class said, ``truth_score``
+    that of the item's own class, None where the head does not have it.
     """
 
     row: int
@@ -69,8 +69,8 @@ class HeadEvaluation:
     """What one head is worth.
 
     ``labelled`` items of the snapshot have a class for this head; ``scored`` of them have scores and are what
-    everything else is measured on. ``unscored`` says why the others have none: reason → items. ``overall`` are
-    the means over the classes, and the accuracy. ``mistakes`` are the most confident of ``wrong``.
+    everything else is measured on. ``unscored`` says why the others have none: reason → items. ``overall``
+    are the means over the classes, and the accuracy. ``mistakes`` are the most confident of ``wrong``.
     """
 
     head: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from hivescan.errors import UsageError
 from hivescan.report.blocks import listing
 from hivescan.wording import count
 
-_FEW: int = 20
+_FEW: Final = 20
 """Below so many items of a class its figures are hardly more than an impression."""
 
 
@@ -28,6 +29,7 @@ def evaluate_head(
     labels: Sequence[str],
     scores: npt.NDArray[np.float32],
     items: pa.Table,
+    *,
     options: EvaluateOptions,
     reasons: Mapping[int, str] | None = None,
 ) -> HeadEvaluation:

@@ -1,8 +1,9 @@
 """All measures of a head at once, of the items as they are and of any number of resamples of them.
 
-Every measure is made of counts, and every count is a sum of items' weights: of the items with class t of which
-class s was said, of the positives that share a score, of the negatives between two of them. One sparse matrix
-of ones says which item goes into which sum; its product with the weights is all counts of all resamples.
+Every measure is made of counts, and every count is a sum of items' weights: of the items with class t of
+which class s was said, of the positives that share a score, of the negatives between two of them. One sparse
+matrix of ones says which item goes into which sum; its product with the weights is all counts of all
+resamples.
 """
 
 from __future__ import annotations
