@@ -94,14 +94,8 @@ class Manifest:
                 yield from _csv_entries(stream, self._kind, self._column)
 
     def resolve(self, name: str) -> str:
-        """A local absolute path or a URI; relative names are taken from the manifest's folder."""
-        path = uri_to_path(name)
-        if path is None:
-            return name
-        folder = self.location.rpartition("/")[0]
-        if has_scheme(self.location):
-            return name if path.is_absolute() else f"{folder}/{name.removeprefix('./')}"
-        return os.path.normpath(os.path.join(folder, path))  # noqa: PTH118 (resolve would follow links)
+        """See :func:`resolve`."""
+        return resolve(self.location, name)
 
     def _open(self) -> AbstractContextManager[IO[bytes]]:
         if not has_scheme(self.location):
@@ -125,7 +119,7 @@ class Manifest:
             columns = _first_keys(stream)
         else:
             with _csv_rows(stream, self._kind) as rows:
-                columns = _header(next(rows, []))
+                columns = header_names(next(rows, []))
         return self._pick(columns, uri_column)
 
     def _pick(self, columns: Sequence[str], uri_column: str | None) -> str:
@@ -141,6 +135,17 @@ class Manifest:
         raise SourceError(
             f"{self.location}: no column holds a path; name it with --uri-column (the columns: {have})"
         )
+
+
+def resolve(location: str, name: str) -> str:
+    """A local absolute path or a URI; relative names are taken from the folder of the manifest there."""
+    path = uri_to_path(name)
+    if path is None:
+        return name
+    folder = location.rpartition("/")[0]
+    if has_scheme(location):
+        return name if path.is_absolute() else f"{folder}/{name.removeprefix('./')}"
+    return os.path.normpath(os.path.join(folder, path))  # noqa: PTH118 (resolve would follow links)
 
 
 def list_entries(stream: IO[bytes]) -> Iterator[Entry]:
@@ -186,7 +191,7 @@ def _csv_rows(stream: IO[bytes], kind: str) -> Iterator[Iterator[list[str]]]:
         text.detach()  # the stream is closed by who opened it
 
 
-def _header(fields: Sequence[str]) -> list[str]:
+def header_names(fields: Sequence[str]) -> list[str]:
     """Column names, made distinct: ``tag, tag`` becomes ``tag, tag_2``; nameless ones get a number."""
     names: list[str] = []
     for position, raw in enumerate(fields, 1):
@@ -201,7 +206,7 @@ def _header(fields: Sequence[str]) -> list[str]:
 
 def _csv_entries(stream: IO[bytes], kind: str, column: str) -> Iterator[Entry]:
     with _csv_rows(stream, kind) as rows:
-        names = _header(next(rows))
+        names = header_names(next(rows))
         row = 0
         while True:
             try:
@@ -227,7 +232,7 @@ def _csv_entry(row: int, names: list[str], fields: list[str], column: str) -> En
     return Entry(row, name, user) if name else Entry(row, None, user, error=f"column {column!r} is empty")
 
 
-def _json_lines(stream: IO[bytes]) -> Iterator[tuple[int, object, str | None]]:
+def json_lines(stream: IO[bytes]) -> Iterator[tuple[int, object, str | None]]:
     """Row, value, and what is wrong with the line if it is no JSON."""
     row = 0
     for line in stream:
@@ -242,14 +247,14 @@ def _json_lines(stream: IO[bytes]) -> Iterator[tuple[int, object, str | None]]:
 
 
 def _first_keys(stream: IO[bytes]) -> list[str]:
-    keys = next((list(value) for _, value, _ in _json_lines(stream) if isinstance(value, dict)), None)
+    keys = next((list(value) for _, value, _ in json_lines(stream) if isinstance(value, dict)), None)
     if keys is None:
         raise SourceError("the manifest has no line with a JSON object")
     return keys
 
 
 def _json_entries(stream: IO[bytes], column: str) -> Iterator[Entry]:
-    for row, value, error in _json_lines(stream):
+    for row, value, error in json_lines(stream):
         if error is not None:
             yield Entry(row, None, error=error)
         elif not isinstance(value, dict):
