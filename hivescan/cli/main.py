@@ -24,6 +24,7 @@ COMMANDS = (
     "query",
     "audit",
     "known",
+    "dataset",
     "models",
     "store",
     "doctor",
