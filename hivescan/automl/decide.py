@@ -66,7 +66,7 @@ def millionths(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 
 def decide(scores: npt.NDArray[np.float32], labels: Sequence[str], rule: Rule) -> npt.NDArray[np.intp]:
-    """The index of the class said, [N]. ``scores`` are finite ``float32 [N, C]``, in the order of ``labels``."""
+    """The index of the class said, [N]; ``scores`` are finite ``float32 [N, C]``, columns as ``labels``."""
     items = len(scores)
     own = np.array([label in rule.by_class for label in labels], dtype=bool)
     said = np.full(items, NOTHING, dtype=np.intp)

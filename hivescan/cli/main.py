@@ -25,6 +25,8 @@ COMMANDS = (
     "audit",
     "known",
     "dataset",
+    "evaluate",
+    "study",
     "models",
     "store",
     "doctor",
