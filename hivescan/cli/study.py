@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hivescan.cli.options import JsonOption, QuietOption
-from hivescan.cli.progress import LiveLine, describe, human_seconds
 from hivescan.errors import UsageError
-from hivescan.wording import count
 
 if TYPE_CHECKING:
-    from hivescan.automl.study import StudyProgress
     from hivescan.automl.study_run import StudyOptions
     from hivescan.report.blocks import Block
-    from hivescan.scan.config import Progress
 
 HeadOption = Annotated[
     str | None, typer.Option("--head", help="The head to train (default: the only one there is).")
@@ -68,10 +64,11 @@ def noise(
 ) -> None:
     from hivescan.automl.study_layout import check_plot, noise_blocks, noise_csv, plot_noise, study_json
     from hivescan.automl.study_run import MeasuredOn, study_noise
+    from hivescan.cli.study_progress import StudyLine
 
     if plot is not None:
         check_plot(plot)
-    with _StudyProgress(quiet=quiet) as progress:
+    with StudyLine(quiet=quiet) as progress:
         made = study_noise(
             dataset,
             sizes=_whole_numbers(sizes, "--sizes"),
@@ -122,10 +119,11 @@ def synthetic(
         synthetic_csv,
     )
     from hivescan.automl.study_run import study_synthetic
+    from hivescan.cli.study_progress import StudyLine
 
     if plot is not None:
         check_plot(plot)
-    with _StudyProgress(quiet=quiet) as progress:
+    with StudyLine(quiet=quiet) as progress:
         made = study_synthetic(
             real,
             synthetic_data,
@@ -143,20 +141,6 @@ def synthetic(
         _emit_json(study_json(made))
     else:
         _emit_blocks(synthetic_blocks(made))
-
-
-class _StudyProgress(LiveLine):
-    """First the scan that computes vectors, where any lack, then the heads."""
-
-    def on_scan(self, progress: Progress) -> None:
-        self.show(lambda: describe(progress, self.elapsed))
-
-    def on_heads(self, progress: StudyProgress) -> None:
-        self.show(lambda: self._heads(progress))
-
-    def _heads(self, progress: StudyProgress) -> str:
-        left = self.elapsed / progress.done * (progress.total - progress.done)
-        return f"{progress.done:,} of {count(progress.total, 'head')} · about {human_seconds(left)} left"
 
 
 def _options(
