@@ -18,14 +18,13 @@ import pyarrow as pa
 from hivescan.automl.content_checks import check_near
 from hivescan.automl.dataset import column_values, head_values
 from hivescan.automl.findings import Check, Groups
-from hivescan.automl.items import Kind, heads_of
+from hivescan.automl.items import heads_of
 from hivescan.automl.slices import Slice, slice_performance
 from hivescan.automl.snapshot import Snapshot
 from hivescan.automl.validation import facts_of
 from hivescan.errors import DatasetError
 from hivescan.scan.config import Progress
 
-DEFAULT_BASES: Final[Mapping[Kind, str]] = {"image": "clip_vit_b16_int8", "text": "minilm_l6"}
 NEIGHBOURS: Final = 5
 FOLDS: Final = 5
 _FAR_OUT: Final = 3.0
@@ -100,7 +99,7 @@ def audit_snapshot(
     ``by`` are the columns to cut by, None for all; the other heads are cut by too. ``stores`` may have
     vectors already. Raises :class:`DatasetError` where no item has a vector, or a column is not there.
     """
-    from hivescan.automl.vectors import vectors_of
+    from hivescan.automl.vectors import DEFAULT_BASES, vectors_of
 
     columns = snapshot.columns if by is None else tuple(by)
     cuts = {name: column_values(snapshot.items, name) for name in columns}
