@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _PLURALS: Final = {
+    "class": "classes",
     "entry": "entries",
     "match": "matches",
     "new match": "new matches",

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from hivescan.automl.snapshot import Snapshot
     from hivescan.scan.config import Progress
 
-_BASES: Final[dict[Kind, str]] = {"image": "clip_vit_b16_int8", "text": "minilm_l6"}
-"""What gives the vectors where no base is named."""
-
 _OTHERS_SEED: Final = 0
 """Of the split of train and test: the same for all seeds of a study."""
 
@@ -197,4 +194,6 @@ def _source(
         raise UsageError(f"heads of {names}: {listing(sorted(shared)) or 'none in common'}; {asked}")
     labels = tuple(sorted({label for snapshot in train for label in snapshot.heads[head]}))
     (kind,) = kinds
-    return _Source(head, labels, kind, options.base or _BASES[kind], options, on_scan)
+    from hivescan.automl.vectors import DEFAULT_BASES
+
+    return _Source(head, labels, kind, options.base or DEFAULT_BASES[kind], options, on_scan)
