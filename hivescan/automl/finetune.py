@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 
+from hivescan.automl.augmentation import Augmentation
 from hivescan.automl.backbones import Backbone, MultiHead, add_lora, merged, open_image_backbone
 from hivescan.automl.calibration import fit_temperature
 from hivescan.automl.fit import ClassWeights
@@ -32,7 +33,6 @@ from hivescan.automl.heads_work import (
     class_factors,
 )
 from hivescan.automl.items import HEAD, Kind
-from hivescan.automl.pictures import Augmentation
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
 from hivescan.automl.quality import check_metric, quality_of
 from hivescan.automl.readers import PictureReader, Reader

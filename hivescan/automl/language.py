@@ -127,7 +127,8 @@ def train_language(
 
     def write(folder: Path) -> None:
         if options.export == "adapter":
-            model.save_pretrained(folder)
+            # "auto" would ask the hub about the base.
+            model.save_pretrained(folder, save_embedding_layers=False)
             return
         whole = model.merge_and_unload()
         whole.to(_stored_type(base)).save_pretrained(folder, max_shard_size="100GB")

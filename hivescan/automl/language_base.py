@@ -58,7 +58,7 @@ def _of_a_version(reference: str) -> LanguageBase:
     about = open_language_model(reference)
     if about.export != "merged":
         raise TrainingError(
-            f"model {about.reference} is an adapter: only a whole one (--export merged) can be trained further"
+            f"model {about.reference} is an adapter: only one exported as merged can be trained further"
         )
     return replace(_in_folder(about.folder / MERGED), reference=about.reference)
 
@@ -107,6 +107,7 @@ def load_base(base: LanguageBase) -> tuple[Any, Any]:
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             reason = str(error).partition("\n")[0].replace(folder, base.reference)
             raise TrainingError(f"{base.reference}: cannot be opened by transformers: {reason}") from None
+    model.name_or_path = model.config.name_or_path = base.reference  # not the folder of a moment ago
     if tokenizer.eos_token_id is None:
         raise TrainingError(f"{base.reference}: its tokenizer names no token that ends a text")
     if tokenizer.pad_token_id is None:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hivescan.automl.pictures import Augmentation, augmented, read_view, uncut
+from hivescan.automl.augmentation import Augmentation, augmented
+from hivescan.automl.item_views import read_view, uncut
 from hivescan.errors import MediaError
 from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card

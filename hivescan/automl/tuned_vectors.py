@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hivescan.automl.pictures import read_view
+from hivescan.automl.item_views import read_view
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
 from hivescan.automl.readers import ahead
 from hivescan.errors import MediaError
