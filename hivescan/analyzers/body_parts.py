@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hivescan.analyzers.base import SIZES, AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.classifiers import classifier_spec
 from hivescan.models.backends.base import Placement, Precision
+from hivescan.models.network import Networks
 from hivescan.models.schema import Card, DetectorSpec
 from hivescan.types import Findings, HeadClass, HeadScores, HeadSpec, Polarity, Region, View
 
@@ -36,9 +37,9 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     return replace(base, heads={card.name: part_heads(detector)}, settings=(*base.settings, kept))
 
 
-def load(cards: Sequence[Card], placement: Placement) -> HostAnalyzer:
+def load(cards: Sequence[Card], placement: Placement, networks: Networks) -> HostAnalyzer:
     """The analyzer with its model open and healthy."""
-    return BodyParts(cards, placement)
+    return BodyParts(cards, placement, networks)
 
 
 def part_heads(detector: DetectorSpec) -> tuple[HeadSpec, ...]:
@@ -64,14 +65,12 @@ def _detector(card: Card) -> DetectorSpec:
 class BodyParts:
     """A :class:`~hivescan.analyzers.base.HostAnalyzer`."""
 
-    def __init__(self, cards: Sequence[Card], placement: Placement) -> None:
-        from hivescan.models.network import open_network
-
+    def __init__(self, cards: Sequence[Card], placement: Placement, networks: Networks) -> None:
         (card,) = cards
         self.spec = spec(cards, placement.precision)
         self._detector = _detector(card)
         self._heads = part_heads(self._detector)
-        self._network = open_network(card, placement)
+        self._network = networks.open(card, placement)
 
     @property
     def batch_size(self) -> int:

@@ -8,9 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.analyzers.readings import read_outputs
 from hivescan.errors import CatalogueError
 from hivescan.models.backends.base import Placement, Precision, precision_of
+from hivescan.models.heads_card import check_space
+from hivescan.models.network import Networks, space_of
 from hivescan.models.schema import Card
+from hivescan.models.vector_head import VectorHead, load_head
 from hivescan.types import Findings, View
 
 
@@ -25,6 +29,7 @@ def classifier_spec(
                 raise CatalogueError(f"model {card.name}: its view {key!r} differs from another model's")
     settings = [(card.name, f"revision {card.revision}") for card in cards]
     settings += [(f"{card.name} vectors", card.embedding.space) for card in cards if card.embedding]
+    settings += [(f"{card.name} base", _base_space(card, precision)) for card in cards if card.base]
     settings += [
         (f"{card.name} head {head.name}", repr(card.readings[head.name]))
         for card in cards
@@ -45,27 +50,53 @@ def classifier_spec(
     )
 
 
+def _base_space(card: Card, precision: Precision) -> str:
+    assert card.base is not None
+    space = space_of(card.base, precision)
+    check_space(card, space)
+    return space
+
+
 class Classifier:
     """A :class:`~hivescan.analyzers.base.HostAnalyzer` over one or more opened models."""
 
-    def __init__(self, spec: AnalyzerSpec, cards: Sequence[Card], placement: Placement) -> None:
-        from hivescan.models.network import open_network
-
+    def __init__(
+        self, spec: AnalyzerSpec, cards: Sequence[Card], placement: Placement, networks: Networks
+    ) -> None:
         self.spec = spec
         self._precision: Precision = placement.precision
-        self._networks = [open_network(card, placement) for card in cards]
+        self._models = [(card, networks.open(card, placement), read_heads(card)) for card in cards]
 
     @property
     def batch_size(self) -> int:
-        return max(network.backend.batch_size for network in self._networks)
+        return max(network.backend.batch_size for _, network, _ in self._models)
 
     def infer(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> Findings:
         """The findings of all models, side by side; N rows."""
-        from hivescan.analyzers.readings import read_outputs
-
-        found = [read_outputs(n.card, n.run(views), self._precision) for n in self._networks]
+        found = [
+            read_outputs(card, network.run(views), self._precision, heads)
+            for card, network, heads in self._models
+        ]
         return Findings(
             scores=tuple(s for f in found for s in f.scores),
             top=tuple(t for f in found for t in f.top),
             vectors=tuple(v for f in found for v in f.vectors),
         )
+
+
+def read_heads(card: Card) -> dict[str, VectorHead]:
+    """The heads of a card that are functions of its vector, by name."""
+    digests = {file.name: file.sha256 for file in card.files}
+    heads = {
+        name: load_head(card.folder / reading.vector_head, digests[reading.vector_head])
+        for name, reading in card.readings.items()
+        if reading.vector_head is not None
+    }
+    for name, head in heads.items():
+        assert card.base is not None and card.base.embedding is not None
+        if head.dimensions != card.base.embedding.dimensions:
+            raise CatalogueError(
+                f"model {card.name}: head {name} takes vectors of {head.dimensions} numbers,"
+                f" {card.base.name} gives {card.base.embedding.dimensions}"
+            )
+    return heads

@@ -13,6 +13,7 @@ from typing import Final
 from hivescan.analyzers.base import AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.models.backends.base import Placement, Precision
+from hivescan.models.network import Networks
 from hivescan.models.schema import Card
 
 NAME: Final = "embedding"
@@ -25,6 +26,6 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     return classifier_spec(NAME, REVISION, cards, precision)
 
 
-def load(cards: Sequence[Card], placement: Placement) -> HostAnalyzer:
+def load(cards: Sequence[Card], placement: Placement, networks: Networks) -> HostAnalyzer:
     """The analyzer with its model open and healthy."""
-    return Classifier(spec(cards, placement.precision), cards, placement)
+    return Classifier(spec(cards, placement.precision), cards, placement, networks)

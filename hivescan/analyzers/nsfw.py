@@ -22,6 +22,7 @@ from typing import Final
 from hivescan.analyzers.base import AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.models.backends.base import Placement, Precision
+from hivescan.models.network import Networks
 from hivescan.models.schema import Card
 
 NAME: Final = "nsfw"
@@ -34,6 +35,6 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     return classifier_spec(NAME, REVISION, cards, precision)
 
 
-def load(cards: Sequence[Card], placement: Placement) -> HostAnalyzer:
+def load(cards: Sequence[Card], placement: Placement, networks: Networks) -> HostAnalyzer:
     """The analyzer with its models open and healthy."""
-    return Classifier(spec(cards, placement.precision), cards, placement)
+    return Classifier(spec(cards, placement.precision), cards, placement, networks)

@@ -14,18 +14,32 @@ import numpy.typing as npt
 from hivescan.models.backends.base import Precision, Tensor
 from hivescan.models.network import space_of
 from hivescan.models.schema import Activation, Card, HeadReading
+from hivescan.models.vector_head import VectorHead
 from hivescan.types import Findings, HeadScores, HeadSpec, TopLabels, Vectors
 
 Row = npt.NDArray[np.float64]
 
 
-def read_outputs(card: Card, outputs: Mapping[str, Tensor], precision: Precision = "auto") -> Findings:
-    """All heads of a card and its embedding, for N samples. ``outputs`` are the network's, by name."""
+def read_outputs(
+    card: Card,
+    outputs: Mapping[str, Tensor],
+    precision: Precision = "auto",
+    vector_heads: Mapping[str, VectorHead] | None = None,
+) -> Findings:
+    """All heads of a card and its embedding, for N samples. ``outputs`` are the network's, by name.
+
+    ``vector_heads`` see the vector as it is stored, rounded to float16.
+    """
     scores: list[HeadScores] = []
     top: list[TopLabels] = []
     rows: dict[tuple[str, Activation], list[Row]] = {}
     for head in card.heads:
         reading = card.readings[head.name]
+        if reading.vector_head is not None:
+            assert vector_heads is not None
+            table = vector_heads[head.name].probabilities(_stored(outputs[reading.output]))
+            scores.append(HeadScores(card.name, head.name, head.labels, table))
+            continue
         key = (reading.output, reading.activation)
         if key not in rows:
             rows[key] = [activate(row, reading.activation) for row in outputs[reading.output]]
@@ -75,5 +89,8 @@ def _top(card: Card, head: HeadSpec, count: int, rows: list[Row]) -> TopLabels:
 
 def _vectors(card: Card, outputs: Mapping[str, Tensor], precision: Precision) -> Vectors:
     assert card.embedding is not None
-    values = outputs[card.embedding.output]
-    return Vectors(space_of(card, precision), values.reshape(len(values), -1).astype(np.float16))
+    return Vectors(space_of(card, precision), _stored(outputs[card.embedding.output]))
+
+
+def _stored(values: Tensor) -> npt.NDArray[np.float16]:
+    return values.reshape(len(values), -1).astype(np.float16)

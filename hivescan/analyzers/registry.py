@@ -16,7 +16,9 @@ from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.cards import load_cards, models_folder
 from hivescan.models.fetch import obstacle
+from hivescan.models.network import Networks
 from hivescan.models.schema import Card
+from hivescan.types import MediaType
 
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
@@ -25,9 +27,18 @@ PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "full": ("hashes", "nsfw", "objects", "embedding"),
 }
 
+_WITH_DEPLOYED: Final = frozenset({"standard", "full"})
+
 _HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, body_parts)}
 _ON_CPU: Final = Placement()
 _DECODER: Final = ("hashes", "null")
+
+
+def profile(name: str) -> tuple[str, ...]:
+    """The analyzers of a profile. Heads that a user deployed belong to all but the fastest."""
+    if name not in PROFILES:
+        raise UsageError(f"there is no profile {name!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[name] + (_deployed_heads() if name in _WITH_DEPLOYED else ())
 
 
 def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
@@ -78,8 +89,16 @@ def models_of(name: str) -> tuple[Card, ...]:
     return tuple(_cards(name))
 
 
-def load(name: str, placement: Placement = _ON_CPU, *, without: Collection[str] = ()) -> HostAnalyzer:
+def load(
+    name: str,
+    placement: Placement = _ON_CPU,
+    *,
+    without: Collection[str] = (),
+    networks: Networks | None = None,
+) -> HostAnalyzer:
     """A host analyzer, its models fetched where need be, open and checked; ``without`` as in ``available``.
+
+    Analyzers that are loaded with the same ``networks`` share those that several of them stand on.
 
     Raises ``CatalogueError`` leaves (weights) and ``ModelUnhealthyError``.
     """
@@ -87,9 +106,9 @@ def load(name: str, placement: Placement = _ON_CPU, *, without: Collection[str] 
     if name in _DECODER:
         raise UsageError(f"analyzer {name} runs in the decode workers")
     if name in _HOST:
-        analyzer: HostAnalyzer = _HOST[name].load(cards, placement)
+        analyzer: HostAnalyzer = _HOST[name].load(cards, placement, networks or Networks())
         return analyzer
-    return Classifier(_spec(name, cards, placement.precision), cards, placement)
+    return Classifier(_spec(name, cards, placement.precision), cards, placement, networks or Networks())
 
 
 def load_decoder(name: str) -> DecoderAnalyzer:
@@ -125,6 +144,11 @@ def _deployed() -> tuple[str, ...]:
                 f"{models_folder() / name}: the name is taken by an analyzer; choose another"
             )
     return names
+
+
+def _deployed_heads() -> tuple[str, ...]:
+    cards = load_cards()
+    return tuple(n for n in _deployed() if cards[n].base and MediaType.IMAGE in cards[n].consumes)
 
 
 def _models(name: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ COMMANDS = (
     "dataset",
     "evaluate",
     "study",
+    "deploy",
     "models",
     "store",
     "doctor",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -226,3 +226,44 @@ def _progress(name: str, quiet: bool) -> Iterator[Callable[[int, int], None] | N
     with Progress(*columns, console=stderr(), transient=True) as bar:
         task = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@models.command("history")
+def history_of(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model that was trained here.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List the versions of a trained model: data, figures, deployments."""
+    from dataclasses import asdict
+
+    from hivescan.automl.deploy import history
+
+    entries = history(name)
+    if as_json:
+        emit_json([asdict(entry) for entry in entries])
+        return
+    emit_table(
+        ("version", "trained", "head", "snapshot", "method", "balanced accuracy", "on", "deployed"),
+        [
+            (
+                entry.version,
+                head.trained_at[:16].replace("T", " "),
+                head.name,
+                head.snapshot,
+                head.method,
+                *_best_known(head.metrics),
+                "now" if entry.deployed else ", ".join(step.at[:10] for step in entry.deployments),
+            )
+            for entry in entries
+            for head in entry.heads
+        ],
+    )
+
+
+def _best_known(metrics: Mapping[str, Mapping[str, object]]) -> tuple[float | None, str | None]:
+    """Balanced accuracy on the test part, else on the validation part, and which it is."""
+    for part in ("test", "validation"):
+        value = metrics.get(part, {}).get("balanced_accuracy")
+        if isinstance(value, float):
+            return round(value, 4), part
+    return None, None

@@ -1,9 +1,10 @@
-"""The one progress display of scans: a live line on a terminal, a plain line now and then elsewhere."""
+"""The one progress display: a live line on a terminal, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -35,8 +36,8 @@ def human_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
 
 
-class ScanProgress:
-    """Call it with the counts; use it with ``with``. Nothing is shown in the first two seconds."""
+class LiveLine:
+    """One line that changes on a terminal and is printed now and then elsewhere; none in the first 2 s."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -54,13 +55,18 @@ class ScanProgress:
             self._live.update("")
             self._live.stop()
 
-    def __call__(self, progress: Progress) -> None:
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was made."""
+        return time.monotonic() - self._started
+
+    def show(self, line: Callable[[], str]) -> None:
+        """Show ``line()``, where it is time for it."""
         now = time.monotonic()
         if self._quiet or now < self._next_line:
             return
-        line = describe(progress, now - self._started)
         if not sys.stderr.isatty():
-            say(line)
+            say(line())
             self._next_line = now + _LINE_EVERY_S
             return
         if self._live is None:
@@ -72,7 +78,32 @@ class ScanProgress:
             self._live.start()
         from rich.text import Text
 
-        self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+        self._live.update(Text(line(), no_wrap=True, overflow="ellipsis"))
+
+
+class ScanProgress(LiveLine):
+    """Call it with the counts of a scan; use it with ``with``."""
+
+    def __call__(self, progress: Progress) -> None:
+        self.show(lambda: describe(progress, self.elapsed))
+
+
+class CountProgress(LiveLine):
+    """Call it with how many ``things`` are done, of how many; use it with ``with``."""
+
+    def __init__(self, things: str, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._things = things
+
+    def __call__(self, done: int, total: int) -> None:
+        self.show(lambda: self._describe(done, total))
+
+    def _describe(self, done: int, total: int) -> str:
+        rate = done / self.elapsed
+        parts = [f"{done:,} of {total:,} {self._things} ({done / total:.0%})" if total else self._things]
+        if rate > 0 and total > done:
+            parts.append(f"{human_seconds((total - done) / rate)} left")
+        return " · ".join([*parts, f"{rate:,.1f} {self._things}/s"])
 
 
 def describe(progress: Progress, elapsed: float) -> str:

@@ -12,7 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from hivescan.errors import CatalogueError, UnknownModelError
-from hivescan.models.parse import CARD_FILE, read_card
+from hivescan.models.heads_card import BASE, parse_heads_card
+from hivescan.models.language_card import LANGUAGE, parse_language_card
+from hivescan.models.parse import CARD_FILE, parse_card, read_card, read_toml
 from hivescan.models.schema import (
     BackendSpec,
     Card,
@@ -70,16 +72,27 @@ def models_folder() -> Path:
 def load_cards() -> dict[str, Card]:
     """All cards by name, sorted. A file that changed is read again; a wrong one is a ``CatalogueError``."""
     found: dict[str, Card] = {}
+    on_others: list[Path] = []
     for folder in (bundled_folder(), models_folder()):
         for path in sorted(folder.glob(f"*/{CARD_FILE}")):
             card = _read_once(path, path.stat().st_mtime_ns)
-            if card.name in found:
-                raise CatalogueError(
-                    f"{path}: name: {card.name!r} is taken by {found[card.name].folder / CARD_FILE};"
-                    " rename the folder and the card"
-                )
-            found[card.name] = card
+            if card is None:
+                on_others.append(path)
+            else:
+                _add(found, card, path)
+    networks = dict(found)
+    for path in on_others:
+        _add(found, parse_heads_card(path, read_toml(path), networks), path)
     return dict(sorted(found.items()))
+
+
+def _add(found: dict[str, Card], card: Card, path: Path) -> None:
+    if card.name in found:
+        raise CatalogueError(
+            f"{path}: name: {card.name!r} is taken by {found[card.name].folder / CARD_FILE};"
+            " rename the folder and the card"
+        )
+    found[card.name] = card
 
 
 def find_card(name: str) -> Card:
@@ -91,5 +104,9 @@ def find_card(name: str) -> Card:
 
 
 @lru_cache(maxsize=256)
-def _read_once(path: Path, mtime_ns: int) -> Card:
-    return read_card(path)
+def _read_once(path: Path, mtime_ns: int) -> Card | None:
+    """The card; None where it is one of heads that stand on another card."""
+    values = read_toml(path)
+    if LANGUAGE in values:
+        return parse_language_card(path, values)
+    return None if BASE in values else parse_card(path, values)

@@ -56,6 +56,8 @@ def gives(card: Card) -> tuple[str, ...]:
         words.append(f"{card.embedding.dimensions}-d vector")
     if card.detector is not None:
         words.append("boxes")
+    if card.language is not None:
+        words.append("texts")
     return tuple(words)
 
 
@@ -67,6 +69,8 @@ def gives_shortly(card: Card) -> str:
         words.append("vector")
     if card.detector is not None:
         words.append("boxes")
+    if card.language is not None:
+        words.append("texts")
     return ", ".join(words)
 
 
@@ -84,14 +88,22 @@ def card_lines(card: Card) -> Iterator[str]:
     if card.licence.must_accept:
         yield "  agreed to" if is_accepted(card) else "  must be agreed to before the first use"
     yield from _output_lines(card)
+    if card.base is not None:
+        yield from ("", f"Its heads stand on {card.base.name}, on vectors of {card.base_space}")
     yield from ("", "Input")
     for name, view in card.views.items():
         jpeg = f", through JPEG at quality {view.jpeg_quality}" if view.jpeg_quality else ""
         size = f"{view.width}×{view.height}"
         yield f"  view {name}: {view.resize} to {view.resize_to}, {view.resample}, {size}{jpeg}"
-    spec = card.input
-    scaled = f"(x × {spec.scale:g} - {_numbers(spec.mean)}) / {_numbers(spec.std)}"
-    yield f"  {spec.layout} {spec.channels}, {scaled}"
+    if card.input is not None:
+        spec = card.input
+        scaled = f"(x × {spec.scale:g} - {_numbers(spec.mean)}) / {_numbers(spec.std)}"
+        yield f"  {spec.layout} {spec.channels}, {scaled}"
+    if card.text is not None:
+        prefix = f", after {card.text.prefix!r}" if card.text.prefix else ""
+        yield f"  windows of {card.text.max_tokens} tokens, {card.text.overlap} of them overlapping{prefix}"
+    if card.language is not None:
+        yield f"  texts, of which it sees the last {card.language.context:,} tokens"
     backend = card.backend
     batch = "any batch" if backend.max_batch is None else f"at most {backend.max_batch} at a time"
     batch += ", quantised" if backend.quantised else ""

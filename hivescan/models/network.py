@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -28,17 +30,55 @@ from hivescan.models.schema import Card
 _ON_CPU: Final = Placement()
 
 
-@dataclass(frozen=True)
 class Network:
-    """A card and the backend that runs it."""
+    """A card and the backend that runs it.
 
-    card: Card
-    backend: Backend
+    The same views one after the other are run once: several analyzers may stand on one network.
+    """
+
+    def __init__(self, card: Card, backend: Backend) -> None:
+        self.card = card
+        self.backend = backend
+        assert card.input is not None, "a model of texts is a TextTower"
+        if card.input is None:
+            raise CatalogueError(f"model {card.name}: takes no pictures")
+        self._to_input = partial(to_input, spec=card.input)
+        self._last: tuple[npt.NDArray[np.uint8], dict[str, Tensor]] | None = None
 
     def run(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> dict[str, Tensor]:
         """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB; the outputs have N rows."""
         (name,) = self.card.views
-        return self.backend.run(to_input(views[name], self.card.input))
+        if self._last is None or self._last[0] is not views[name]:
+            self._last = (views[name], self.backend.run(views[name], self._to_input))
+        return self._last[1]
+
+    def forget(self) -> None:
+        """Let go of the last views and outputs."""
+        self._last = None
+
+
+class Networks:
+    """The networks of one process: each is opened once, whichever analyzers stand on it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._locks: dict[Path, Lock] = {}
+        self._open: dict[Path, Network] = {}
+
+    def open(self, card: Card, placement: Placement) -> Network:
+        """As :func:`open_network`, of ``card`` or what it stands on."""
+        folder = card.network.folder
+        with self._lock:
+            lock = self._locks.setdefault(folder, Lock())
+        with lock:
+            if folder not in self._open:
+                self._open[folder] = open_network(card.network, placement)
+            return self._open[folder]
+
+    def forget(self) -> None:
+        """Let go of what was run last."""
+        for network in self._open.values():
+            network.forget()
 
 
 def open_network(card: Card, placement: Placement = _ON_CPU) -> Network:
@@ -69,6 +109,7 @@ def space_of(card: Card, precision: Precision = "auto") -> str:
         repr(card.input),
         [card.backend.kind, card.backend.file, card.embedding.output],
         "float32" if effective == "auto" else effective,
+        *([] if card.text is None else [repr(card.text)]),
     ]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
     return f"{card.embedding.space}@{digest}"

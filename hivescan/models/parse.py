@@ -28,9 +28,11 @@ from hivescan.models.schema import (
     Licence,
     LocalSource,
     NpmSource,
+    Pooling,
     PypiSource,
     Quality,
     Source,
+    TextSpec,
     WeightFile,
 )
 from hivescan.models.toml_table import TomlTable
@@ -47,57 +49,69 @@ PICKLES = (".pkl", ".pickle", ".joblib", ".npy", ".npz")
 
 def read_card(path: Path) -> Card:
     """The card in ``path``, whose folder bears the model's name."""
+    return parse_card(path, read_toml(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a card's file says, or :class:`CatalogueError`."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{path}: is not TOML: {error}") from None
-    return parse_card(path, values)
 
 
 def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
     """The card whose TOML in ``path`` was read as ``values``."""
     top = TomlTable(path, values)
     folder = path.parent
-    name = top.text("name")
-    if not NAME.fullmatch(name):
-        top.fail("name", f"{name!r} may have only a-z, 0-9 and _")
-    if name != folder.name:
-        top.fail("name", f"{name!r} differs from its folder {folder.name!r}")
+    name = check_name(top, folder)
     vocabulary = _vocabulary(top)
     heads = tuple(_head(t, vocabulary) for t in top.tables("heads"))
     embedding = top.optional_table("embedding")
     detector = top.optional_table("detector")
+    text = top.optional_table("text")
     card = Card(
         name=name,
         title=top.text("title"),
         task=top.text("task"),
         revision=top.integer("revision", least=1),
-        consumes=frozenset(_consumes(top)),
+        consumes=frozenset(parse_consumes(top)),
         intended_use=" ".join(top.text("intended_use").split()),
         weaknesses=top.texts("weaknesses"),
-        licence=_licence(top.table("licence")),
-        files=tuple(_file(t) for t in top.tables("files")),
+        licence=parse_licence(top.table("licence")),
+        files=tuple(parse_file(t) for t in top.tables("files")),
         views=dict(_view(t) for t in top.tables("views")),
-        input=_input(top.table("input")),
+        input=None if text is not None else _input(top.table("input")),
         backend=_backend(top.table("backend")),
         folder=folder,
-        derived=tuple(_derived(t) for t in top.tables("derived")),
+        derived=tuple(parse_derived(t) for t in top.tables("derived")),
         heads=tuple(spec for spec, _ in heads),
         readings={spec.name: reading for spec, reading in heads},
         vocabulary=vocabulary,
         embedding=None if embedding is None else _embedding(embedding),
         detector=None if detector is None else _detector(detector),
-        quality=tuple(_quality(t) for t in top.tables("quality")),
+        quality=tuple(parse_quality(t) for t in top.tables("quality")),
         golden=tuple(_golden(t) for t in top.tables("golden")),
+        text=None if text is None else _text(text),
     )
     top.close()
     _check_references(top, card)
     return card
 
 
-def _consumes(top: TomlTable) -> list[MediaType]:
+def check_name(top: TomlTable, folder: Path) -> str:
+    """The model's name, which must be that of its folder."""
+    name = top.text("name")
+    if not NAME.fullmatch(name):
+        top.fail("name", f"{name!r} may have only a-z, 0-9 and _")
+    if name != folder.name:
+        top.fail("name", f"{name!r} differs from its folder {folder.name!r}")
+    return name
+
+
+def parse_consumes(top: TomlTable) -> list[MediaType]:
     known = [m.value for m in MediaType]
     for value in top.texts("consumes"):
         if value not in known:
@@ -122,7 +136,7 @@ def _vocabulary(top: TomlTable) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _licence(table: TomlTable) -> Licence:
+def parse_licence(table: TomlTable) -> Licence:
     licence = Licence(
         spdx=table.text("spdx"),
         url=table.text("url"),
@@ -133,7 +147,7 @@ def _licence(table: TomlTable) -> Licence:
     return licence
 
 
-def _file(table: TomlTable) -> WeightFile:
+def parse_file(table: TomlTable) -> WeightFile:
     name = _file_name(table)
     if name.endswith(PICKLES):
         table.fail("name", f"{name!r} is a format that can run code when read (no pickles)")
@@ -213,7 +227,7 @@ def _file_name(table: TomlTable) -> str:
     return name
 
 
-def _derived(table: TomlTable) -> DerivedFile:
+def parse_derived(table: TomlTable) -> DerivedFile:
     entry = DerivedFile(
         name=_file_name(table),
         conversion=table.text("conversion"),
@@ -255,9 +269,27 @@ def _input(table: TomlTable) -> InputSpec:
     return spec
 
 
+def _text(table: TomlTable) -> TextSpec:
+    spec = TextSpec(
+        tokenizer=table.text("tokenizer"),
+        max_tokens=table.integer("max_tokens", least=16),
+        overlap=table.integer("overlap"),
+        pooling=cast(Pooling, table.choice("pooling", ("mean",))),
+        normalise=table.flag("normalise"),
+        attention_heads=table.integer("attention_heads", least=1),
+        layer_norm_epsilon=table.number("layer_norm_epsilon"),
+        prefix=table.optional_text("prefix") or "",
+        replacements=table.optional_text("replacements"),
+    )
+    if spec.overlap > spec.max_tokens // 2:
+        table.fail("overlap", f"{spec.overlap} is more than half of max_tokens, {spec.max_tokens}")
+    table.close()
+    return spec
+
+
 def _backend(table: TomlTable) -> BackendSpec:
     spec = BackendSpec(
-        kind=cast(BackendKind, table.choice("kind", ("onnx", "timm", "transformers", "openvino"))),
+        kind=cast(BackendKind, table.choice("kind", ("onnx", "timm", "transformers", "openvino", "bert"))),
         file=table.text("file"),
         outputs=table.texts("outputs"),
         input=table.optional_text("input"),
@@ -270,7 +302,9 @@ def _backend(table: TomlTable) -> BackendSpec:
 
 
 def _head(table: TomlTable, vocabulary: Sequence[str]) -> tuple[HeadSpec, HeadReading]:
-    classes = _vocabulary_classes(table, vocabulary) if table.has("polarity") else _classes(table, "classes")
+    classes = (
+        _vocabulary_classes(table, vocabulary) if table.has("polarity") else parse_classes(table, "classes")
+    )
     labels = tuple(c.label for c in classes)
     spec = HeadSpec(
         name=table.text("name"),
@@ -302,7 +336,7 @@ def _vocabulary_classes(table: TomlTable, vocabulary: Sequence[str]) -> tuple[He
     return tuple(HeadClass(label, polarity) for label in vocabulary)
 
 
-def _classes(table: TomlTable, key: str) -> tuple[HeadClass, ...]:
+def parse_classes(table: TomlTable, key: str) -> tuple[HeadClass, ...]:
     classes = []
     for entry in table.tables(key):
         polarity = entry.choice("polarity", [p.value for p in Polarity])
@@ -357,7 +391,7 @@ def _embedding(table: TomlTable) -> EmbeddingSpec:
 def _detector(table: TomlTable) -> DetectorSpec:
     spec = DetectorSpec(
         output=table.text("output"),
-        kinds=_classes(table, "kinds"),
+        kinds=parse_classes(table, "kinds"),
         min_confidence=table.number("min_confidence"),
         iou=table.number("iou"),
     )
@@ -368,7 +402,7 @@ def _detector(table: TomlTable) -> DetectorSpec:
     return spec
 
 
-def _quality(table: TomlTable) -> Quality:
+def parse_quality(table: TomlTable) -> Quality:
     quality = Quality(
         metric=table.text("metric"),
         value=table.number("value"),
@@ -396,6 +430,20 @@ def _golden(table: TomlTable) -> Golden:
     return golden
 
 
+def _check_text(top: TomlTable, card: Card, text: TextSpec, names: Sequence[str]) -> None:
+    if card.consumes != {MediaType.TEXT}:
+        top.fail("consumes", 'is not ["text"], although there is a table text')
+    if card.views:
+        top.fail("views", "are of pictures: a model of texts has none")
+    if card.backend.kind != "bert":
+        top.fail("backend.kind", "is not bert: no other runs on texts")
+    if card.embedding is None or card.heads or card.detector:
+        top.fail("embedding", "is what a model of texts gives, and nothing else")
+    for key, name in (("tokenizer", text.tokenizer), ("replacements", text.replacements)):
+        if name is not None and name not in names:
+            top.fail(f"text.{key}", f"{name!r} is not one of the card's files")
+
+
 def _check_references(top: TomlTable, card: Card) -> None:
     """What one part of a card says of another."""
     files = [f.name for f in card.files]
@@ -410,7 +458,9 @@ def _check_references(top: TomlTable, card: Card) -> None:
                 top.fail(f"derived[{i}].inputs", f"{name!r} is not one of the card's files")
     if card.backend.file not in names:
         top.fail("backend.file", f"{card.backend.file!r} is not one of the card's files")
-    if not card.views:
+    if card.text is not None:
+        _check_text(top, card, card.text, names)
+    elif not card.views:
         top.fail("views", "is missing or empty")
     if len(card.readings) != len(card.heads):
         top.fail("heads", "has a name twice")

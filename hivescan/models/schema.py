@@ -9,11 +9,12 @@ from typing import Literal
 
 from hivescan.types import HeadClass, HeadSpec, MediaType, View
 
-BackendKind = Literal["onnx", "timm", "transformers", "openvino"]
+BackendKind = Literal["onnx", "timm", "transformers", "openvino", "bert"]
 Layout = Literal["NCHW", "NHWC"]
 Channels = Literal["RGB", "BGR"]
 Activation = Literal["none", "softmax", "sigmoid"]
 GoldenMeasure = Literal["absolute", "cosine"]
+Pooling = Literal["mean"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,29 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
+class TextSpec:
+    """How a text becomes tokens, and the network's numbers for its tokens the text's vector.
+
+    ``tokenizer`` is a file of the card in the format of the tokenizers library. ``replacements``, where it is
+    named, is a JSON file: what each code point becomes before that. ``prefix`` is put before every text.
+    A text of more than ``max_tokens`` (its prefix and the marks at both ends included) is seen in windows
+    that overlap by ``overlap`` tokens; its vector is the mean of theirs. ``pooling``: the mean over tokens.
+    ``normalise``: the vector is brought to length 1. ``attention_heads`` and ``layer_norm_epsilon`` are of
+    the network, which the weights do not tell.
+    """
+
+    tokenizer: str
+    max_tokens: int
+    overlap: int
+    pooling: Pooling
+    normalise: bool
+    attention_heads: int
+    layer_norm_epsilon: float
+    prefix: str = ""
+    replacements: str | None = None
+
+
+@dataclass(frozen=True)
 class BackendSpec:
     """What runs the network. ``file`` is a :class:`WeightFile` or :class:`DerivedFile` of the card.
 
@@ -147,7 +171,8 @@ class HeadReading:
 
     Without ``mapping`` the head's classes are the output's columns in order. With it, the score of a
     class is the sum over the named classes of the card's ``vocabulary``, and the class ``rest`` takes
-    what is left to 1. ``top``: only the best few classes are stored.
+    what is left to 1. ``top``: only the best few classes are stored. ``vector_head`` is a file of the card
+    with a :class:`~hivescan.models.vector_head.VectorHead` that makes the scores from the output, a vector.
     """
 
     output: str
@@ -155,6 +180,7 @@ class HeadReading:
     mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rest: str | None = None
     top: int | None = None
+    vector_head: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +190,13 @@ class EmbeddingSpec:
     space: str
     dimensions: int
     output: str
+
+
+@dataclass(frozen=True)
+class LanguageSpec:
+    """A model that writes: it goes on with a text. ``context`` is how many tokens it can look back."""
+
+    context: int
 
 
 @dataclass(frozen=True)
@@ -221,7 +254,8 @@ class Card:
     licence: Licence
     files: tuple[WeightFile, ...]
     views: Mapping[str, View]
-    input: InputSpec
+    input: InputSpec | None
+    """None for models of texts, which have no views either, but ``text`` or ``language``."""
     backend: BackendSpec
     folder: Path
     derived: tuple[DerivedFile, ...] = ()
@@ -234,12 +268,24 @@ class Card:
     detector: DetectorSpec | None = None
     quality: tuple[Quality, ...] = ()
     golden: tuple[Golden, ...] = ()
+    text: TextSpec | None = None
+    language: LanguageSpec | None = None
+    base: Card | None = None
+    """The model on whose vectors the heads stand; ``views``, ``input`` and ``backend`` are its own."""
+    base_space: str | None = None
+    """The space of those vectors when the heads were trained."""
+
+    @property
+    def network(self) -> Card:
+        """The card of the network that runs: the base's, where there is one."""
+        return self.base or self
 
     @property
     def weights(self) -> tuple[str, ...]:
         """What a fingerprint takes from the files: their sha256, and each conversion with its revision."""
         fetched = tuple(f.sha256 for f in self.files)
-        return fetched + tuple(f"{d.conversion}:{d.revision}" for d in self.derived)
+        made = tuple(f"{d.conversion}:{d.revision}" for d in self.derived)
+        return (*fetched, *made, *(self.base.weights if self.base else ()))
 
     @property
     def size(self) -> int:

@@ -23,6 +23,7 @@ from hivescan.errors import HivescanError, ModelUnhealthyError
 from hivescan.models.backends.base import Placement
 from hivescan.models.backends.batches import is_out_of_memory
 from hivescan.models.golden import ConstantScores, check_finite
+from hivescan.models.network import Networks
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
@@ -49,8 +50,9 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
             pipe.send(HostGone(()))
             return
         clock = Stopwatch("loading")
+        networks = Networks()
         try:
-            analyzers = _load(config)
+            analyzers = _load(config, networks)
         except HivescanError as error:
             pipe.send(HostFailed(error))
             return
@@ -64,6 +66,7 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         while (batch := pipe.recv()) is not None:
             try:
                 findings, trouble = _run(batch, analyzers, arena, watch, failures, clock=clock)
+                networks.forget()
                 clock.now("waiting")
                 pipe.send(BatchDone(batch.batch, findings, trouble, clock.bill()))
             except ModelUnhealthyError as error:
@@ -77,11 +80,11 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         pipe.send(HostGone((*watch.warnings(), *failures.warnings(), *halved)))
 
 
-def _load(config: HostConfig) -> dict[str, HostAnalyzer]:
+def _load(config: HostConfig, networks: Networks) -> dict[str, HostAnalyzer]:
     """All analyzers, several at a time: most of opening a network is one thread's work."""
 
     def load(name: str) -> HostAnalyzer:
-        return registry.load(name, config.placement, without=config.without)
+        return registry.load(name, config.placement, without=config.without, networks=networks)
 
     with ThreadPoolExecutor(config.placement.threads) as pool:
         return dict(zip(config.analyzers, pool.map(load, config.analyzers), strict=True))
@@ -102,15 +105,16 @@ def _run(
 ) -> tuple[dict[str, Pieces], dict[str, dict[int, str]]]:
     findings: dict[str, Pieces] = {}
     trouble: dict[str, dict[int, str]] = {}
+    stacks = Stacks(batch, arena)
     for name, indices in batch.work.items():
         clock.now(name)
         analyzer = analyzers[name]
         try:
-            pieces = [(indices, _infer(analyzer, batch, indices, arena))]
+            pieces = [(indices, analyzer.infer(stacks.of(analyzer, indices)))]
         except ModelUnhealthyError:
             raise
         except Exception:  # one odd sample, or no memory for so many: each alone shows which
-            pieces, trouble[name] = _one_by_one(analyzer, batch, indices, arena, failures)
+            pieces, trouble[name] = _one_by_one(analyzer, stacks, indices, failures)
         for seen, found in pieces:
             try:
                 check_finite(name, found)
@@ -122,17 +126,31 @@ def _run(
     return findings, trouble
 
 
-def _infer(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena) -> Findings:
-    samples = [batch.samples[index] for index in indices]
-    stacks: dict[str, npt.NDArray[Any]] = {
-        SIZES: np.array([(s.width, s.height) for s in samples], dtype=np.int32)
-    }
-    for name, view in (analyzer.spec.views or {}).items():
+class Stacks:
+    """The samples of one batch as analyzers want them. Two that want the same get the same arrays."""
+
+    def __init__(self, batch: Batch, arena: Arena) -> None:
+        self._batch = batch
+        self._arena = arena
+        self._made: dict[tuple[View, tuple[int, ...]], npt.NDArray[np.uint8]] = {}
+
+    def of(self, analyzer: HostAnalyzer, indices: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
+        """The views that ``analyzer`` wants of these samples, and their sizes."""
+        samples = [self._batch.samples[index] for index in indices]
+        stacks: dict[str, npt.NDArray[Any]] = {
+            SIZES: np.array([(s.width, s.height) for s in samples], dtype=np.int32)
+        }
+        for name, view in (analyzer.spec.views or {}).items():
+            if (view, indices) not in self._made:
+                self._made[view, indices] = self._stack(samples, view)
+            stacks[name] = self._made[view, indices]
+        return stacks
+
+    def _stack(self, samples: list[Placed], view: View) -> npt.NDArray[np.uint8]:
         stack = np.empty((len(samples), view.height, view.width, 3), dtype=np.uint8)
         for row, sample in enumerate(samples):
-            stack[row] = _pixels(sample, view, arena).reshape(stack.shape[1:])
-        stacks[name] = stack
-    return analyzer.infer(stacks)
+            stack[row] = _pixels(sample, view, self._arena).reshape(stack.shape[1:])
+        return stack
 
 
 def _pixels(sample: Placed, view: View, arena: Arena) -> npt.NDArray[np.uint8]:
@@ -167,13 +185,13 @@ class Failures:
 
 
 def _one_by_one(
-    analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena, failures: Failures
+    analyzer: HostAnalyzer, stacks: Stacks, indices: tuple[int, ...], failures: Failures
 ) -> tuple[Pieces, dict[int, str]]:
     pieces: Pieces = []
     trouble: dict[int, str] = {}
     for index in indices:
         try:
-            pieces.append(((index,), _infer(analyzer, batch, (index,), arena)))
+            pieces.append(((index,), analyzer.infer(stacks.of(analyzer, (index,)))))
         except ModelUnhealthyError:
             raise
         except Exception as error:

@@ -48,7 +48,7 @@ class Hosting:
         self._stillborn = 0  # hosts in a row that died before their models were loaded
         self._good_batches = 0
         self._worked = False  # since the last sample that was given up
-        self._batch_size = self._within_pipe(config.placement.batch_size or 4 * config.placement.threads)
+        self._batch_size = self._within_pipe(config.placement.batch_size or 8 * config.placement.threads)
         self.costs = costs or Costs()
         self.warnings: tuple[str, ...] = ()
 

@@ -1,16 +1,20 @@
-"""Rows about files and contents themselves, beside the analyzers' results."""
+"""Rows about runs, heads, files and contents, beside the analyzers' results."""
 
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.errors import MediaError
 from hivescan.scan.contents import ContentRun, content_row, ledger_row
 from hivescan.scan.plan import PROBE_FINGERPRINT
 from hivescan.scan.rows import ResultRows
 from hivescan.store.lookup import KnownFile
 from hivescan.store.schema import PROBE_CHAIN
+from hivescan.store.store import Store
 from hivescan.types import UNOPENED_TYPES, ContentId, MediaType, Observation, Status
 
 _UNOPENED_REASON = {
@@ -88,3 +92,37 @@ class RunRows(ResultRows):
         """Distinct bytes, what they are, and who decoded them."""
         row = content_row(run.digests, run.info, size=size, decoder=decoder, run_id=self.run_id, now=now)
         self.add_row("contents", row)
+
+
+def new_run_id(started: datetime) -> str:
+    """Sortable by time, unique: ``20260301T101502-1f3a9c``."""
+    return f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def head_rows(
+    store: Store, specs: Mapping[str, AnalyzerSpec], run_id: str, now: datetime
+) -> Iterator[dict[str, object]]:
+    """What the heads' classes mean, where the store has not been told yet."""
+    told = {
+        (row["model"], row["head"], row["label"], row["fingerprint"])
+        for row in store.table("heads").to_pylist()
+    }
+    for chain, spec in specs.items():
+        fingerprint = spec.fingerprint(None)
+        for model, heads in (spec.heads or {}).items():
+            for head in heads:
+                for cls in head.classes:
+                    if (model, head.name, cls.label, fingerprint) in told:
+                        continue
+                    yield {
+                        "model": model,
+                        "head": head.name,
+                        "label": cls.label,
+                        "polarity": cls.polarity.value,
+                        "group": head.group,
+                        "validated": head.validated,
+                        "chain": chain,
+                        "fingerprint": fingerprint,
+                        "recorded_at": now,
+                        "run_id": run_id,
+                    }

@@ -7,7 +7,6 @@ import platform
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -27,6 +26,8 @@ from hivescan.scan.costs import Costs, Stopwatch
 from hivescan.scan.host import HostConfig
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.plan import Planner
+from hivescan.scan.records import head_rows, new_run_id
+from hivescan.scan.rescore import score_stored
 from hivescan.scan.resources import arena_bytes, available_cores, gpus_for
 from hivescan.scan.walker import CountAhead, Walker
 from hivescan.store.arrow_memory import lean_arrow
@@ -73,6 +74,8 @@ def run_scan(
     store = open_store(config.store, create=True)
     run_id = new_run_id(started)
     writer = StoreWriter(store, run_id)
+    if not config.rescan:
+        _score_stored(store, writer, specs)
     with (
         closing(Arena.create(_arena_bytes(config, specs))) as arena,
         closing(Hosting(_host_config(config, specs, absent), arena, _gpus(config, specs), costs)) as hosting,
@@ -94,7 +97,7 @@ def run_scan(
         details = _details(config, specs, off)
         start_row = _run_row(run_id, config.command, started, details)
         coordinator.add_row("runs", start_row)
-        for row in _head_rows(store, specs, run_id, started):
+        for row in head_rows(store, specs, run_id, started):
             coordinator.add_row("heads", row)
         with _interruptible(coordinator.interrupt):
             coordinator.run()
@@ -171,10 +174,8 @@ def choose_analyzers(
         names = tuple(dict.fromkeys(config.analyzers))
         if not names:
             raise UsageError(f"no analyzer is named; there are {', '.join(known)}")
-    elif config.profile in registry.PROFILES:
-        names = registry.PROFILES[config.profile]
     else:
-        raise UsageError(f"there is no profile {config.profile!r}; there are {', '.join(registry.PROFILES)}")
+        names = registry.profile(config.profile)
     able = registry.available(without=absent)
     specs: dict[str, AnalyzerSpec] = {}
     off: dict[str, str] = {}
@@ -215,9 +216,13 @@ def fetch_weights(names: Iterable[str], on_progress: Callable[[Progress], None])
     return absent
 
 
-def new_run_id(started: datetime) -> str:
-    """Sortable by time, unique: ``20260301T101502-1f3a9c``."""
-    return f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+def _score_stored(store: Store, writer: StoreWriter, specs: Iterable[str]) -> None:
+    """What heads can say from vectors in the store needs no file to be opened."""
+    for name in specs:
+        for card in registry.models_of(name):
+            if card.base is not None:
+                score_stored(store, writer, card)
+                writer.commit()
 
 
 def _host_config(
@@ -283,35 +288,6 @@ def _run_row(run_id: str, command: str, started: datetime, details: dict[str, ob
 
 def _as_text(details: Mapping[str, object]) -> str:
     return json.dumps(details, ensure_ascii=False, default=str)
-
-
-def _head_rows(
-    store: Store, specs: Mapping[str, AnalyzerSpec], run_id: str, now: datetime
-) -> Iterator[dict[str, object]]:
-    """What the heads' classes mean, where the store has not been told yet."""
-    told = {
-        (row["model"], row["head"], row["label"], row["fingerprint"])
-        for row in store.table("heads").to_pylist()
-    }
-    for chain, spec in specs.items():
-        fingerprint = spec.fingerprint(None)
-        for model, heads in (spec.heads or {}).items():
-            for head in heads:
-                for cls in head.classes:
-                    if (model, head.name, cls.label, fingerprint) in told:
-                        continue
-                    yield {
-                        "model": model,
-                        "head": head.name,
-                        "label": cls.label,
-                        "polarity": cls.polarity.value,
-                        "group": head.group,
-                        "validated": head.validated,
-                        "chain": chain,
-                        "fingerprint": fingerprint,
-                        "recorded_at": now,
-                        "run_id": run_id,
-                    }
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from hivescan.errors import StoreCorruptError, StoreError, StoreVersionError
 from hivescan.store import parts
+from hivescan.store.arrow_memory import spare_pandas
 from hivescan.store.blobs import TEMPORARY_PREFIX, Blobs, LocalBlobs
 from hivescan.store.location import StoreLocation, locate
 from hivescan.store.log import MARKER, Snapshot, read_snapshot
@@ -75,6 +76,7 @@ class Store:
 
 def open_store(path: str | Path | StoreLocation, *, create: bool = False) -> Store:
     """Open a store, in a folder or under a URI; with ``create``, make one where there is nothing yet."""
+    spare_pandas()
     location = locate(path)
     blobs = LocalBlobs(location.path) if location.path is not None else _remote_blobs(location)
     with storage_errors(location):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.errors import UsageError
+from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.schema import Card
 
 Tensor = npt.NDArray[np.float32]
+Prepare = Callable[[npt.NDArray[Any]], Tensor]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -74,8 +75,12 @@ class Backend(Protocol):
     @property
     def batch_size(self) -> int: ...
 
-    def run(self, batch: Tensor) -> dict[str, Tensor]:
-        """``float32 [N, …]`` in the card's layout → its ``backend.outputs`` by name, N rows each."""
+    def run(self, batch: npt.NDArray[Any], prepare: Prepare | None = None) -> dict[str, Tensor]:
+        """``float32 [N, …]`` in the card's layout → its ``backend.outputs`` by name, N rows each.
+
+        With ``prepare`` a batch may hold anything: it makes the network's input of a piece of it, in the
+        threads that run the pieces.
+        """
         ...
 
 
@@ -86,6 +91,8 @@ def open_backend(card: Card, files: Mapping[str, Path], placement: Placement = _
     placement = replace(placement, precision=precision_of(card, placement.precision))
     if card.backend.max_batch is not None:
         placement = replace(placement, batch_size=min(placement.batch_size or 1, card.backend.max_batch))
+    if card.backend.kind == "bert":
+        raise CatalogueError(f"model {card.name}: takes texts, not pictures")
     path = files[card.backend.file]
     if card.backend.kind == "onnx":
         from hivescan.models.backends.onnx import OnnxBackend

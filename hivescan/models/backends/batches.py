@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from hivescan.models.backends.base import Tensor
+from hivescan.models.backends.base import Prepare, Tensor
 
 _SIGNS: Final = ("out of memory", "failed to allocate", "bad allocation", "bfcarena", "alloc_failed")
 """What runtimes say when memory runs out, whatever class of error they raise."""
@@ -35,22 +36,24 @@ class FixedBatches:
         self._pool = pool
         self._free = free
 
-    def __call__(self, batch: Tensor) -> dict[str, Tensor]:
+    def __call__(self, batch: npt.NDArray[Any], prepare: Prepare | None = None) -> dict[str, Tensor]:
         while True:
             try:
-                return self._all(batch)
+                return self._all(batch, prepare)
             except Exception as error:
                 if self.size == 1 or not is_out_of_memory(error):
                     raise
             self.size = max(1, self.size // 2)
             self._free()
 
-    def _all(self, batch: Tensor) -> dict[str, Tensor]:
+    def _all(self, batch: npt.NDArray[Any], prepare: Prepare | None) -> dict[str, Tensor]:
         starts = range(0, len(batch), self.size)
         size = self.size
 
         def run_piece(start: int) -> dict[str, Tensor]:
             piece = batch[start : start + size]
+            if prepare is not None:
+                piece = prepare(piece)
             missing = size - len(piece)
             if missing:
                 piece = np.concatenate([piece, np.zeros((missing, *piece.shape[1:]), np.float32)])
@@ -72,8 +75,8 @@ class InBatches:
     def batch_size(self) -> int:
         return self._batches.size
 
-    def run(self, batch: Tensor) -> dict[str, Tensor]:
-        return self._batches(batch)
+    def run(self, batch: npt.NDArray[Any], prepare: Prepare | None = None) -> dict[str, Tensor]:
+        return self._batches(batch, prepare)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

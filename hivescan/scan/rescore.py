@@ -1,0 +1,319 @@
+"""Scores of heads from stored vectors: no file is opened, nothing is decoded.
+
+A head is a function of a vector, so what a scan would say of a file is known as soon as the vector of each of
+its pictures is in the store. Rows and fingerprints are those that a scan would write: what was scored here
+is not analyzed again by ``classify``, and the other way round.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hivescan.analyzers import registry
+from hivescan.analyzers.classifiers import read_heads
+from hivescan.errors import CatalogueError, StoreCorruptError, UsageError
+from hivescan.models.backends.base import Precision
+from hivescan.models.cards import find_card
+from hivescan.models.network import space_of
+from hivescan.models.schema import Card
+from hivescan.models.vector_head import VectorHead
+from hivescan.scan.records import head_rows, new_run_id
+from hivescan.store.arrow_memory import lean_arrow
+from hivescan.store.keys import Keys, hash_rows
+from hivescan.store.merge import merge_small_parts
+from hivescan.store.parts import read_part
+from hivescan.store.schema import TABLES
+from hivescan.store.store import Store
+from hivescan.store.writer import StoreWriter
+from hivescan.types import HeadSpec, Sampling
+
+COMMAND: Final = "rescore"
+
+_SAMPLE: Final = ("level", "index", "start_ms", "end_ms")
+_ATTEMPT: Final = ("content_id", "chain", "run_id")
+_VECTORS_AT_ONCE: Final = 32_768
+_COMMIT_BYTES: Final = 256 << 20
+
+Progress = Callable[[int, int], None]
+"""Told how many vectors were looked at, and how many the store has."""
+
+
+@dataclass(frozen=True)
+class RescoreSummary:
+    """How it went: ``contents`` got scores, from so many ``vectors``; ``left`` had theirs before."""
+
+    run_id: str
+    model: str
+    space: str
+    contents: int
+    vectors: int
+    left: int
+    seconds: float
+
+
+@lean_arrow()
+def rescore(
+    store: Store, model: str, *, again: bool = False, on_progress: Progress = lambda done, total: None
+) -> RescoreSummary:
+    """Score the stored vectors with a deployed ``model``; ``again`` also where its scores stand already.
+
+    Raises :class:`UsageError` where the model has no heads on vectors, and :class:`CatalogueError` where it
+    cannot be read.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    card = find_card(model)
+    if card.base is None:
+        raise UsageError(f"model {model} is no head on stored vectors; `hivescan classify` runs it on files")
+    run_id = new_run_id(started)
+    writer = StoreWriter(store, run_id)
+    row = {
+        "run_id": run_id,
+        "command": COMMAND,
+        "status": "running",
+        "started_at": started,
+        "recorded_at": started,
+        "details": json.dumps({"model": model, "space": card.base_space, "weights": list(card.weights)}),
+    }
+    _add_run(writer, row)
+    scoring = score_stored(store, writer, card, again=again, on_progress=on_progress)
+    now = datetime.now(UTC)
+    _add_run(writer, row | {"status": "done", "recorded_at": now, "ended_at": now})
+    writer.commit()
+    merge_small_parts(store)
+    return RescoreSummary(
+        run_id=run_id,
+        model=model,
+        space=card.base_space or "",
+        contents=scoring.contents,
+        vectors=scoring.vectors,
+        left=scoring.left,
+        seconds=time.perf_counter() - clock,
+    )
+
+
+@dataclass
+class Scored:
+    """Counts that grow: contents and vectors scored, and contents that had their scores."""
+
+    contents: int = 0
+    vectors: int = 0
+    left: int = 0
+
+
+def score_stored(
+    store: Store,
+    writer: StoreWriter,
+    card: Card,
+    *,
+    again: bool = False,
+    on_progress: Progress = lambda done, total: None,
+) -> Scored:
+    """Write the scores of a card's heads for all contents whose vectors are stored and whose scores are not.
+
+    Contents are committed as it goes on: what was written stays when the process is killed.
+    """
+    parts = store.snapshot().parts("embeddings")
+    if not parts:
+        return Scored()
+    wanted = _Wanted.read(store, card, again=again)
+    scored = Scored(left=wanted.left)
+    if not wanted.keys.size:
+        return scored
+    spec = registry.spec_of(card.name)
+    for row in head_rows(store, {card.name: spec}, writer.run_id, datetime.now(UTC)):
+        writer.add("heads", pa.Table.from_pylist([row], schema=TABLES["heads"]))
+    scorer = _Scorer(writer, card, read_heads(card), wanted)
+    seen, total = 0, sum(part.rows for part in parts)
+    for part in parts:
+        columns = [*_ATTEMPT, *_SAMPLE, "space", "vector"]
+        rows = read_part(store.blobs, part, columns)
+        rows = rows.filter(pc.equal(rows.column("space").cast(pa.string()), card.base_space))
+        places = wanted.places(rows)
+        rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
+        for piece in _pieces(places):
+            scorer.score(rows.slice(piece.start, len(piece)), places[piece.start : piece.stop])
+            scored.vectors += len(piece)
+            on_progress(seen + piece.stop, total)
+        scored.contents += len(np.unique(places))
+        seen += part.rows
+        on_progress(seen, total)
+        if writer.nbytes >= _COMMIT_BYTES:
+            writer.commit()
+    return scored
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The attempts whose vectors are to be scored: ``keys`` are sorted, ``ledger`` has a row for each."""
+
+    keys: Keys
+    ledger: pa.Table
+    left: int
+
+    @classmethod
+    def read(cls, store: Store, card: Card, *, again: bool) -> _Wanted:
+        pairs = pa.Table.from_pylist([pair._asdict() for pair in _pairs(store, card)])
+        with closing(store.connect()) as connection:
+            connection.register("pairs", pairs)
+            asked = """
+                SELECT content_id, hash(content_id, a.chain::VARCHAR, run_id::VARCHAR) AS key,
+                    p.fingerprint, status::VARCHAR AS status, reason, retryable, samples
+                FROM analyses a JOIN pairs p ON a.chain = p.chain AND a.fingerprint = p.given
+                WHERE status IN ('done', 'partial')
+                QUALIFY row_number() OVER (PARTITION BY content_id ORDER BY status, p.chain) = 1
+            """
+            if pc.count_distinct(pairs.column("chain")).as_py() == 1:  # a content has one attempt then
+                asked = asked[: asked.index("QUALIFY")]
+            settled = f"""
+                SELECT content_id, fingerprint FROM analyses
+                WHERE chain = $chain AND status IN ('done', 'partial') AND {not again}
+            """
+            found = connection.sql(
+                f"""
+                SELECT asked.*, settled.content_id IS NOT NULL AS settled FROM ({asked}) asked
+                LEFT JOIN ({settled}) settled USING (content_id, fingerprint) ORDER BY key
+                """,
+                params={"chain": card.name},
+            ).to_arrow_table()
+        is_settled = found.column("settled").to_numpy()
+        found = found.filter(pa.array(~is_settled))
+        keys = found.column("key").to_numpy().astype(np.uint64)
+        return cls(keys, found, int(is_settled.sum()))
+
+    def places(self, rows: pa.Table) -> npt.NDArray[np.int64]:
+        """``int64 [N]``: for each row its attempt's place in the ledger, -1 where it is not wanted."""
+        plain = pa.table({name: rows.column(name).cast(pa.string()) for name in _ATTEMPT})
+        keys = hash_rows(plain, _ATTEMPT)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[at] == keys, at, -1)
+
+
+class _Pair(NamedTuple):
+    """A chain that gives the vectors, its fingerprint, and the fingerprint of the head's scores with it."""
+
+    chain: str
+    given: str
+    fingerprint: str
+
+
+def _pairs(store: Store, card: Card) -> list[_Pair]:
+    """All that may stand in the ledger.
+
+    Timed media were sampled in some way, which both fingerprints tell: all ways that the store knows of are
+    tried.
+    """
+    keys: set[str | None] = {None, Sampling().key(), *_sampling_keys(store)}
+    pairs = set()
+    for chain in registry.available():
+        for precision in get_args(Precision):
+            try:
+                cards = registry.models_of(chain)
+                if not any(_gives(other, precision, card) for other in cards):
+                    continue
+                giver = registry.spec_of(chain, precision=precision)
+                head = registry.spec_of(card.name, precision=precision)
+            except (UsageError, CatalogueError):
+                continue  # the chain has no such precision
+            pairs |= {_Pair(chain, giver.fingerprint(key), head.fingerprint(key)) for key in keys}
+    if not pairs:
+        raise CatalogueError(
+            f"model {card.name}: no analyzer gives vectors of {card.base_space}; train its heads again"
+        )
+    return sorted(pairs)
+
+
+def _gives(card: Card, precision: Precision, head: Card) -> bool:
+    return card.embedding is not None and space_of(card, precision) == head.base_space
+
+
+def _sampling_keys(store: Store) -> Iterator[str]:
+    """The ways of sampling of all runs that the store knows of."""
+    for details in store.sql("SELECT DISTINCT details FROM runs").column("details").to_pylist():
+        sampling = json.loads(details or "{}").get("config", {}).get("sampling")
+        if sampling is not None:
+            yield Sampling(**sampling).key()
+
+
+def _pieces(places: npt.NDArray[np.int64]) -> Iterator[range]:
+    """Runs of rows, about so many that fit a batch, that do not part the rows of one attempt."""
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    first = 0
+    for start in [*starts[1:].tolist(), len(places)]:
+        if start - first >= _VECTORS_AT_ONCE or start == len(places):
+            if start > first:
+                yield range(first, start)
+            first = start
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """Vectors in, rows of scores and of the ledger out."""
+
+    writer: StoreWriter
+    card: Card
+    heads: Mapping[str, VectorHead]
+    wanted: _Wanted
+
+    def score(self, rows: pa.Table, places: npt.NDArray[np.int64]) -> None:
+        """Score rows of ``embeddings``, whose attempts are at ``places`` of the ledger."""
+        vectors = _matrix(rows.column("vector"), self.card)
+        for head in self.card.heads:
+            scores = self.heads[head.name].probabilities(vectors)
+            self.writer.add("scores", self._score_rows(head, rows, scores))
+        attempts = self.wanted.ledger.take(pa.array(np.unique(places))).drop_columns(["key", "settled"])
+        n = attempts.num_rows
+        now = pa.array([datetime.now(UTC)], pa.timestamp("us", tz="UTC")).take(_zeros(n))
+        for name, column in (*self._whose(n).items(), ("finished_at", now)):
+            attempts = attempts.append_column(name, column)
+        self.writer.add("analyses", attempts)
+
+    def _whose(self, n: int) -> dict[str, pa.Array]:
+        return {"chain": _word(self.card.name, n), "run_id": _word(self.writer.run_id, n)}
+
+    def _score_rows(self, head: HeadSpec, rows: pa.Table, scores: npt.NDArray[np.float32]) -> pa.Table:
+        """A row for each sample and class."""
+        count, classes = scores.shape
+        n = count * classes
+        repeat = pa.array(np.repeat(np.arange(count, dtype=np.int32), classes))
+        codes = pa.array(np.tile(np.arange(classes, dtype=np.int32), count))
+        columns: dict[str, Any] = {name: rows.column(name).take(repeat) for name in ("content_id", *_SAMPLE)}
+        columns |= self._whose(n) | {
+            "model": _word(self.card.name, n),
+            "head": _word(head.name, n),
+            "label": pa.DictionaryArray.from_arrays(codes, pa.array(head.labels, pa.string())),
+            "score": pa.array(scores.reshape(-1)),
+        }
+        return pa.table({name: columns[name] for name in TABLES["scores"].names})
+
+
+def _matrix(column: pa.ChunkedArray, card: Card) -> npt.NDArray[np.float16]:
+    assert card.base is not None and card.base.embedding is not None
+    joined = pa.concat_arrays(column.chunks)
+    values = joined.flatten().to_numpy(zero_copy_only=False)
+    width = card.base.embedding.dimensions
+    if len(values) != len(joined) * width:
+        raise StoreCorruptError(f"vectors of {card.base_space} are not all of {width} numbers")
+    return np.asarray(values, dtype=np.float16).reshape(-1, width)
+
+
+def _word(value: str, n: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(_zeros(n), pa.array([value]))
+
+
+def _zeros(n: int) -> pa.Array:
+    return pa.array(np.zeros(n, dtype=np.int32))
+
+
+def _add_run(writer: StoreWriter, row: dict[str, object]) -> None:
+    writer.add("runs", pa.Table.from_pylist([row], schema=TABLES["runs"]))

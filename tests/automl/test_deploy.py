@@ -1,0 +1,230 @@
+"""From a trained model to scores: deployed, scanned with, scored from stored vectors, and taken back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import hivescan
+from hivescan.analyzers import registry
+from hivescan.automl.deploy import deploy, deployed_version, history, undeploy
+from hivescan.automl.trained import open_model
+from hivescan.cli.main import app
+from hivescan.errors import CatalogueError, TrainingError, UnknownModelError, UsageError
+from hivescan.models.backends.base import Placement
+from hivescan.models.cards import find_card, load_cards
+from hivescan.models.network import Networks
+from hivescan.scan.config import ScanConfig
+from hivescan.scan.rescore import rescore
+from hivescan.scan.run import run_scan
+from hivescan.store.store import Store, open_store
+from hivescan.types import Sampling
+from tests.automl.made_models import NETWORK, made_head, made_model
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HIVESCAN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HIVESCAN_MODELS", str(tmp_path / "home" / "models"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def media(tmp_path: Path, photos: Path, data: Path) -> Path:
+    """Three photos and a clip of a few seconds."""
+    folder = tmp_path / "media"
+    folder.mkdir()
+    for name in ("astronaut.png", "coffee.png", "chelsea.png"):
+        shutil.copy(photos / name, folder)
+    shutil.copy(data / "hash_reference" / "videos" / "chair-20-sd-bar.mp4", folder)
+    return folder
+
+
+def scan(media: Path, store: Path, *analyzers: str, fps: float = 1.0) -> hivescan.scan.config.RunSummary:
+    return run_scan(
+        ScanConfig(sources=(str(media),), store=store, analyzers=analyzers, sampling=Sampling(fps=fps))
+    )
+
+
+def scores_of(store: Store, model: str) -> list[dict[str, object]]:
+    rows = store.sql(
+        'SELECT content_id, level, "index", start_ms, end_ms, head, label, score FROM scores WHERE model = ?'
+        ' ORDER BY content_id, "index", head, label',
+        [model],
+    )
+    return list(rows.to_pylist())
+
+
+def test_a_scan_and_a_rescore_write_the_same_rows(media: Path, tmp_path: Path) -> None:
+    made_model("toys", made_head("toy"), made_head("size", ("small", "middle", "large"), seed=1))
+    deploy("toys")
+    scan(media, tmp_path / "scanned", "toys")
+    scan(media, tmp_path / "scored", "objects", fps=2)
+    scan(media, tmp_path / "scanned2", "toys", fps=2)
+    store = open_store(tmp_path / "scored")
+    summary = rescore(store, "toys")
+    assert summary.contents == 4
+    assert scores_of(store, "toys") == scores_of(open_store(tmp_path / "scanned2"), "toys")
+    assert len(scores_of(store, "toys")) == summary.vectors * 5
+    again = scan(media, tmp_path / "scored", "toys", fps=2)
+    assert (again.unchanged, again.samples) == (4, 0), "what was scored here is not analyzed again"
+    assert rescore(store, "toys").contents == 0, "and not scored again"
+    assert rescore(store, "toys", again=True).contents == 4
+    assert len(scores_of(store, "toys")) == summary.vectors * 5
+    other = rescore(open_store(tmp_path / "scanned"), "toys")
+    assert (other.contents, other.vectors) == (0, 0), "a store without vectors has nothing to score"
+
+
+def test_classify_scores_stored_vectors_instead_of_decoding(media: Path, tmp_path: Path) -> None:
+    made_model("toys", made_head("toy"))
+    store = tmp_path / "s"
+    scan(media, store, "objects")
+    deploy("toys")
+    assert scan(media, store, "objects", "toys").samples == 0
+    heads = open_store(store).sql(
+        "SELECT label, polarity, validated FROM heads WHERE model = 'toys' ORDER BY 1"
+    )
+    assert heads.to_pylist() == [
+        {"label": "no", "polarity": "benign", "validated": True},
+        {"label": "yes", "polarity": "harmful", "validated": True},
+    ]
+
+
+def test_a_new_version_is_scored_anew(media: Path, tmp_path: Path) -> None:
+    first = made_model("toys", made_head("toy"))
+    deploy("toys")
+    store = tmp_path / "s"
+    scan(media, store, "objects", "toys")
+    before = scores_of(open_store(store), "toys")
+    made_model("toys", made_head("toy", seed=5), kept_from=first)
+    deploy("toys")
+    assert deployed_version("toys") == 2
+    assert scan(media, store, "objects", "toys").samples == 0
+    after = scores_of(open_store(store), "toys")
+    assert len(after) == len(before)
+    assert after != before
+
+
+def test_heads_of_one_network_run_it_once(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
+    made_model("toys", made_head("toy"))
+    made_model("boats", made_head("boat", seed=3))
+    deploy("toys")
+    deploy("boats")
+    networks = Networks()
+    loaded = [registry.load(name, Placement(), networks=networks) for name in ("objects", "toys", "boats")]
+    network = networks.open(find_card(NETWORK), Placement())
+    run, seen = network.backend.run, []
+    monkeypatch.setattr(network.backend, "run", lambda *given: seen.append(len(given[0])) or run(*given))
+    (view,) = find_card(NETWORK).views.values()
+    (name,) = find_card(NETWORK).views
+    stack = {name: np.full((2, view.height, view.width, 3), 90, np.uint8)}
+    for analyzer in loaded:
+        analyzer.infer(stack)
+    assert seen == [2]
+
+
+def test_profiles_but_the_fastest_run_deployed_heads() -> None:
+    made_model("toys", made_head("toy"))
+    assert "toys" not in registry.profile("standard")
+    deploy("toys")
+    assert "toys" in registry.profile("standard")
+    assert "toys" in registry.profile("full")
+    assert "toys" not in registry.profile("fast")
+    undeploy("toys")
+    assert "toys" not in registry.profile("standard")
+
+
+def test_the_card_tells_data_figures_and_weaknesses() -> None:
+    made_model("toys", made_head("toy"))
+    card = deploy("toys@1")
+    assert card.base is not None and card.base.name == NETWORK
+    assert {(q.metric, q.value, q.n) for q in card.quality} == {("toy: balanced accuracy", 0.75, 40)}
+    told = " ".join(card.weaknesses)
+    assert "toy: weakest at yes, of which it finds 60%." in told
+    assert "few examples (under 100) of no, yes" in told
+    assert "toys@1" in card.heads[0].description
+    assert {w in told for w in card.base.weaknesses} == {True}
+
+
+def test_history_tells_versions_and_deployments() -> None:
+    first = made_model("toys", made_head("toy"))
+    deploy("toys")
+    made_model("toys", made_head("size", seed=1), kept_from=first)
+    deploy("toys")
+    deploy("toys@1")
+    entries = history("toys")
+    assert [(e.version, e.deployed, [d.action for d in e.deployments]) for e in entries] == [
+        (1, True, ["deployed", "deployed"]),
+        (2, False, ["deployed"]),
+    ]
+    undeploy("toys")
+    assert [e.deployed for e in history("toys")] == [False, False]
+
+
+def test_retraining_one_head_keeps_the_others_bit_for_bit() -> None:
+    first = made_model("toys", made_head("toy"), made_head("size", seed=1))
+    second = made_model("toys", made_head("size", seed=2), kept_from=first)
+    kept, new = second.folder / "toy.head.safetensors", second.folder / "size.head.safetensors"
+    assert kept.read_bytes() == (first.folder / "toy.head.safetensors").read_bytes()
+    assert new.read_bytes() != (first.folder / "size.head.safetensors").read_bytes()
+    assert {h.name for h in open_model("toys").heads} == {"toy", "size"}
+
+
+def test_what_cannot_be_deployed_is_refused_in_one_line(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no trained model is called 'toys'"):
+        deploy("toys")
+    with pytest.raises(UnknownModelError, match="no model 'toys' is deployed"):
+        undeploy("toys")
+    with pytest.raises(UnknownModelError, match="no model 'nsfwjs' is deployed"):
+        undeploy("nsfwjs")
+    made_model("nsfwjs", made_head("toy"))
+    with pytest.raises(TrainingError, match="another model called 'nsfwjs'"):
+        deploy("nsfwjs")
+    model = made_model("toys", made_head("toy"))
+    about = json.loads((model.folder / "model.json").read_text())
+    about["base"]["space"] = "efficientnet_lite2/1@00000000"
+    (model.folder / "model.json").write_text(json.dumps(about))
+    with pytest.raises(CatalogueError, match="train them again"):
+        deploy("toys")
+    assert "toys" not in load_cards()
+    made_model("boats", made_head("boat", dimensions=12))
+    with pytest.raises(CatalogueError, match="vectors of 12 numbers"):
+        deploy("boats")
+    assert "boats" not in load_cards()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no head on stored vectors"):
+        rescore(open_store(tmp_path / "empty" / "s", create=True), "opennsfw")
+
+
+def test_a_damaged_head_is_refused_before_a_scan() -> None:
+    made_model("toys", made_head("toy"))
+    card = deploy("toys")
+    path = card.folder / "toy.head.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+    reason = registry.missing("toys")
+    assert reason is not None
+    assert "sha256" in reason
+
+
+def test_commands(media: Path, tmp_path: Path) -> None:
+    made_model("toys", made_head("toy"))
+    run = CliRunner().invoke
+    deployed = run(app, ["deploy", "toys"])
+    assert deployed.exit_code == 0, deployed.output
+    assert deployed.stdout.startswith("toys@1 is deployed: toy\n")
+    scan(media, tmp_path / "s", "objects")
+    done = run(app, ["rescore", "toys", "--store", str(tmp_path / "s"), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["contents"] == 4
+    listed = json.loads(run(app, ["models", "history", "toys", "--json"]).stdout)
+    assert [entry["version"] for entry in listed] == [1]
+    assert "0.75" in run(app, ["models", "history", "toys"]).stdout
+    assert "toys" in run(app, ["models", "list"]).stdout
+    assert "heads stand on efficientnet_lite2" in run(app, ["models", "show", "toys"]).stdout
+    assert run(app, ["undeploy", "toys"]).exit_code == 0
+    assert "toys" not in run(app, ["models", "list"]).stdout
