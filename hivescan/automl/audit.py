@@ -133,7 +133,7 @@ def audit_heads(
 ) -> tuple[HeadAudit, ...]:
     """The part about labels: ``vectors`` are ``float16 [N, D]``, NaN where an item has none."""
     inputs = _unit(vectors)
-    seen = np.isfinite(inputs).all(axis=1)
+    seen = _has_vector(inputs)
     if not seen.any():
         raise DatasetError("no item has a vector: nothing can be audited")
     rows = items.column("row").to_pylist()
@@ -238,7 +238,7 @@ def _issues(
 def outliers(rows: Sequence[int], vectors: npt.NDArray[np.float16]) -> tuple[Outlier, ...]:
     """Items whose nearest neighbours are far, farthest first."""
     inputs = _unit(vectors)
-    places = np.flatnonzero(np.isfinite(inputs).all(axis=1))
+    places = np.flatnonzero(_has_vector(inputs))
     if len(places) <= NEIGHBOURS:
         return ()
     distances = neighbour_distances(inputs[places])
@@ -259,6 +259,10 @@ def neighbour_distances(inputs: Matrix) -> npt.NDArray[np.float64]:
         nearest = np.partition(likeness, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
         distances[start : start + len(block)] = 1.0 - nearest.mean(axis=1, dtype=np.float64)
     return distances
+
+
+def _has_vector(inputs: Matrix) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.isfinite(inputs).all(axis=1))
 
 
 def _unit(vectors: npt.NDArray[np.float16]) -> Matrix:

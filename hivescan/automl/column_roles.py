@@ -128,7 +128,12 @@ def _subject(
     if choice.text is not None:
         return choice.text, "text"
     taken = {*choice.heads, *choice.columns, *choice.ignored}
-    free = {name: values for name, values in table.columns.items() if name not in taken}
+    # What most rows lack is not what the items are.
+    free = {
+        name: values
+        for name, values in table.columns.items()
+        if name not in taken and 2 * sum(value is not None for value in values) >= table.rows
+    }
     pictures = [name for name, values in free.items() if _names_files(values, is_file)]
     if pictures:
         return _best(table, pictures, PATH_COLUMNS, "--image-col"), "image"

@@ -20,7 +20,7 @@ from hivescan.errors import DatasetError, RunInterruptedError
 from hivescan.media.uri import uri_to_path
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.run import run_scan
-from hivescan.store.store import open_store
+from hivescan.store.store import find_store
 
 _ANALYZERS: Final = ("hashes",)
 _QUERY: Final = """
@@ -84,7 +84,10 @@ def look_at(
 def stored_facts(uris: Iterable[str]) -> dict[str, PictureFacts]:
     """What the store of vectors knows of these files, without looking at them again."""
     asked = sorted(set(uris))
-    with closing(open_store(vectors_store()).connect()) as connection:
+    store = find_store(vectors_store())
+    if store is None:
+        return {}
+    with closing(store.connect()) as connection:
         connection.register("asked", pa.table({"uri": pa.array(asked, pa.string())}))
         rows = connection.sql(_QUERY).to_arrow_table().to_pylist()
     return {row["uri"]: _facts(row) for row in rows}

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from hivescan.automl.home import vectors_store
 from hivescan.matching.match import MatchOptions, match_store
-from hivescan.store.store import find_store, open_store
+from hivescan.store.store import Store, find_store, open_store
 
 
 def refused_contents(
@@ -30,16 +30,14 @@ def refused_contents(
     if known and asked:
         match_store(open_store(vectors_store()), known, MatchOptions(contents=asked))
     refused: dict[str, str] = {}
-    for store in (vectors_store(), *stores):
-        refused |= _matched(store, asked)
+    for store in (find_store(vectors_store()), *map(open_store, stores)):
+        if store is not None and asked:
+            refused |= _matched(store, asked)
     return refused
 
 
-def _matched(store: str | Path, contents: Sequence[str]) -> dict[str, str]:
-    opened = find_store(store) if store == vectors_store() else open_store(store)
-    if opened is None or not contents:
-        return {}
-    with closing(opened.connect()) as connection:
+def _matched(store: Store, contents: Sequence[str]) -> dict[str, str]:
+    with closing(store.connect()) as connection:
         connection.register("asked", pa.table({"content_id": pa.array(contents, pa.string())}))
         rows = connection.execute(
             """SELECT content_id, min(coalesce(hash_set::VARCHAR || ': ', '') || entry_id)

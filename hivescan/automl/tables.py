@@ -149,7 +149,7 @@ def _records(text: str, delimiter: str) -> tuple[list[tuple[int, list[str]]], li
     csv.field_size_limit(1 << 30)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     records: list[tuple[int, list[str]]] = []
-    damaged = []
+    damaged: list[tuple[int, str]] = []
     while True:
         line = reader.line_num + 1
         try:
