@@ -64,7 +64,8 @@ def _strata_of_groups(strata: npt.NDArray[np.intp], groups: npt.NDArray[np.intp]
     """The class that most items of a group have, the first of equals, [number of groups]."""
     votes = np.zeros((int(groups.max(initial=-1)) + 1, int(strata.max(initial=0)) + 1), dtype=np.int64)
     np.add.at(votes, (groups, strata), 1)
-    return votes.argmax(axis=1)
+    most: npt.NDArray[np.intp] = votes.argmax(axis=1)
+    return most
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def divide(part: npt.ArrayLike, whole: npt.ArrayLike) -> npt.NDArray[np.float64]
     parts, wholes = np.broadcast_arrays(
         np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     )
-    return np.divide(parts, wholes, out=np.full(parts.shape, np.nan), where=wholes != 0)
+    shares: npt.NDArray[np.float64] = np.full(parts.shape, np.nan)
+    np.divide(parts, wholes, out=shares, where=wholes != 0)
+    return shares
 
 
 def mean_of_rows(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

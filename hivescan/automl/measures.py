@@ -43,7 +43,7 @@ class Decisions:
 
     @property
     def scored_classes(self) -> int:
-        return self.scores.shape[1]
+        return int(self.scores.shape[1])
 
     @property
     def columns(self) -> npt.NDArray[np.intp]:
@@ -149,8 +149,9 @@ def _ranking_rows(positive: npt.NDArray[np.bool_], scores: npt.NDArray[np.float3
     has_positive = np.zeros(int(run[-1]) + 1, dtype=bool)
     has_positive[run[positive]] = True
     before = np.cumsum(has_positive) - has_positive
-    at = 3 * before[run]
-    return at + np.where(positive, 2, has_positive[run].astype(np.intp))
+    within = np.where(positive, 2, has_positive[run].astype(np.intp))
+    rows: npt.NDArray[np.intp] = 3 * before[run] + within
+    return rows
 
 
 def _ranking(sums: npt.NDArray[np.int64]) -> tuple[Values, Values]:

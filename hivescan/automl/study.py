@@ -12,9 +12,18 @@ import numpy.typing as npt
 
 from hivescan.automl.decide import Rule, decide
 from hivescan.automl.measures import Decisions
-from hivescan.errors import TrainingError
+from hivescan.errors import TrainingError, UsageError
 
 Method = Literal["linear", "mlp"]
+
+
+def method_named(text: str) -> Method:
+    """As an option has it. Raises UsageError."""
+    if text == "linear":
+        return "linear"
+    if text == "mlp":
+        return "mlp"
+    raise UsageError(f"--method {text}: it is linear or mlp")
 
 
 @dataclass(frozen=True)

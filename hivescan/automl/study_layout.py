@@ -77,14 +77,12 @@ def _value(score: Score) -> str:
 def study_json(study: Study) -> dict[str, Any]:
     """Plain values; each score with its mean, its spread and those of the single draws."""
     document: dict[str, Any] = plain(study)
-    rows = study.cells if isinstance(study, NoiseStudy) else study.mixtures
-    written = document["cells" if isinstance(study, NoiseStudy) else "mixtures"]
-    for row, values in zip(rows, written, strict=True):
-        values["score"] = {
-            "mean": row.score.mean,
-            "spread": row.score.spread,
-            "values": list(row.score.values),
-        }
+    if isinstance(study, NoiseStudy):
+        scores, written = [cell.score for cell in study.cells], document["cells"]
+    else:
+        scores, written = [row.score for row in study.mixtures], document["mixtures"]
+    for score, values in zip(scores, written, strict=True):
+        values["score"] = {"mean": score.mean, "spread": score.spread, "values": list(score.values)}
     return document
 
 

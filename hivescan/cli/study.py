@@ -146,12 +146,16 @@ def synthetic(
 def _options(
     head: str | None, base: str | None, method: str, seeds: int, store: list[str] | None, device: str
 ) -> StudyOptions:
+    from hivescan.automl.study import method_named
     from hivescan.automl.study_run import StudyOptions
 
-    if method not in ("linear", "mlp"):
-        raise UsageError(f"--method {method}: it is linear or mlp")
     return StudyOptions(
-        head=head, base=base, method=method, seeds=seeds, stores=tuple(store or ()), device=device
+        head=head,
+        base=base,
+        method=method_named(method),
+        seeds=seeds,
+        stores=tuple(store or ()),
+        device=device,
     )
 
 
