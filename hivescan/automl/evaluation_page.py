@@ -186,12 +186,12 @@ class _Shown:
 
 
 def _section(index: int, head: HeadEvaluation, evaluation: Evaluation, shown: _Shown) -> str:
-    title = f"{head.head}: {head.rule.text}, with intervals" if evaluation.resamples else head.head
+    title = f"{head.head}: {head.rule.text}" + (", with intervals" if evaluation.resamples else "")
     rows = [
         f'<section data-head="{index}">',
         f"<h2>{text(title)}</h2>",
         f"<p>{head.scored:,} of {count(head.labelled, 'labelled item')} measured.</p>",
-        *_figures(head),
+        *_figures(head, evaluation.resamples),
         "<h2>Calibration</h2>",
         *(f"<p>{text(line)}</p>" for line in calibration_lines(head.calibration)),
         reliability_diagram(head.calibration),
@@ -201,10 +201,11 @@ def _section(index: int, head: HeadEvaluation, evaluation: Evaluation, shown: _S
     return "\n".join(rows)
 
 
-def _figures(head: HeadEvaluation) -> Iterator[str]:
+def _figures(head: HeadEvaluation, resamples: int) -> Iterator[str]:
     names = [name for name in TITLES if name != "accuracy"]
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Figures with intervals"><table>'
-    yield "<caption>Beneath each value its 95 % interval</caption>"
+    if resamples:
+        yield "<caption>Beneath each value its 95 % interval</caption>"
     titles = "".join(f'<th scope="col">{text(TITLES[name])}</th>' for name in names)
     yield f'<thead><tr><th scope="col">class</th><th scope="col">items</th>{titles}</tr></thead><tbody>'
     accuracy = head.overall["accuracy"]
@@ -230,12 +231,12 @@ def _mistakes(head: HeadEvaluation, shown: _Shown) -> Iterator[str]:
         return
     shown_of = f"{len(head.mistakes):,} of {count(head.wrong, 'wrong item')}"
     yield f"<p>{shown_of}, the most confident first.</p>"
-    titles = ["score", "said", "true", "score of the true class", "row", "item"]
+    titles = {"score": "", "said": "text", "true": "text", "score of the true class": "", "row": ""}
     seen = shown.any_of(head.mistakes)
-    if seen:
-        titles.append("")
+    titles |= {"item": "text"} | ({"shown": "text"} if seen else {})
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Mistakes"><table><thead><tr>'
-    yield "".join(f'<th scope="col">{title}</th>' for title in titles) + "</tr></thead><tbody>"
+    columns = (f'<th scope="col" class="{kind}">{title}</th>' for title, kind in titles.items())
+    yield "".join(columns) + "</tr></thead><tbody>"
     for mistake in head.mistakes:
         yield (
             f'<tr data-said="{text(mistake.said)}" data-truth="{text(mistake.truth)}">'

@@ -10,7 +10,8 @@ const TILES = [
 ];
 const COLUMNS = ["precision", "recall", "f1", "balanced_accuracy"];
 const SIDE = 300;
-const MARGIN = 34;
+const MARGIN = 44;
+const OTHERS_MOST = 12; // the curves of more classes than that would hide the one that matters
 
 const byId = (id) => document.getElementById(id);
 const show = (value) => (value === null || value === undefined ? "–" : value.toFixed(4));
@@ -46,7 +47,7 @@ function axes(svg, across_title, upward_title) {
   const title = drawing("text", { x: across(0.5), y: SIDE - 4, "text-anchor": "middle" });
   title.textContent = across_title;
   const side = drawing("text", { x: 0, y: 0, "text-anchor": "middle",
-    transform: `translate(9 ${upward(0.5)}) rotate(-90)` });
+    transform: `translate(10 ${upward(0.5)}) rotate(-90)` });
   side.textContent = upward_title;
   svg.append(title, side);
 }
@@ -83,15 +84,15 @@ function drawCurves() {
   for (const chart of CHARTS) {
     const svg = byId(chart.id);
     axes(svg, chart.across, chart.upward);
-    // Beyond a dozen classes the others' curves hide the one that matters.
-    if (head.scored <= 12) {
+    if (head.scored <= OTHERS_MOST) {
       for (let c = 0; c < head.scored; c++) line(svg, curveOf(head, c), chart.x, chart.y, "other");
     }
     line(svg, curveOf(head, chosen), chart.x, chart.y, "curve");
     svg.append(drawing("circle", { class: "marker", r: 5, hidden: "" }));
   }
   const name = chosen === null ? "means over the classes" : head.classes[chosen];
-  byId("curves-of").textContent = `Dark line: ${name}. Light lines: single classes. The dot is the threshold.`;
+  const others = head.scored <= OTHERS_MOST ? " Grey: the single classes." : "";
+  byId("curves-of").textContent = `Blue: ${name}.${others} The dot is the threshold.`;
 }
 
 function moveMarkers(now) {
