@@ -12,14 +12,16 @@ from typing import IO
 from hivescan.errors import CatalogueError, WeightsCorruptError, WeightsMissingError
 
 CHUNK = 1 << 20
+NESTED = "!/"
+"""Between a zip in an archive and the path in that zip."""
 
 
 def extract(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
     """Write members of a wheel, zip or tar: path in the archive → (target, size in bytes).
 
     A wheel's paths count from its top; those of a tar leave out the one folder that holds everything
-    (``package/``, ``name-version/``). A member that is larger than its size is refused, so a bomb ends
-    early.
+    (``package/``, ``name-version/``). ``inner.zip!/member`` is a member of a zip in a wheel or zip. A member
+    that is larger than its size is refused, so a bomb ends early.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -35,11 +37,19 @@ def _from_zip(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:
         names = set(opened.namelist())
         stripped = {n.partition("/")[2]: n for n in names} if archive.suffix != ".whl" else {}
         for member, (target, size) in members.items():
-            name = member if member in names else stripped.get(member)
+            outer, _, inner = member.partition(NESTED)
+            name = outer if outer in names else stripped.get(outer)
             if name is None:
                 raise _absent(archive, member)
             with opened.open(name) as stream:
-                _copy(stream, target, size, archive, member)
+                if not inner:
+                    _copy(stream, target, size, archive, member)
+                    continue
+                with zipfile.ZipFile(stream) as nested:
+                    if inner not in nested.namelist():
+                        raise _absent(archive, member)
+                    with nested.open(inner) as part:
+                        _copy(part, target, size, archive, member)
 
 
 def _from_tar(archive: Path, members: Mapping[str, tuple[Path, int]]) -> None:

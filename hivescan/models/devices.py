@@ -34,7 +34,7 @@ def cuda_devices(kinds: Collection[BackendKind], devices: Path = _DEVICE_FOLDER)
 
 def _built_for_cuda(kind: BackendKind) -> bool:
     try:
-        if kind == "onnx":
+        if kind in ("onnx", "bert"):
             metadata.version("onnxruntime-gpu")
             return True
         return kind in ("timm", "transformers") and not metadata.version("torch").endswith("+cpu")

