@@ -155,10 +155,12 @@ def _run(
 
 
 def _largest_file(folder: Path) -> int:
+    """What the client has written so far; it makes and removes folders meanwhile."""
     largest = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            largest = max(largest, path.stat().st_size if path.is_file() else 0)
+    for parent, _, names in os.walk(folder):  # skips a folder that is gone by the time it comes to it
+        for name in names:
+            with contextlib.suppress(OSError):
+                largest = max(largest, Path(parent, name).stat().st_size)
     return largest
 
 
