@@ -36,14 +36,21 @@ def evaluate_head(
     """Measure ``scores`` (``float32 [N, C]`` in the order of ``labels``, NaN rows where there is none).
 
     ``items`` are the N rows of a snapshot, as :mod:`hivescan.automl.items` has them, with ``head:<head>``;
-    rows without a class for this head are left out. ``reasons`` say why a row has no scores.
+    rows without a class for this head are left out. ``reasons`` say why a row has no scores. Raises
+    :class:`UsageError` where no item has a class of the head.
     """
     truths = items.column(HEAD + head).to_pylist()
     labelled = np.array([truth is not None for truth in truths], dtype=bool)
     has_scores = np.isfinite(scores).all(axis=1)
     kept = np.flatnonzero(labelled & has_scores)
     lacking = np.flatnonzero(labelled & ~has_scores)
-    classes = (*labels, *sorted({truths[i] for i in kept} - set(labels)))
+    present = {truths[i] for i in kept}
+    if present and present.isdisjoint(labels):
+        raise UsageError(
+            f"head {head} has the classes {listing(labels)}, the items {listing(sorted(present))}: "
+            "none is in both; relabel the dataset"
+        )
+    classes = (*labels, *sorted(present - set(labels)))
     number = {label: i for i, label in enumerate(classes)}
     measured = scores[kept]
     rule = options.rule.for_labels(labels)

@@ -197,6 +197,13 @@ def test_heads_that_are_not_shared_are_told_apart() -> None:
         evaluate_predictions(snapshot, predicted(scores), EvaluateOptions(rule=Rule(by_class={"emu": 0.5})))
 
 
+def test_labels_of_which_the_head_has_none_are_refused() -> None:
+    truth, scores = random_case(30, 2, seed=4)
+    snapshot = snapshot_of({"animal": [("Ant", "Bee")[t] for t in truth]})
+    with pytest.raises(UsageError, match="the classes ant, bee, the items Ant, Bee: none is in both"):
+        evaluate_predictions(snapshot, predicted(scores, LABELS[:2]), FAST)
+
+
 def test_the_table_has_a_row_a_class_and_one_for_the_head() -> None:
     rows = list(csv.DictReader(io.StringIO(evaluation_csv(evaluated()))))
     assert [row["class"] for row in rows] == ["", *LABELS]
