@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,9 @@ from hivescan.automl.slices import Slice, slice_performance
 from hivescan.automl.snapshot import Snapshot
 from hivescan.automl.validation import facts_of
 from hivescan.errors import DatasetError
-from hivescan.scan.config import Progress
+
+if TYPE_CHECKING:
+    from hivescan.scan.config import Progress
 
 NEIGHBOURS: Final = 5
 FOLDS: Final = 5

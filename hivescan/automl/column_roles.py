@@ -48,13 +48,13 @@ class ColumnChoice:
 
 @dataclass(frozen=True)
 class ColumnRole:
-    """What one column became. ``name`` is its name in the dataset, ``proposal`` what else it might be."""
+    """What one column became. ``name`` is its name in the dataset; ``doubt`` why it is no head unasked."""
 
     column: str
     role: Role
     name: str
     distinct: int
-    proposal: str | None = None
+    doubt: str | None = None
 
     def __str__(self) -> str:
         renamed = f" {self.name}" if self.role in {"head", "column"} and self.name != self.column else ""
@@ -65,7 +65,7 @@ class ColumnRole:
             "column": f"kept as column{renamed}",
             "ignored": "ignored",
         }[self.role]
-        return f"{self.column}: {told}" + (f" ({self.proposal})" if self.proposal else "")
+        return f"{self.column}: {told}" + (f" ({self.doubt})" if self.doubt else "")
 
 
 def kind_of(roles: Sequence[ColumnRole]) -> Kind:
@@ -89,8 +89,11 @@ def choose_roles(
         else:
             roles.append(_role(column, values, choice))
     if needs_head and not any(role.role == "head" for role in roles):
-        proposals = "; ".join(str(role) for role in roles if role.role == "column") or "no other column"
-        raise DatasetError(f"{table.origin}: no column is a head for certain: {proposals}")
+        others = [role for role in roles if role.role == "column"]
+        told = ", ".join(f"{r.column} ({r.doubt or 'kept as a column'})" for r in others) or "none"
+        raise DatasetError(
+            f"{table.origin}: no column is a head for certain; say which with --head; the others are: {told}"
+        )
     _check_distinct_names(table, roles)
     return tuple(roles)
 
@@ -221,8 +224,7 @@ def _role(column: str, values: Sequence[str | None], choice: ColumnChoice) -> Co
     doubt = _doubt(column, values, distinct, filled)
     if doubt is None:
         return ColumnRole(column, "head", head_name(column), distinct)
-    proposal = f"{doubt}; a head with --head '{column}', left away with --ignore '{column}'"
-    return ColumnRole(column, "column", column, distinct, proposal)
+    return ColumnRole(column, "column", column, distinct, doubt)
 
 
 def _doubt(column: str, values: Sequence[str | None], distinct: int, filled: int) -> str | None:

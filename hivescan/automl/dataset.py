@@ -93,7 +93,7 @@ def open_dataset(name: str) -> Dataset:
         about = json.loads(path.read_text(encoding="utf-8"))
         if about["format"] > _FORMAT:
             raise DatasetError(f"{path}: was written by a newer hivescan; update hivescan to use it")
-        items = pq.read_table(folder / ITEMS_FILE)
+        items = pq.ParquetFile(folder / ITEMS_FILE).read()
         return Dataset(
             name=name,
             kind=cast(Kind, about["kind"]),

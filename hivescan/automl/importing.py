@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -22,9 +23,11 @@ from hivescan.automl.pictures import look_at
 from hivescan.automl.refusal import refused_contents
 from hivescan.errors import DatasetError, UsageError
 from hivescan.media.uri import has_scheme
-from hivescan.scan.config import Progress
 
-OnProgress = Callable[[Progress], None]
+if TYPE_CHECKING:
+    from hivescan.scan.config import Progress
+
+OnProgress = Callable[["Progress"], None]
 DEFAULT_HEAD = "label"
 """What the head of a folder a class is called where nothing else is said."""
 

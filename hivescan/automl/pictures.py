@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from hivescan.automl.home import home_folder, vectors_store
 from hivescan.errors import DatasetError, RunInterruptedError
 from hivescan.media.uri import uri_to_path
-from hivescan.scan.config import Progress, ScanConfig
-from hivescan.scan.run import run_scan
 from hivescan.store.store import find_store
+
+if TYPE_CHECKING:
+    from hivescan.scan.config import Progress
 
 _ANALYZERS: Final = ("hashes",)
 _QUERY: Final = """
@@ -65,6 +66,9 @@ def look_at(
 
     Raises :class:`RunInterruptedError` where the scan was ended early: what was hashed is kept.
     """
+    from hivescan.scan.config import ScanConfig
+    from hivescan.scan.run import run_scan
+
     asked = sorted(set(uris))
     if not asked:
         return {}

@@ -13,7 +13,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from hivescan.automl.home import vectors_store
-from hivescan.matching.match import MatchOptions, match_store
 from hivescan.store.store import Store, find_store, open_store
 
 
@@ -28,6 +27,8 @@ def refused_contents(
     """
     asked = sorted(set(contents))
     if known and asked:
+        from hivescan.matching.match import MatchOptions, match_store
+
         match_store(open_store(vectors_store()), known, MatchOptions(contents=asked))
     refused: dict[str, str] = {}
     for store in (find_store(vectors_store()), *map(open_store, stores)):

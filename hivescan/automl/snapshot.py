@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,8 +27,10 @@ from hivescan.automl.findings import Check, Finding, Groups, Validation, left_af
 from hivescan.automl.home import checked_name, datasets_folder, split_reference
 from hivescan.automl.items import COLUMN, HEAD, Kind, columns_of, heads_of, schema
 from hivescan.errors import DatasetError
-from hivescan.scan.config import Progress
 from hivescan.wording import count
+
+if TYPE_CHECKING:
+    from hivescan.scan.config import Progress
 
 OnInvalid = Literal["fail", "drop", "keep"]
 SNAPSHOT_FILE: Final = "snapshot.json"
@@ -289,7 +291,7 @@ def _read(name: str, number: int) -> Snapshot:
         data = (folder / ITEMS_FILE).read_bytes()
         if hashlib.sha256(data).hexdigest() != about["items_sha256"]:
             raise DatasetError(f"snapshot {name}@{number}: {folder / ITEMS_FILE} is not as it was written")
-        items = pq.read_table(BytesIO(data))
+        items = pq.ParquetFile(BytesIO(data)).read()
         items = items.cast(schema(heads_of(items), columns_of(items)))
         kind = cast(Kind, about["kind"])
         if snapshot_id(items, kind) != about["id"]:

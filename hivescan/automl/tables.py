@@ -220,7 +220,7 @@ def _parquet(path: Path) -> Table:
     import pyarrow.parquet as pq
 
     try:
-        read = pq.read_table(path)
+        read = pq.ParquetFile(path).read()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = str(error).partition("\n")[0]
         raise DatasetError(f"{path}: cannot be read as Parquet: {reason}") from None

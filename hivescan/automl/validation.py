@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -23,7 +24,9 @@ from hivescan.automl.refusal import refused_contents
 from hivescan.automl.shortcuts import check_shortcuts
 from hivescan.automl.snapshot import Snapshot
 from hivescan.errors import DatasetError
-from hivescan.scan.config import Progress
+
+if TYPE_CHECKING:
+    from hivescan.scan.config import Progress
 
 MIN_CLASS = 5
 """Items that a class should have at least: fewer cannot be split and measured."""

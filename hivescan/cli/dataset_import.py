@@ -174,6 +174,8 @@ def _tell(imported: Imported, *, json: bool, quiet: bool) -> None:
         return
     for line in (*imported.notes, *map(str, imported.roles)):
         say(line)
+    if any(role.role == "column" and role.doubt for role in imported.roles):
+        say("a column that is kept becomes a head with --head COL, and is left away with --ignore COL")
     there = f", {imported.there_already:,} were there already" if imported.there_already else ""
     emit(f"{dataset.name}: {count(imported.added, 'item')} of kind {dataset.kind} added{there}")
     emit_table(

@@ -74,16 +74,16 @@ class TestTables:
         imported = import_new("notes", path, ImportOptions())
         assert imported.dataset.heads == ("mood",)
         assert imported.dataset.columns == ("votes", "key")
-        proposals = {role.column: role.proposal or "" for role in imported.roles}
-        assert "numbers, 3 different" in proposals["votes"]
-        assert "mostly distinct" in proposals["key"]
+        doubts = {role.column: role.doubt or "" for role in imported.roles}
+        assert "numbers, 3 different" in doubts["votes"]
+        assert "mostly distinct" in doubts["key"]
         confirmed = create_dataset("more", path, heads={"votes": "count", "mood": None}, ignored=["key"])
         assert confirmed.heads == ("mood", "count")
         assert confirmed.columns == ()
 
     def test_without_a_certain_head_nothing_is_made(self, tmp_path: Path) -> None:
         lines = [f"{line.rpartition(',')[0]},{n}" for n, line in enumerate(labelled())]
-        with pytest.raises(DatasetError, match=r"--head 'votes'"):
+        with pytest.raises(DatasetError, match=r"--head; the others are: votes \(numbers"):
             create_dataset("notes", csv(tmp_path / "a.csv", ["text,votes", *lines]))
 
     def test_names_of_heads_are_made_plain(self, tmp_path: Path) -> None:
