@@ -43,7 +43,7 @@ COMMAND: Final = "rescore"
 _SAMPLE: Final = ("level", "index", "start_ms", "end_ms")
 _ATTEMPT: Final = ("content_id", "chain", "run_id")
 _VECTORS_AT_ONCE: Final = 32_768
-_COMMIT_BYTES: Final = 256 << 20
+_COMMIT_BYTES: Final = 32 << 20
 
 Progress = Callable[[int, int], None]
 """Told how many vectors were looked at, and how many the store has."""
@@ -136,18 +136,19 @@ def score_stored(
     scorer = _Scorer(writer, card, read_heads(card), wanted)
     seen, total = 0, sum(part.rows for part in parts)
     for part in parts:
-        columns = [*_ATTEMPT, *_SAMPLE, "space", "vector"]
-        rows = read_part(store.blobs, part, columns)
-        rows = rows.filter(pc.equal(rows.column("space").cast(pa.string()), card.base_space))
+        rows = read_part(store.blobs, part, [*_ATTEMPT, *_SAMPLE, "space", "vector"])
+        rows = _where(rows, np.asarray(pc.equal(rows.column("space").cast(pa.string()), card.base_space)))
         places = wanted.places(rows)
-        rows, places = rows.filter(pa.array(places >= 0)), places[places >= 0]
-        for piece in _pieces(places):
+        rows, places = _where(rows, places >= 0), places[places >= 0]
+        starts = np.flatnonzero(np.diff(places, prepend=-1))
+        for piece in _pieces(starts, len(places)):
             scorer.score(rows.slice(piece.start, len(piece)), places[piece.start : piece.stop])
             scored.vectors += len(piece)
             on_progress(seen + piece.stop, total)
-        scored.contents += len(np.unique(places))
+        scored.contents += len(starts)
         seen += part.rows
         on_progress(seen, total)
+        # Parts are sorted: rows of one alone need not be sorted again.
         if writer.nbytes >= _COMMIT_BYTES:
             writer.commit()
     return scored
@@ -245,15 +246,20 @@ def _sampling_keys(store: Store) -> Iterator[str]:
             yield Sampling(**sampling).key()
 
 
-def _pieces(places: npt.NDArray[np.int64]) -> Iterator[range]:
-    """Runs of rows, about so many that fit a batch, that do not part the rows of one attempt."""
-    starts = np.flatnonzero(np.diff(places, prepend=-1))
+def _where(rows: pa.Table, wanted: npt.NDArray[np.bool_]) -> pa.Table:
+    """The rows that are wanted; a copy only where some are not."""
+    return rows if wanted.all() else rows.filter(pa.array(wanted))
+
+
+def _pieces(starts: npt.NDArray[np.int64], count: int) -> Iterator[range]:
+    """``count`` rows in pieces for a batch. Attempts begin at ``starts``, and none is parted."""
+    ends = np.append(starts[1:], count)
     first = 0
-    for start in [*starts[1:].tolist(), len(places)]:
-        if start - first >= _VECTORS_AT_ONCE or start == len(places):
-            if start > first:
-                yield range(first, start)
-            first = start
+    while first < count:
+        after = int(np.searchsorted(ends, first + _VECTORS_AT_ONCE))
+        stop = int(ends[min(after, len(ends) - 1)])
+        yield range(first, stop)
+        first = stop
 
 
 @dataclass(frozen=True)
@@ -271,7 +277,9 @@ class _Scorer:
         for head in self.card.heads:
             scores = self.heads[head.name].probabilities(vectors)
             self.writer.add("scores", self._score_rows(head, rows, scores))
-        attempts = self.wanted.ledger.take(pa.array(np.unique(places))).drop_columns(["key", "settled"])
+        attempts = self.wanted.ledger.take(pa.array(places[np.diff(places, prepend=-1) != 0])).drop_columns(
+            ["key", "settled"]
+        )
         n = attempts.num_rows
         now = pa.array([datetime.now(UTC)], pa.timestamp("us", tz="UTC")).take(_zeros(n))
         for name, column in (*self._whose(n).items(), ("finished_at", now)):
