@@ -40,7 +40,7 @@ figure img, .none { display: block; width: 100%; aspect-ratio: 1; object-fit: co
 figure img, .none { background: var(--soft); }
 .none { display: grid; place-items: center; font-size: .8rem; opacity: .7; padding: .5rem; }
 figcaption { font-size: .75rem; padding: .3rem .5rem; overflow-wrap: anywhere; }
-.bar { height: .5rem; background: var(--soft); border-radius: 3px; max-width: 30rem; }
+.bar { height: .5rem; background: var(--soft); border-radius: 3px; max-width: 30rem; margin: 0 0 .6rem; }
 .bar span { display: block; height: 100%; background: #4a7fd4; border-radius: 3px; }
 blockquote { margin: .4rem 0; padding: .3rem .8rem; border-left: 3px solid var(--line); }
 blockquote { overflow-wrap: anywhere; }

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from hivescan.audit.build_known import build_known
+from hivescan.audit.match_paths import match_known
 from hivescan.automl.dataset import Dataset, new_dataset, open_dataset
 from hivescan.automl.findings import Check, Validation
 from hivescan.automl.gallery import gallery_page
@@ -17,6 +18,7 @@ from hivescan.automl.snapshot import take_snapshot, take_validated_snapshot
 from hivescan.automl.validation import validate
 from hivescan.errors import DatasetError, UsageError
 from tests.automl.made_datasets import picture, text_items
+from tests.matching.stores import Entry, Item, Sample, list_of, store_of
 
 WORDS = ["river", "stone", "lamp", "cloud", "garden", "winter", "copper", "violin", "thunder", "meadow"]
 
@@ -206,6 +208,22 @@ def test_known_material_is_refused_and_never_drawn(tmp_path: Path, pets: Path) -
     text = create_text(tmp_path)
     with pytest.raises(UsageError, match="--known"):
         create_dataset("notes", text, known=[known])
+
+
+@pytest.mark.usefixtures("home")
+def test_matches_that_a_store_has_are_refused_in_what_is_asked_of_it(tmp_path: Path, pets: Path) -> None:
+    paths = sorted((pets / "dog").iterdir())
+    hashed = Sample(bytes(range(32)))
+    items = [
+        Item(str(path), [hashed] if n == 2 else [], data=path.read_bytes()) for n, path in enumerate(paths)
+    ]
+    store = store_of(tmp_path / "store", items)
+    list_of(tmp_path / "known.parquet", [Entry("e1", "pdq", bytes(range(32)), {"hash_set": "set one"})])
+    match_known([tmp_path / "known.parquet"], store.path)
+    query = "SELECT uri, CASE WHEN uri LIKE '%0.jpg' THEN 'a' ELSE 'b' END AS label FROM files"
+    imported = import_new("asked", None, ImportOptions(store=str(store.path), query=query))
+    assert imported.refused == ((str(paths[2]), "matches known material (set one: e1)"),)
+    assert imported.added == len(paths) - 1
 
 
 def create_text(folder: Path) -> Path:
