@@ -68,7 +68,8 @@ def evaluate(
     from hivescan.automl.evaluate import evaluate as measure
     from hivescan.automl.evaluation import EvaluateOptions
     from hivescan.automl.evaluation_layout import evaluation_blocks, evaluation_csv, evaluation_json
-    from hivescan.cli.progress import ScanProgress
+    from hivescan.cli.output import say
+    from hivescan.cli.progress import ScanProgress, human_bytes
     from hivescan.errors import UsageError
 
     if html is None and (pictures or texts):
@@ -98,6 +99,8 @@ def evaluate(
             texts=mistake_texts(made, open_snapshot(made.snapshot).items) if texts else None,
         )
         write_private(html, page)
+        if not quiet:
+            say(f"{html}: {human_bytes(len(page.encode()))}, needs no network")
     if csv is not None:
         from hivescan.report.render import write_private
 
