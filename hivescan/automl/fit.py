@@ -129,9 +129,10 @@ def fit_head(
     if len(present) < 2:
         seen = ", ".join(labels[i] for i in present) or "none"
         raise TrainingError(
-            f"head {name}: two classes or more must have items to train on; there are: {seen}"
+            f"head {name}: two classes must have items to train on, or more; there are: {seen}"
         )
-    fitter = _Fitter(name, tuple(labels), np.asarray(vectors)[used], wanted[used], numbers[used], options)
+    data = _Data(np.asarray(vectors)[used], wanted[used], numbers[used])
+    fitter = _Fitter(name, tuple(labels), data, options)
     with one_thread():
         fitted = fitter.fit(on_progress)
     held_out = np.full((len(wanted), len(labels)), np.nan, np.float32)
@@ -192,9 +193,9 @@ class _Fitter:
         """How much each of these items counts; 1 in the mean."""
         targets = self._targets[rows]
         counts = np.bincount(targets, minlength=len(self._labels)).astype(np.float64)
-        factors = (len(targets) / np.maximum(counts, 1.0)) ** power
-        of_items: Matrix = factors[targets]
-        return of_items / of_items.mean()
+        of_items = ((len(targets) / np.maximum(counts, 1.0)) ** power)[targets]
+        factors: Matrix = of_items / of_items.mean()
+        return factors
 
     def _linear(self, on_progress: OnProgress) -> FittedHead:
         chosen = self._best_linear(on_progress)

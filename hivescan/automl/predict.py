@@ -148,4 +148,5 @@ def _scanned(card: Card, items: pa.Table, kind: Kind, device: str, on_progress: 
 def _stored_scores(store: Store, card: Card, content_ids: Sequence[str]) -> list[tuple[str, str, str, float]]:
     with closing(open_connection(store, query="scores")) as connection:
         connection.register("asked", pa.table({"content_id": pa.array(content_ids, pa.string())}))
-        return connection.execute(_SCORES, {"model": card.name}).fetchall()
+        rows: list[tuple[str, str, str, float]] = connection.execute(_SCORES, {"model": card.name}).fetchall()
+    return rows

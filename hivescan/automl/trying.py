@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from hivescan.automl.looking import Looker
 from hivescan.automl.predict import HeadsOnVectors, find_model, full_heads
@@ -114,5 +115,5 @@ def _scores(found: HeadsOnVectors | Card, findings: Findings) -> Scores:
     return {**said, **best}
 
 
-def _named(labels: Sequence[str], row: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
+def _named(labels: Sequence[str], row: npt.NDArray[np.float32]) -> dict[str, float]:
     return {label: float(score) for label, score in zip(labels, row, strict=True) if np.isfinite(score)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -103,8 +103,9 @@ def train(
     from hivescan.cli.training_progress import TrainingDisplay
 
     options = TrainOptions(
-        method=method,  # type: ignore[arg-type]  train_model checks what the options say
-        head_kind=head_kind,  # type: ignore[arg-type]
+        # What these words may be is checked by train_model.
+        method=cast(Any, method),
+        head_kind=cast(Any, head_kind),
         heads=tuple(head or ()),
         test=test,
         test_split=test_split,
@@ -114,7 +115,7 @@ def train(
         early_stopping=early_stopping,
         select_by=select_by,
         select_label=select_label,
-        class_weights=class_weights,  # type: ignore[arg-type]
+        class_weights=cast(Any, class_weights),
         augmentation=tuple(augmentation or ()),
         batch_size=batch_size,
         learning_rate=learning_rate,

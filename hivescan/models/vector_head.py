@@ -95,9 +95,18 @@ def save_head(head: VectorHead, path: Path) -> str:
         "temperature": repr(head.temperature),
         "layers": json.dumps([len(layers) for layers in head.members]),
     }
-    data = save(tensors, metadata=about)
+    data = _in_order(save(tensors, metadata=about))
     path.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _in_order(data: bytes) -> bytes:
+    """The file with the keys of its header sorted: the library writes those of ``metadata`` in any order, and
+    equal heads are to have equal bytes."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:start]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[start:]
 
 
 def load_head(path: Path, sha256: str | None = None) -> VectorHead:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from made_datasets import text_items
 
 from hivescan.automl.dataset import new_dataset
 from hivescan.automl.home import home_folder, vectors_store
@@ -19,6 +18,7 @@ from hivescan.models.network import space_of
 from hivescan.scan.records import new_run_id
 from hivescan.store.store import open_store
 from hivescan.types import Level
+from tests.automl.made_datasets import text_items
 
 BASE = "minilm_l6"
 DIMENSIONS = 384
@@ -48,6 +48,12 @@ def store_vectors(items: pa.Table, vectors: npt.NDArray[np.float16], base: str =
     keeper.keep(list(first), vectors[list(first.values())])
 
 
+def made_texts(count: int, seed: int = 0) -> list[str]:
+    """Texts of words that nobody knows, no two of which are nearly the same."""
+    letters = np.random.default_rng((seed, 7)).integers(0, 26, (count, 10, 7)) + ord("a")
+    return [" ".join("".join(map(chr, word)) for word in text) for text in letters]
+
+
 def made_snapshot(
     name: str,
     counts: Sequence[int] = (40, 40, 40),
@@ -59,8 +65,6 @@ def made_snapshot(
 ) -> Snapshot:
     """A snapshot of texts whose vectors are stored."""
     vectors, targets = clouds(counts, seed=seed, spread=spread)
-    random = np.random.default_rng(seed + 1)
-    texts = [" ".join(f"{name}{n}" for n in random.integers(0, 10**6, 12)) for _ in targets]
-    items = text_items(texts, {head: [labels[t] for t in targets]})
+    items = text_items(made_texts(len(targets), seed), {head: [labels[t] for t in targets]})
     store_vectors(items, vectors)
     return take_snapshot(new_dataset(name, "text", items), on_invalid="keep")

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_vectors import clouds
 
 from hivescan.automl.fit import FitOptions, fit_head, one_thread
 from hivescan.automl.logistic import fit_logistic
 from hivescan.automl.quality import LOSS, quality_of, quick_score, score_of
 from hivescan.errors import TrainingError, UsageError
 from hivescan.models.vector_head import VectorHead
+from tests.automl.made_vectors import clouds
 
 LABELS = ("a", "b", "c")
 
@@ -33,8 +33,8 @@ def same(one: VectorHead, other: VectorHead) -> bool:
 
 @pytest.mark.parametrize("method", ["linear", "mlp"])
 def test_a_head_learns_what_can_be_told_from_the_vectors(method: str) -> None:
-    vectors, targets = clouds((60, 60, 60), dimensions=64)
-    unseen, truth = clouds((50, 50, 50), seed=1, dimensions=64)
+    vectors, targets = clouds((60, 60, 60), spread=0.5, dimensions=64)
+    unseen, truth = clouds((50, 50, 50), seed=1, spread=0.5, dimensions=64)
     fitted = fit_head("toy", LABELS, vectors, targets, method=method)  # type: ignore[arg-type]
     assert accuracy(fitted.head, unseen, truth) > 0.9
     assert fitted.validation["balanced_accuracy"] == pytest.approx(
@@ -112,8 +112,8 @@ def test_settings_are_chosen_by_the_metric_of_one_class() -> None:
 
 
 def test_a_handful_of_items_is_enough_for_a_linear_head() -> None:
-    vectors, targets = clouds((3, 3), dimensions=64)
-    unseen, truth = clouds((50, 50), seed=1, dimensions=64)
+    vectors, targets = clouds((3, 3), spread=0.5, dimensions=64)
+    unseen, truth = clouds((50, 50), seed=1, spread=0.5, dimensions=64)
     fitted = fit_head("toy", ("a", "b"), vectors, targets)
     assert fitted.validation == {}
     assert fitted.head.temperature == 1.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from made_datasets import text_items
-from made_vectors import BASE, clouds, made_snapshot, store_vectors
 
 from hivescan.automl.dataset import new_dataset
 from hivescan.automl.predict import predict
@@ -17,6 +15,8 @@ from hivescan.automl.vectors import vectors_of
 from hivescan.errors import DatasetError, TrainingError, UsageError
 from hivescan.models.cards import find_card
 from hivescan.models.network import space_of
+from tests.automl.made_datasets import text_items
+from tests.automl.made_vectors import BASE, clouds, made_snapshot, made_texts, store_vectors
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 def test_retraining_one_head_leaves_the_others_as_they_are() -> None:
     vectors, targets = clouds((40, 40, 40))
-    texts = [f"text number {n} of many" for n in range(120)]
+    texts = made_texts(120)
     colours = ["red" if t else "blue" for t in targets]
     kinds = [("x", "y", "z")[t] for t in targets]
     items = text_items(texts, {"kind": kinds, "colour": colours})
@@ -80,7 +80,7 @@ def test_a_head_is_added_from_another_snapshot() -> None:
 
 def test_items_without_a_label_are_left_out_of_that_head_alone() -> None:
     vectors, targets = clouds((40, 40))
-    texts = [f"a text with the number {n}" for n in range(80)]
+    texts = made_texts(80)
     kinds = [("x", "y")[t] for t in targets]
     items = text_items(texts, {"full": kinds, "half": [k if i % 2 else None for i, k in enumerate(kinds)]})
     store_vectors(items, vectors)
@@ -109,7 +109,7 @@ def take_items(name: str, count: int) -> pa.Table:
 
 def test_a_split_by_column_keeps_its_values_on_one_side() -> None:
     vectors, targets = clouds((40, 40))
-    texts = [f"a text with the number {n}" for n in range(80)]
+    texts = made_texts(80)
     authors = {"author": [f"author {n % 16}" for n in range(80)]}
     items = text_items(texts, {"kind": [("x", "y")[t] for t in targets]}, authors)
     store_vectors(items, vectors)

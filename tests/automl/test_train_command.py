@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 import typer
-from made_vectors import made_snapshot
 from typer.testing import CliRunner, Result
 
 from hivescan.automl.progress import TrainingProgress
 from hivescan.cli import train, training_progress, try_model
 from hivescan.errors import UsageError
+from tests.automl.made_vectors import made_snapshot
 
 pytestmark = pytest.mark.usefixtures("home")
 
