@@ -21,6 +21,7 @@ from hivescan.automl.decide import Rule, millionths
 from hivescan.automl.evaluate import evaluate_predictions
 from hivescan.automl.evaluation import EvaluateOptions, Evaluation
 from hivescan.automl.evaluation_page import evaluation_page
+from hivescan.automl.predict import Predictions
 from tests.automl.evaluation_cases import LABELS, random_case
 from tests.automl.test_evaluate import predicted, snapshot_of
 
@@ -204,6 +205,30 @@ def test_a_value_that_is_not_defined_is_null_in_the_page_too(tmp_path: Path) -> 
         evaluation_page(made), "f.overallOf(f.matrixAt(head, null, 10000), 4).precision", tmp_path
     )
     assert found is None
+
+
+def test_a_head_of_which_nothing_was_measured_has_a_page_too(tmp_path: Path) -> None:
+    nothing = np.full((3, 2), np.nan, np.float32)
+    made = evaluate_predictions(
+        snapshot_of({"animal": ["ant", "bee", "ant"]}), predicted(nothing, LABELS[:2]), EvaluateOptions()
+    )
+    page = evaluation_page(made)
+    assert "3 items not measured: cannot be decoded" in page
+    assert figures_in_node(page, "f.overallOf(f.matrixAt(head, null, 0), 2).accuracy", tmp_path) is None
+
+
+def test_several_heads_are_in_one_page(tmp_path: Path) -> None:
+    truth, scores = random_case(80, 4, seed=1)
+    other, other_scores = random_case(80, 2, seed=2)
+    snapshot = snapshot_of(
+        {"animal": [LABELS[t] for t in truth], "mood": [("calm", "wild")[t] for t in other]}
+    )
+    both = Predictions(
+        "pets_model@3", {"animal": (LABELS, scores), "mood": (("calm", "wild"), other_scores)}, {}
+    )
+    page = evaluation_page(evaluate_predictions(snapshot, both, EvaluateOptions(resamples=0)))
+    assert [head["head"] for head in data_of(page)["heads"]] == ["animal", "mood"]
+    assert page.count("<section data-head=") == 2
 
 
 @pytest.mark.slow
