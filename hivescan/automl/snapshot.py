@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -210,8 +210,7 @@ def _find(name: str, items: pa.Table, kind: Kind) -> Snapshot | None:
     """The snapshot of just these items, their places and row numbers too."""
     wanted = snapshot_id(items, kind)
     for number in reversed(snapshot_numbers(name)):
-        about = json.loads((_folder(name, number) / SNAPSHOT_FILE).read_text(encoding="utf-8"))
-        if about.get("id") == wanted:
+        if _about(name, number)["id"] == wanted:
             found = _read(name, number)
             if found.items.equals(items):
                 return found
@@ -282,12 +281,24 @@ def _folder(name: str, number: int) -> Path:
     return datasets_folder() / name / _FOLDER / str(number)
 
 
-def _read(name: str, number: int) -> Snapshot:
-    folder = _folder(name, number)
+def _about(name: str, number: int) -> dict[str, Any]:
+    """What ``snapshot.json`` says."""
+    path = _folder(name, number) / SNAPSHOT_FILE
     try:
-        about = json.loads((folder / SNAPSHOT_FILE).read_text(encoding="utf-8", errors="surrogatepass"))
-        if about["format"] > _FORMAT:
-            raise DatasetError(f"{folder}: was written by a newer hivescan; update hivescan to use it")
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8", errors="surrogatepass"))
+        newer, _ = about["format"] > _FORMAT, about["id"]
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{path}: the snapshot is damaged: {error}") from None
+    if newer:
+        raise DatasetError(f"{path}: was written by a newer hivescan; update hivescan to use it")
+    return about
+
+
+def _read(name: str, number: int) -> Snapshot:
+    folder, about = _folder(name, number), _about(name, number)
+    try:
         data = (folder / ITEMS_FILE).read_bytes()
         if hashlib.sha256(data).hexdigest() != about["items_sha256"]:
             raise DatasetError(f"snapshot {name}@{number}: {folder / ITEMS_FILE} is not as it was written")

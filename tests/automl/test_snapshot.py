@@ -76,6 +76,9 @@ class TestSnapshots:
         about.write_text(json.dumps(told | {"id": "0" * 64}))
         with pytest.raises(DatasetError, match="do not have the id"):
             open_snapshot("notes@1")
+        about.write_text("{")
+        with pytest.raises(DatasetError, match="damaged"):
+            take_snapshot(open_dataset("notes"))
         about.write_text(json.dumps(told))
         items = folder / "items.parquet"
         items.chmod(0o600)
