@@ -31,6 +31,9 @@ NEIGHBOURS: Final = 5
 FOLDS: Final = 5
 _FAR_OUT: Final = 3.0
 """Interquartile ranges above the third quartile: "far out" (Tukey 1977)."""
+_C: Final = 3.0
+"""Strength of the regression on unit vectors. With 5 % of labels made wrong on 1,297 pictures of clothing, 1 to 10
+find as many at the same precision, 30 more with less."""
 _BLOCK: Final = 1024
 
 Matrix = npt.NDArray[np.float32]
@@ -198,8 +201,8 @@ def out_of_sample(
     probabilities = np.full((len(targets), classes), 1.0 / classes)
     shuffled = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for learned, asked in shuffled.split(inputs, targets, groups):
-        # Unit vectors have values of some hundredths: the usual strength of 1 would hardly let it learn.
-        model = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced")
+        # Classes are not weighted: confident learning takes the answers for probabilities.
+        model = LogisticRegression(C=_C, max_iter=1000)
         if len(np.unique(targets[learned])) < 2:
             continue
         model.fit(inputs[learned], targets[learned])
