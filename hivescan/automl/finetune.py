@@ -43,6 +43,7 @@ from hivescan.automl.training_loop import (
     LoopSettings,
     choose_device,
     prepare_torch,
+    threads_for,
     train_network,
 )
 from hivescan.automl.tuned_card import write_tuned
@@ -95,7 +96,7 @@ class TuneOptions:
 
     @property
     def thread_count(self) -> int:
-        return self.threads or available_cores()
+        return threads_for(self.threads)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,13 @@ from typing import Any, Final
 
 import torch
 
-from hivescan.automl.language_base import DEFAULT_BASE, LanguageBase, find_base, load_base
+from hivescan.automl.language_base import (
+    DEFAULT_BASE,
+    LanguageBase,
+    find_base,
+    load_base,
+    peft_without_warning,
+)
 from hivescan.automl.language_data import (
     Columns,
     Example,
@@ -32,10 +38,15 @@ from hivescan.automl.language_models import (
 from hivescan.automl.language_tokens import Encoder, Tokens
 from hivescan.automl.language_work import Foretelling, LanguageWork, foretell
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
-from hivescan.automl.training_loop import LoopSettings, choose_device, prepare_torch, train_network
+from hivescan.automl.training_loop import (
+    LoopSettings,
+    choose_device,
+    prepare_torch,
+    threads_for,
+    train_network,
+)
 from hivescan.automl.training_state import checkpoint_folder, forget_training
 from hivescan.errors import DatasetError, TrainingError
-from hivescan.scan.resources import available_cores
 from hivescan.versions import installed
 
 _VALIDATION_SHARE: Final = 0.1
@@ -92,7 +103,7 @@ def train_language(
     """
     options = options or LanguageOptions()
     check_free(name)
-    prepare_torch(options.threads or available_cores())
+    prepare_torch(threads_for(options.threads))
     device = choose_device(options.device)
     read = read_language_data(data, options.columns)
     test = None if options.test is None else read_language_data(options.test, options.columns)
@@ -216,7 +227,7 @@ def _with_lora(model: Any, options: LanguageOptions) -> Any:
         lora_dropout=0.0,
         target_modules="all-linear",
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), peft_without_warning():
         torch.manual_seed(options.seed)
         try:
             return get_peft_model(model, config)

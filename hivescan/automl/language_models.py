@@ -176,7 +176,7 @@ class Writer:
 
 def open_writer(reference: str, *, device: str = "auto") -> Writer:
     """Load a model once, to answer many prompts. Raises :class:`TrainingError`."""
-    from hivescan.automl.language_base import find_base, load_base
+    from hivescan.automl.language_base import find_base, load_base, peft_without_warning
     from hivescan.automl.training_loop import choose_device
 
     about = open_language_model(reference)
@@ -190,7 +190,8 @@ def open_writer(reference: str, *, device: str = "auto") -> Writer:
         model, tokenizer = load_base(base)
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(about.folder / ADAPTER))
+        with peft_without_warning():
+            model = PeftModel.from_pretrained(model, str(about.folder / ADAPTER))
     return Writer(model.to(chosen), tokenizer, about.kind)
 
 

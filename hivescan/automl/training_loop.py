@@ -8,6 +8,7 @@ checkpoint to the same result as one that was left alone (on a CPU, with the sam
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from hivescan.automl.progress import OnProgress, TrainingProgress
 from hivescan.automl.training_state import read_state, write_state
 from hivescan.errors import TrainingError
+from hivescan.scan.resources import available_cores
 
 _SMOOTHING: Final = 0.9
 """Of the loss that is shown: each step's counts for a tenth."""
@@ -263,6 +265,12 @@ class _Trainer:
 def order_of(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """The order of ``count`` examples in an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def threads_for(asked: int) -> int:
+    """So many as are asked for; of 0 what ``OMP_NUM_THREADS`` says, else one a core."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    return asked or (int(named) if named.isdecimal() and int(named) else available_cores())
 
 
 def prepare_torch(threads: int) -> None:

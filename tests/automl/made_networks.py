@@ -102,6 +102,9 @@ def picture_card(folder: Path) -> Card:
 
 def text_card(folder: Path) -> Card:
     """A BERT of two small layers, and a tokenizer of a few words."""
+    from hivescan.models.torchvision_remedy import import_torchvision
+
+    import_torchvision()
     import torch
     from safetensors.torch import save
     from transformers import BertConfig, BertModel
@@ -123,6 +126,9 @@ def text_card(folder: Path) -> Card:
 
 def language_folder(folder: Path) -> Path:
     """A Llama of two small layers with a tokenizer of single characters and a template for conversations."""
+    from hivescan.models.torchvision_remedy import import_torchvision
+
+    import_torchvision()
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 

@@ -68,7 +68,8 @@ def snapshot_of(name: str, folder: Path, count: int, seed: int) -> str:
 def test_a_student_learns_the_heads_of_all_teachers(tmp_path: Path) -> None:
     snapshot = snapshot_of("toys", tmp_path / "pictures", 40, 0)
     own = snapshot_of("own", tmp_path / "own", 12, 7)
-    made = distill("student", ["colours", "lights"], snapshot=snapshot, options=replace(OPTIONS, own=own))
+    longer = replace(OPTIONS, own=own, tune=replace(OPTIONS.tune, max_epochs=16))
+    made = distill("student", ["colours", "lights"], snapshot=snapshot, options=longer)
     assert made.reference == "student@1"
     assert made.base.own
     assert [head.name for head in made.heads] == ["colour", "light"]

@@ -46,7 +46,7 @@ def test_a_network_learns_several_heads_and_is_run_like_any_other(
     card: Card, parts: tuple[pa.Table, pa.Table], tmp_path: Path
 ) -> None:
     told: list[TrainingProgress] = []
-    options = replace(QUICK, max_epochs=6)
+    options = replace(QUICK, max_epochs=12)
     tuned = fine_tune(
         *parts, HEADS, "image", card, options=options, checkpoint=tmp_path, on_progress=told.append
     )
@@ -64,11 +64,11 @@ def test_a_network_learns_several_heads_and_is_run_like_any_other(
     said = tuned.heads["colour"].probabilities(vectors).argmax(axis=1)
     assert [HEADS["colour"][i] for i in said] == parts[1].column("head:colour").to_pylist()
     training = [entry for entry in told if entry.stage == "training"]
-    assert training[-1].step == training[-1].steps == 6 * 4
+    assert training[-1].step == training[-1].steps == 12 * 4
     assert training[-1].loss is not None
     assert training[-1].rate is not None
     assert tuned.history.best_epoch >= 1
-    assert len(tuned.history.epochs) == 6
+    assert len(tuned.history.epochs) == 12
 
 
 def test_the_backbone_can_be_copied_to_where_a_model_is_kept(
@@ -148,7 +148,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_with(
 def test_low_rank_training_changes_products_alone_and_is_merged(
     card: Card, parts: tuple[pa.Table, pa.Table], tmp_path: Path
 ) -> None:
-    options = replace(QUICK, method="lora", max_epochs=4)
+    options = replace(QUICK, method="lora", max_epochs=12)
     tuned = fine_tune(*parts, HEADS, "image", card, options=options, checkpoint=tmp_path)
     before = load_file(card.folder / "toy.safetensors")
     after = load_file(tuned.card.folder / "weights.safetensors")
@@ -235,7 +235,7 @@ def test_a_tower_of_texts_learns_too(tmp_path: Path) -> None:
         {"liked": ("no", "yes")},
         "text",
         card,
-        options=replace(options, method="lora"),
+        options=replace(options, method="lora", max_epochs=24),
         checkpoint=tmp_path / "lora",
     )
     assert lora.validation["liked"]["balanced_accuracy"] >= 0.9

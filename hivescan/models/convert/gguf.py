@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ def to_safetensors(path: Path) -> bytes:
     """The weights by transformers' names, float16."""
     import torch
 
-    with _opened(path) as (transformers, folder):
+    # The library draws a bar on standard error whatever it is told.
+    with _opened(path) as (transformers, folder), redirect_stderr(StringIO()):
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, gguf_file=path.name, local_files_only=True, dtype=torch.float16
+            folder, gguf_file=path.name, local_files_only=True, dtype=torch.float32
         )
+        # The library does not save what it read from GGUF; a network made anew from the same weights it does.
+        plain = type(model)(model.config)
+        plain.load_state_dict(model.state_dict())
         made = Path(folder) / "made"
-        model.save_pretrained(made, max_shard_size="100GB")
+        plain.to(torch.float16).save_pretrained(made, max_shard_size="100GB")
         return (made / "model.safetensors").read_bytes()
 
 
@@ -35,7 +40,9 @@ def to_config(path: Path) -> bytes:
         config = transformers.AutoConfig.from_pretrained(folder, gguf_file=path.name, local_files_only=True)
     architecture = transformers.AutoModelForCausalLM._model_mapping[type(config)].__name__
     values: dict[str, Any] = {**config.to_dict(), "architectures": [architecture], "dtype": "float16"}
-    return json.dumps(values, indent=2, default=str).encode()
+    # Names that begin with an underscore are the library's own, such as where the file lay.
+    kept = {name: value for name, value in values.items() if not name.startswith("_")}
+    return json.dumps(kept, indent=2, default=str).encode()
 
 
 def to_tokenizer(path: Path) -> bytes:
