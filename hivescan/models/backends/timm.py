@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ class TimmBackend(InBatches):
         if unknown:
             raise CatalogueError(f"model {card.name}: timm has no output {unknown.pop()!r}")
         state = read_state(card, path)
-        classes = len(card.vocabulary) or None
+        # A network of which nobody reads the logits may come without a classifier.
+        classes = len(card.vocabulary) or (None if "logits" in card.backend.outputs else 0)
         self._place = TorchPlace(card, placement)
         self.device = self._place.device
         self._batches = self._place.batches(self._run)
@@ -37,7 +39,7 @@ class TimmBackend(InBatches):
         try:
             settings = {} if classes is None else {"num_classes": classes}
             model = timm.create_model(card.backend.architecture, pretrained=False, **settings)
-            model.load_state_dict(state, strict=True)
+            model.load_state_dict(without_classifier(model, state) if classes == 0 else state, strict=True)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             raise CatalogueError(f"model {card.name}: {path.name} does not fit: {reason}") from None
@@ -51,6 +53,13 @@ class TimmBackend(InBatches):
             if "logits" in self._outputs:
                 values["logits"] = self._model.get_classifier()(features)
             return {name: self._place.array(values[name]) for name in self._outputs}
+
+
+def without_classifier(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of a timm network that was made without its classifier, if they came with one."""
+    named = model.default_cfg.get("classifier") or ()
+    layers = (named,) if isinstance(named, str) else tuple(named)
+    return {n: t for n, t in state.items() if not n.startswith(tuple(f"{layer}." for layer in layers))}
 
 
 def read_state(card: Card, path: Path) -> dict[str, Any]:
