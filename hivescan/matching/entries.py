@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.matching.algorithms import MIN_QUALITY, Algorithm
-from hivescan.matching.hamming import Bytes, HammingIndex
+from hivescan.matching.hamming import Bytes, HammingIndex, Pairs
+
+if TYPE_CHECKING:
+    from hivescan.matching.multi_index import MultiIndex
+
+_MANY: Final = 50_000
+"""Entries from which an index is quicker than comparing all, its making included."""
 
 _TAKEN_OVER: Final = {
     "entry_id": "entry_id",
@@ -35,10 +43,19 @@ class MatchableEntries:
     """Live entries of one algorithm, those of a too low quality left out.
 
     ``cap`` is the largest distance accepted whatever an entry says; None leaves it to the entry, or to
-    the algorithm where the entry names none.
+    the algorithm where the entry names none. The index of a large list is kept under ``index_path``, as
+    that of ``index_of``, which names the list's bytes and the algorithm.
     """
 
-    def __init__(self, entries: pa.Table, algorithm: Algorithm, cap: int | None) -> None:
+    def __init__(
+        self,
+        entries: pa.Table,
+        algorithm: Algorithm,
+        cap: int | None,
+        *,
+        index_path: Path | None = None,
+        index_of: str = "",
+    ) -> None:
         quality = pc.fill_null(entries.column("quality"), MIN_QUALITY)
         self._entries = entries.filter(pc.greater_equal(quality, MIN_QUALITY)).combine_chunks()
         self._algorithm = algorithm
@@ -48,6 +65,9 @@ class MatchableEntries:
         encoded = pc.dictionary_encode(work).combine_chunks()
         self._works: npt.NDArray[np.int64] = encoded.indices.to_numpy().astype(np.int64)
         self._index: HammingIndex | None = None
+        self._multi_index: MultiIndex | None = None
+        self._index_path = index_path
+        self._index_of = index_of
 
     def __len__(self) -> int:
         return int(self._entries.num_rows)
@@ -66,10 +86,29 @@ class MatchableEntries:
 
     def search(self, samples: pa.Table) -> Iterator[Nearest]:
         """The matches of a batch of samples, which have a column ``hash``; a few samples at a time."""
-        if self._index is None:
-            self._index = HammingIndex(self._hashes(self._entries), self._limits)
-        for pairs in self._index.search(self._hashes(samples)):
+        for pairs in self._pairs(self._hashes(samples)):
             yield self.nearest(pairs.query, pairs.entry, pairs.distance)
+
+    def _pairs(self, queries: Bytes) -> Iterator[Pairs]:
+        if len(self) < _MANY:
+            if self._index is None:
+                self._index = HammingIndex(self._hashes(self._entries), self._limits)
+            yield from self._index.search(queries)
+            return
+        if self._multi_index is None:
+            self._multi_index = self._open_multi_index()
+        largest = int(self._limits.max(initial=0))
+        for pairs in self._multi_index.search(queries, largest, threads=os.cpu_count() or 1):
+            near = pairs.distance <= self._limits[pairs.entry]
+            yield Pairs(pairs.query[near], pairs.entry[near], pairs.distance[near])
+
+    def _open_multi_index(self) -> MultiIndex:
+        from hivescan.matching.index_file import index_beside
+        from hivescan.matching.multi_index import build
+
+        if self._index_path is None:
+            return build(self._hashes(self._entries))
+        return index_beside(self._index_path, self._index_of, lambda: self._hashes(self._entries))
 
     def _hashes(self, rows: pa.Table) -> Bytes:
         """``uint8 [N, B]``, a view of the column's memory."""

@@ -211,7 +211,13 @@ class _Run:
         for name in PERCEPTUAL:
             if known.info.entries.get(name):
                 algorithm = ALGORITHMS[name]
-                entries = MatchableEntries(known.entries(name), algorithm, options.limit(algorithm))
+                entries = MatchableEntries(
+                    known.entries(name),
+                    algorithm,
+                    options.limit(algorithm),
+                    index_path=index_path(known.info.path, known.list_id, name),
+                    index_of=f"{known.list_id} {name}",
+                )
                 for samples in self.subjects.samples(algorithm):
                     self.compared[name] += samples.num_rows
                     for places, found, distances in entries.search(samples):
@@ -255,6 +261,11 @@ class _Run:
         self.writer.add("matches", new)
         if self.writer.nbytes >= _COMMIT_BYTES:
             self.writer.commit()
+
+
+def index_path(path: Path, list_id: str, algorithm: str) -> Path:
+    """Where the index of a large list lies: in a folder beside it, under the list's own id."""
+    return path.with_name(f"{path.name}.index") / f"{list_id[:16]}-{algorithm}"
 
 
 def _list_record(info: KnownInfo) -> dict[str, object]:

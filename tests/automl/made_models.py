@@ -12,7 +12,7 @@ from hivescan.models.network import space_of
 from hivescan.models.vector_head import VectorHead
 
 NETWORK = "efficientnet_lite2"
-DIMENSIONS = 1000
+DIMENSIONS = embedding.dimensions if (embedding := find_card(NETWORK).embedding) else 0
 
 
 def made_head(

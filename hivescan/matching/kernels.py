@@ -1,0 +1,249 @@
+"""The inner loops of the multi-index, compiled by numba: no Python object in them, the GIL released.
+
+Look-ups wait for memory, not for arithmetic: a query touches some ten thousand places that lie nowhere near
+each other. So every place is asked for (prefetched) a few dozen steps before it is read, and the processor
+fetches many at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+AHEAD = 24
+"""How many probes ahead a place is asked for: more than a core can have under way gains nothing."""
+
+BATCH = 256
+"""Buckets, and candidates, that are asked for before the first of them is looked at."""
+
+
+@intrinsic
+def _popcount(typing: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def _prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of ``array[index]``; nothing is read, a place out of bounds does no harm."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.args[0]
+        data = context.make_array(kind)(context, builder, arguments[0]).data
+        place = builder.gep(data, [arguments[1]])
+        pointer = ir.IntType(8).as_pointer()
+        number = ir.IntType(32)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        )
+        # For reading, to be kept in all caches, data.
+        builder.call(function, [builder.bitcast(place, pointer), number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _chunk(words: Any, row: int, first: int, bits: int) -> Any:
+    """``bits`` (at most 32) of a hash from bit ``first`` on, as a number."""
+    at, shift = first >> 6, np.uint64(first & 63)
+    value = words[row, at] >> shift
+    if (first & 63) + bits > 64:
+        value |= words[row, at + 1] << (np.uint64(64) - shift)
+    return value & ((np.uint64(1) << np.uint64(bits)) - np.uint64(1))
+
+
+@njit(nogil=True, cache=True)
+def permuted(hashes: Any, table: Any, out: Any) -> None:
+    """``hashes`` are ``uint8 [N, B]``; bits of byte ``i`` of value ``v`` go where ``table[i, v]`` says."""
+    for row in range(len(hashes)):
+        for word in range(out.shape[1]):
+            out[row, word] = 0
+        for at in range(hashes.shape[1]):
+            value = hashes[row, at]
+            for word in range(out.shape[1]):
+                out[row, word] |= table[at, value, word]
+
+
+@njit(nogil=True, cache=True)
+def sort_by_value(words: Any, first: int, bits: int, offsets: Any, ids: Any) -> None:
+    """A counting sort: ``ids[offsets[v] : offsets[v + 1]]`` become the rows whose chunk has the value ``v``.
+
+    ``offsets`` have two places more than there are values; the last is not used afterwards.
+    """
+    rows = len(words)
+    offsets[:] = 0
+    # One further on than a row's value: when the rows are placed, each begin moves to its own place.
+    for row in range(rows):
+        offsets[np.int64(_chunk(words, row, first, bits)) + 2] += np.uint32(1)
+    total = np.uint32(0)
+    for at in range(len(offsets)):
+        total += offsets[at]
+        offsets[at] = total
+    for row in range(rows):
+        if row + AHEAD < rows:
+            _prefetch(offsets, np.int64(_chunk(words, row + AHEAD, first, bits)) + 1)
+        value = np.int64(_chunk(words, row, first, bits)) + 1
+        ids[offsets[value]] = np.uint32(row)
+        offsets[value] += np.uint32(1)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _distance(words: Any, row: int, queries: Any, query: int, most: int) -> int:
+    """Bits in which they differ; anything above ``most`` once it is more than that."""
+    total = 0
+    for at in range(words.shape[1]):
+        total += int(_popcount(words[row, at] ^ queries[query, at]))
+        if total > most:
+            break
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _seen_before(
+    words: Any, row: int, queries: Any, query: int, chunk: int, firsts: Any, bits: Any, radii: Any
+) -> bool:
+    """Whether an earlier chunk finds this pair as well."""
+    for c in range(chunk):
+        differing = _chunk(words, row, firsts[c], bits[c]) ^ _chunk(queries, query, firsts[c], bits[c])
+        if np.int64(_popcount(differing)) <= radii[c]:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _scan(words: Any, queries: Any, query: int, most: int, found: Any, distances: Any, count: int) -> int:
+    """Compare a query with every row; as :func:`search`, and -1 where the room does not suffice."""
+    for row in range(len(words)):
+        distance = _distance(words, row, queries, query, most)
+        if distance <= most:
+            if count == len(found):
+                return -1
+            found[count] = row
+            distances[count] = distance
+            count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _probe(
+    words: Any,
+    offsets: Any,
+    ids: Any,
+    plan: Any,
+    masks: Any,
+    queries: Any,
+    query: int,
+    most: int,
+    enough: int,
+    found: Any,
+    distances: Any,
+    count: int,
+    begins: Any,
+    ends: Any,
+    candidates: Any,
+) -> int:
+    """Look a query up; -1 where the room does not suffice, -2 where comparing all would be quicker."""
+    firsts, bits, radii, probes, masks_at, table_at = plan[0], plan[1], plan[2], plan[3], plan[4], plan[5]
+    rows = len(words)
+    met = 0
+    for c in range(plan.shape[1]):
+        value = np.int64(_chunk(queries, query, firsts[c], bits[c]))
+        table, mask, last = table_at[c], masks_at[c], probes[c] - 1
+        for j in range(min(AHEAD, probes[c])):
+            _prefetch(offsets, table + (value ^ np.int64(masks[mask + j])))
+        buckets = 0
+        for j in range(probes[c]):
+            if j + AHEAD <= last:
+                _prefetch(offsets, table + (value ^ np.int64(masks[mask + j + AHEAD])))
+            key = table + (value ^ np.int64(masks[mask + j]))
+            begin, end = np.int64(offsets[key]), np.int64(offsets[key + 1])
+            if end > begin:
+                met += int(end - begin)
+                if met > enough:
+                    return -2
+                begins[buckets] = c * rows + begin
+                ends[buckets] = c * rows + end
+                _prefetch(ids, begins[buckets])
+                buckets += 1
+            if buckets < BATCH and j < last:
+                continue
+            waiting = 0
+            for b in range(buckets):
+                for at in range(begins[b], ends[b]):
+                    candidates[waiting] = ids[at]
+                    _prefetch(words, candidates[waiting] * words.shape[1])
+                    waiting += 1
+                    if waiting < BATCH and (b < buckets - 1 or at < ends[b] - 1):
+                        continue
+                    for k in range(waiting):
+                        row = candidates[k]
+                        distance = _distance(words, row, queries, query, most)
+                        if distance > most:
+                            continue
+                        if _seen_before(words, row, queries, query, c, firsts, bits, radii):
+                            continue
+                        if count == len(found):
+                            return -1
+                        found[count] = row
+                        distances[count] = distance
+                        count += 1
+                    waiting = 0
+            buckets = 0
+    return count
+
+
+@njit(nogil=True, cache=True)
+def search(
+    words: Any,
+    offsets: Any,
+    ids: Any,
+    plan: Any,
+    masks: Any,
+    queries: Any,
+    first: int,
+    most: int,
+    enough: int,
+    found: Any,
+    distances: Any,
+    counts: Any,
+) -> int:
+    """Rows within ``most`` bits of the queries from ``first`` on, until the room in ``found`` is used up.
+
+    ``counts[q]`` becomes how many rows query ``q`` has; returns the first query that is not answered.
+    """
+    begins = np.empty(BATCH, np.int64)
+    ends = np.empty(BATCH, np.int64)
+    candidates = np.empty(BATCH, np.int64)
+    total = 0
+    for query in range(first, len(queries)):
+        after = _probe(
+            words,
+            offsets,
+            ids,
+            plan,
+            masks,
+            queries,
+            query,
+            most,
+            enough,
+            found,
+            distances,
+            total,
+            begins,
+            ends,
+            candidates,
+        )
+        if after == -2:
+            after = _scan(words, queries, query, most, found, distances, total)
+        if after < 0:
+            return query
+        counts[query] = after - total
+        total = after
+    return len(queries)
