@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hivescan.errors import KnownListError, StoreError
+from hivescan.matching import entries
 from hivescan.matching.found import matched_files
 from hivescan.matching.hamming import as_hashes, brute_force
 from hivescan.matching.match import MatchOptions, match_store
@@ -19,6 +20,13 @@ from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_o
 
 GREY = bytes(range(32))
 OTHER = bytes(255 - b for b in range(32))
+
+
+@pytest.fixture(autouse=True, params=["compared with all", "looked up"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small lists are compared entry by entry; here they are also looked up, as large ones are."""
+    if request.param == "looked up":
+        monkeypatch.setattr(entries, "_MANY", 0)
 
 
 def rows_of(store: Store) -> list[dict[str, object]]:
@@ -279,7 +287,7 @@ def test_a_run_that_fails_is_recorded_as_failed(tmp_path: Path, monkeypatch: pyt
     def fail(*_: object) -> None:
         raise StoreError("disk full")
 
-    monkeypatch.setattr("hivescan.matching.entries.HammingIndex.search", fail)
+    monkeypatch.setattr("hivescan.matching.entries.MatchableEntries.search", fail)
     with pytest.raises(StoreError):
         match_store(store, [known])
     assert store.sql("SELECT status FROM runs WHERE command = 'hash-match'").to_pylist() == [
