@@ -230,7 +230,7 @@ def _mistakes(head: HeadEvaluation, shown: _Shown) -> Iterator[str]:
         yield "<p>No wrong class was said.</p>"
         return
     shown_of = f"{len(head.mistakes):,} of {count(head.wrong, 'wrong item')}"
-    yield f"<p>{shown_of}, the most confident first.</p>"
+    yield f"<p>{shown_of}, the most confident first; those of one class where one is chosen above.</p>"
     titles = {"score": "", "said": "text", "true": "text", "score of the true class": "", "row": ""}
     seen = shown.any_of(head.mistakes)
     titles |= {"item": "text"} | ({"shown": "text"} if seen else {})

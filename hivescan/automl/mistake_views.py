@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import pyarrow as pa
 
 from hivescan.automl.evaluation import Evaluation, Mistake
+from hivescan.automl.pictures import local_path, stored_facts
 
 
 def mistake_pictures(evaluation: Evaluation, stores: Sequence[str] = ()) -> dict[int, bytes]:
@@ -17,7 +19,6 @@ def mistake_pictures(evaluation: Evaluation, stores: Sequence[str] = ()) -> dict
     look behind it.
     """
     from hivescan.automl.gallery import thumbnail
-    from hivescan.automl.pictures import stored_facts
     from hivescan.automl.refusal import refused_contents
 
     mistakes = [m for m in _mistakes(evaluation) if m.uri is not None and m.content_id is not None]
@@ -28,14 +29,25 @@ def mistake_pictures(evaluation: Evaluation, stores: Sequence[str] = ()) -> dict
     shown: dict[int, bytes] = {}
     for mistake in mistakes:
         known = facts.get(str(mistake.uri))
-        # Only the very bytes that were checked, which the engine's workers have decoded before.
-        checked = known is not None and known.pdq is not None and known.content_id == mistake.content_id
-        if mistake.content_id in refused or not checked:
+        # Only the very bytes that were checked, which the workers of the engine have decoded before.
+        decoded = known is not None and known.pdq is not None
+        if mistake.content_id in refused or not decoded or not _is_unchanged(mistake):
             continue
         picture = thumbnail(str(mistake.uri), blurred=True)
         if picture is not None:
             shown[mistake.row] = picture
     return shown
+
+
+def _is_unchanged(mistake: Mistake) -> bool:
+    path = local_path(str(mistake.uri))
+    if path is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == mistake.content_id
+    except OSError:
+        return False
 
 
 def mistake_texts(evaluation: Evaluation, items: pa.Table) -> dict[int, str]:
