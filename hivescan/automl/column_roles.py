@@ -231,6 +231,8 @@ def _doubt(column: str, values: Sequence[str | None], distinct: int, filled: int
     """Why the column is not taken for a head unasked; None where it is."""
     if column.strip().casefold() in SPLIT_COLUMNS:
         return "its name is that of a split"
+    if distinct == 1:
+        return "one value"
     if _all_numbers(values):
         return f"numbers, {distinct:,} different"
     if distinct > _MAX_CLASSES or distinct > max(2, filled / 4):
