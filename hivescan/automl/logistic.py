@@ -28,7 +28,7 @@ class Logistic:
 
 
 def fit_logistic(
-    inputs: Matrix,
+    inputs: npt.NDArray[np.floating],
     targets: Places,
     classes: int,
     *,
@@ -40,7 +40,7 @@ def fit_logistic(
     """The minimum of the mean cross entropy + ½ ``strength`` · Σ weights² (the bias is free).
 
     ``factors`` count the items, ``[N]``; without them each counts once. ``strength`` is 1 ÷ (C · N) of
-    scikit-learn's C. ``tolerance`` is on the largest slope.
+    scikit-learn's C. ``tolerance`` is on the largest slope. Products are made in the precision of ``inputs``.
     """
     from scipy.optimize import minimize
 
@@ -51,7 +51,7 @@ def fit_logistic(
 
     def loss(parameters: Matrix) -> tuple[float, Matrix]:
         weights = parameters[: classes * width].reshape(classes, width)
-        logits = inputs @ weights.T
+        logits = (inputs @ weights.T.astype(inputs.dtype)).astype(np.float64)
         logits += parameters[classes * width :]
         logits -= logits.max(axis=1, keepdims=True)
         powers = np.exp(logits)
@@ -61,7 +61,8 @@ def fit_logistic(
         powers -= wanted
         powers *= share[:, np.newaxis]
         slope = np.empty_like(parameters)
-        slope[: classes * width] = (powers.T @ inputs + strength * weights).reshape(-1)
+        pulled = powers.T.astype(inputs.dtype) @ inputs
+        slope[: classes * width] = (pulled + strength * weights).reshape(-1)
         slope[classes * width :] = powers.sum(axis=0)
         return float(-(share * of_truth).sum() + 0.5 * strength * (weights * weights).sum()), slope
 

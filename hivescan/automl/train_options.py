@@ -19,7 +19,8 @@ TRAIN_METHODS: Final = ("head", "finetune", "lora")
 class TrainOptions:
     """How to train.
 
-    - ``heads`` of the snapshot, all where none is named; ``head_kind`` is what a head on vectors is.
+    - ``heads`` of the snapshot, all where none is named; ``head_kind`` is what a head on vectors is: ``auto``
+      takes the better of two on held-out items.
     - ``test`` is another snapshot; ``test_split`` the share of this one that is held back instead, by whole
       values of the column ``split_by``. Without either nothing is measured on unseen items.
     - ``base`` gives the vectors: a model of the catalogue or a trained one; None takes that of the model's
@@ -32,7 +33,7 @@ class TrainOptions:
     """
 
     method: TrainMethod = "head"
-    head_kind: HeadKind = "linear"
+    head_kind: HeadKind = "auto"
     heads: tuple[str, ...] = ()
     test: str | None = None
     test_split: float | None = None

@@ -51,8 +51,11 @@ def train(
         typer.Option("--head", metavar="HEAD", help="Train this head of the snapshot; may be repeated."),
     ] = None,
     head_kind: Annotated[
-        str, typer.Option("--head-kind", metavar="KIND", help="linear, or mlp: small networks.")
-    ] = "linear",
+        str,
+        typer.Option(
+            "--head-kind", metavar="KIND", help="linear, mlp (small networks), or auto: the better."
+        ),
+    ] = "auto",
     max_epochs: Annotated[
         int | None, typer.Option("--max-epochs", min=1, help="Epochs of a network at most.")
     ] = None,

@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -108,7 +109,7 @@ def curve(options: argparse.Namespace) -> list[Row]:
                 vectors[places],
                 targets[places],
                 groups=data.groups[places],
-                options=FitOptions(method=options.method, metric=options.select_by, seed=draw),
+                options=FitOptions(method=options.method or "auto", metric=options.select_by, seed=draw),
             )
             said = fitted.head.probabilities(data.test[0]).argmax(axis=1)
             found.append((len(places), balanced_accuracy(said, data.test[1]), macro_f1(said, data.test[1])))
@@ -154,6 +155,7 @@ def beside(options: argparse.Namespace) -> list[Row]:
         return run
 
     contestants = {
+        "hivescan, auto": ours("auto"),
         "hivescan, linear": ours("linear"),
         "hivescan, mlp": ours("mlp"),
         "scikit-learn, default": theirs(),
@@ -194,13 +196,15 @@ def whole_command(options: argparse.Namespace) -> list[Row]:
         command = [*program, "train", name, "--snapshot", f"{name}@1", "--quiet"]
         if options.base:
             command += ["--base", options.base]
-        if options.method == "mlp":
-            command += ["--head-kind", "mlp"]
-        times = []
+        if options.method is not None:
+            command += ["--head-kind", options.method]
+        times, used = [], []
         for _ in range(options.rounds):
-            started = time.perf_counter()
+            started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             times.append(time.perf_counter() - started)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         shutil.rmtree(trained_folder() / name, ignore_errors=True)
         delete_dataset(name)
         rows.append(
@@ -208,6 +212,7 @@ def whole_command(options: argparse.Namespace) -> list[Row]:
                 "examples": items.num_rows,
                 "seconds": round(statistics.median(times), 2),
                 "slowest": round(max(times), 2),
+                "CPU seconds": round(statistics.median(used), 2),
                 "rounds": options.rounds,
             }
         )
@@ -247,7 +252,7 @@ def main() -> None:
     parser.add_argument("--test", metavar="NAME@N", help="else a fifth of the snapshot")
     parser.add_argument("--head")
     parser.add_argument("--base")
-    parser.add_argument("--method", default="linear", choices=["linear", "mlp"])
+    parser.add_argument("--method", choices=["linear", "mlp", "auto"], help="else auto")
     parser.add_argument("--select-by", default="balanced_accuracy")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
