@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import torch
 from torch import Tensor, nn
 
 from hivescan.errors import TrainingError
@@ -54,7 +55,10 @@ def open_image_backbone(card: Card) -> Backbone:
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise TrainingError(f"model {card.name}: its weights do not fit {architecture}: {reason}") from None
-    return Backbone(card, module, int(module.num_features_out), architecture)
+    # Channels last: half as fast again on a CPU, where most of the work is.
+    return Backbone(
+        card, module.to(memory_format=torch.channels_last), int(module.num_features_out), architecture
+    )
 
 
 def create_timm(architecture: str) -> Any:

@@ -231,9 +231,11 @@ class HeadsWork:
 
 
 def to_device(inputs: Any, device: torch.device) -> Any:
-    """A tensor, or tensors by name, on the device."""
+    """A tensor, or tensors by name, on the device; pictures with their channels last."""
     if isinstance(inputs, Mapping):
         return {name: value.to(device, non_blocking=True) for name, value in inputs.items()}
+    if inputs.ndim == 4:
+        return inputs.to(device, non_blocking=True, memory_format=torch.channels_last)
     return inputs.to(device, non_blocking=True)
 
 

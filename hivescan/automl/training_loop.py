@@ -257,7 +257,10 @@ class _Trainer:
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _with_prefix(tensors, "optimiser.").items():
             number, _, part = name.partition(".")
-            state.setdefault(int(number), {})[part] = tensor
+            parameter = self._parameters[int(number)]
+            # As the parameter lies in memory: sums of the same numbers in another order may round otherwise.
+            alike = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+            state.setdefault(int(number), {})[part] = alike
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": state, "param_groups": groups})
 
