@@ -40,18 +40,18 @@ def open_image_backbone(card: Card) -> Backbone:
     """
     if card.backend.kind == "timm":
         architecture = card.backend.architecture or ""
-        state = read_state(card, ensure(card)[card.backend.file])
+        state: Mapping[str, Any] = read_state(card, ensure(card)[card.backend.file])
     else:
         architecture, state = _lite(card)
     module = create_timm(architecture)
     if card.backend.kind == "timm":
-        state = without_classifier(module, state)
+        fitting = without_classifier(module, state)
     else:
         # The port names its layers otherwise, in the same order; the classifier's two come last.
         names = list(module.state_dict())
-        state = dict(zip(names, list(state.values())[: len(names)], strict=True))
+        fitting = dict(zip(names, list(state.values())[: len(names)], strict=True))
     try:
-        module.load_state_dict(state, strict=True)
+        module.load_state_dict(fitting, strict=True)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise TrainingError(f"model {card.name}: its weights do not fit {architecture}: {reason}") from None
@@ -102,7 +102,8 @@ def add_lora(module: nn.Module, *, rank: int = _RANK, alpha: int = 2 * _RANK) ->
     if not targets:
         raise TrainingError("this network has no layer that LoRA could be added to; use --method finetune")
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets)
-    return get_peft_model(module, config)  # type: ignore[arg-type]
+    changed: nn.Module = get_peft_model(module, config)
+    return changed
 
 
 def _takes_lora(layer: nn.Module) -> bool:
@@ -116,7 +117,8 @@ def merged(module: nn.Module) -> nn.Module:
     from peft import PeftModel
 
     if isinstance(module, PeftModel):
-        return module.merge_and_unload()  # type: ignore[no-any-return, operator]
+        whole: nn.Module = module.merge_and_unload()
+        return whole
     return module
 
 
@@ -129,7 +131,17 @@ class MultiHead(nn.Module):
         self.backbone = backbone
         # By number: torch refuses names with a dot.
         self.layers = nn.ModuleList(nn.Linear(dimensions, classes) for classes in heads.values())
-        self.names = tuple(heads)
+        self.classes = dict(heads)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.classes)
+
+    def linear(self, name: str) -> nn.Linear:
+        """The layer of a head."""
+        layer = self.layers[self.names.index(name)]
+        assert isinstance(layer, nn.Linear)
+        return layer
 
     def forward(self, inputs: Any) -> dict[str, Tensor]:
         features = self.backbone(inputs)

@@ -288,7 +288,8 @@ def write_network(
 def heads_of(network: MultiHead, classes: Mapping[str, tuple[str, ...]]) -> dict[str, VectorHead]:
     """The trained layers as heads on the backbone's vectors."""
     found = {}
-    for (name, labels), layer in zip(classes.items(), network.layers, strict=True):
+    for name, labels in classes.items():
+        layer = network.linear(name)
         weights = layer.weight.detach().float().cpu().numpy().copy()
         bias = layer.bias.detach().float().cpu().numpy().copy()
         found[name] = VectorHead(

@@ -225,8 +225,7 @@ class HeadsWork:
             readable.append(mask)
             for name, values in found.items():
                 made[name].append(values.float().cpu().numpy())
-        widths = {n: layer.out_features for n, layer in zip(made, self._network.layers, strict=True)}
-        empty = {name: np.empty((0, int(width)), np.float32) for name, width in widths.items()}
+        empty = {name: np.empty((0, count), np.float32) for name, count in self._network.classes.items()}
         return {n: np.concatenate([empty[n], *v]) for n, v in made.items()}, np.concatenate(readable)
 
 
@@ -258,7 +257,8 @@ def class_factors(hard: npt.NDArray[np.int64], classes: int, power: float) -> np
 
 def _probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: npt.NDArray[np.float32] = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
 
 
 def _against_teachers(logits: npt.NDArray[np.float32], soft: npt.NDArray[np.float32]) -> dict[str, float]:

@@ -40,6 +40,7 @@ class PictureReader:
 
     def __init__(self, uris: Sequence[str | None], card: Card, augmentation: Augmentation) -> None:
         (self._view,) = card.views.values()
+        assert card.input is not None
         self._uris = uris
         self._input = card.input
         self._augmentation = augmentation

@@ -96,8 +96,8 @@ def _together(head: str, teachers: Sequence[Predictions]) -> Taught:
             )
         tables.append(table[:, [own.index(label) for label in labels]])
     stack = np.stack(tables).astype(np.float64)
-    there = np.isfinite(stack).all(axis=2)
-    count = there.sum(axis=0)[:, np.newaxis]
+    there: npt.NDArray[np.bool_] = np.asarray(np.isfinite(stack).all(axis=2))
+    count = np.asarray(there.sum(axis=0))[:, np.newaxis]
     total = np.where(there[:, :, np.newaxis], stack, 0.0).sum(axis=0)
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     # Scores of catalogue models need not sum to 1.
@@ -124,7 +124,7 @@ def _place(teacher: str, items: pa.Table) -> Path:
     """A file of its own for what this teacher says of these items."""
     found = find_model(teacher)
     if isinstance(found, HeadsOnVectors):
-        identity = [found.reference, found.source.base.space]
+        identity: list[object] = [found.reference, found.source.base.space]
     else:
         identity = [found.name, found.revision, list(found.weights)]
     digest = hashlib.sha256(json.dumps(identity).encode())

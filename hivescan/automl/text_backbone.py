@@ -36,7 +36,8 @@ class MeanOfTokens(nn.Module):
         """``ids`` and ``mask``, ``int64 [N, L]`` → ``[N, D]``."""
         tokens = self.bert(input_ids=inputs["ids"], attention_mask=inputs["mask"]).last_hidden_state
         weights = inputs["mask"].unsqueeze(2).to(tokens.dtype)
-        return (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+        mean: Tensor = (tokens * weights).sum(dim=1) / weights.sum(dim=1)
+        return mean
 
 
 def open_text_backbone(card: Card) -> Backbone:

@@ -98,7 +98,7 @@ def distill(
         own=own,
         stores=tuple(store or ()),
         tune=TuneOptions(
-            method=method,  # type: ignore[arg-type]  checked above
+            method=method,  # type: ignore[arg-type]  # checked above
             max_epochs=max_epochs,
             early_stopping=early_stopping,
             select_by=select_by,
@@ -106,7 +106,7 @@ def distill(
             batch_size=batch_size,
             learning_rate=learning_rate,
             seed=seed,
-            device=device,  # type: ignore[arg-type]  the training checks it
+            device=device,  # type: ignore[arg-type]  # the training checks it
         ),
     )
     named = [name.strip() for name in teachers.split(",") if name.strip()]

@@ -78,7 +78,7 @@ def train_llm(
     from hivescan.cli.training_progress import TrainingDisplay
 
     options = LanguageOptions(
-        kind=kind,  # type: ignore[arg-type]  checked above
+        kind=kind,  # type: ignore[arg-type]  # checked above
         base=base,
         test=test,
         test_split=test_split,
