@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,7 @@ from hivescan.automl.home import checked_name
 from hivescan.automl.items import HEAD, Kind
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
 from hivescan.automl.quality import quality_of
+from hivescan.automl.recorded import measures
 from hivescan.automl.snapshot import open_snapshot
 from hivescan.automl.split import split
 from hivescan.automl.teachers import Taught, ask, combined
@@ -54,6 +55,8 @@ from hivescan.models.cards import find_card
 from hivescan.models.network import space_of
 from hivescan.models.schema import Card, Quality
 from hivescan.models.vector_head import VectorHead
+
+Measures = Mapping[str, Any]
 
 _COMMAND: Final = "hivescan distill"
 
@@ -77,6 +80,8 @@ class DistillOptions:
     split_by: str | None = None
     own: str | None = None
     stores: tuple[str, ...] = ()
+    command: str | None = None
+    """What was typed, for the record."""
     tune: TuneOptions = field(default_factory=lambda: TuneOptions(select_by=AGREEMENT))
 
 
@@ -157,16 +162,16 @@ def distill(
     prepared = write_network(network, backbone, checkpoint)
     vectors = _vectors(prepared, validation.items, tune, on_progress)
     heads = calibrated(heads_of(network, classes), vectors, validation.labels)
-    metrics = {"validation": _measured(heads, vectors, validation)}
+    held_out = f"validation: {options.validation_split:g} of {data.name}, not trained on"
+    metrics = {"validation": _measured(heads, vectors, validation, held_out)}
     if options.own is not None:
         own = _own(options.own, teachers, data.kind, options, on_progress)
-        metrics["own"] = _measured(heads, _vectors(prepared, own.items, tune, on_progress), own)
-    places = {
-        "validation": f"{options.validation_split:.0%} of {data.name}, held out",
-        "own": options.own or "",
-    }
-    tuned = write_network(network, backbone, checkpoint, _qualities(metrics, places, student))
-    about = _About(data, whole.taught, metrics, recipe, history, tune.seed)
+        own_vectors = _vectors(prepared, own.items, tune, on_progress)
+        metrics["test"] = _measured(heads, own_vectors, own, f"own data: {options.own}")
+    command = options.command or f"{_COMMAND} {student} --teachers {','.join(teachers)}"
+    tuned = write_network(network, backbone, checkpoint, _qualities(metrics, command))
+    metrics["train"] = {head: _counts(train, head) for head in classes}
+    about = _About(data, whole.taught, metrics, {**recipe, "command": command}, history, tune.seed)
     made = _save(student, data.kind, tuned, heads, about)
     forget_training(checkpoint)
     return made
@@ -251,53 +256,53 @@ def _vectors(
 
 
 def _measured(
-    heads: Mapping[str, VectorHead], vectors: npt.NDArray[np.float16], part: _Part
-) -> dict[str, dict[str, float]]:
-    """By head: how often the student says what the teachers say, and both against the labels.
-
-    ``n`` items have a word of the teachers, ``labelled`` a label too; ``teachers_…`` are the teachers' own.
-    """
+    heads: Mapping[str, VectorHead], vectors: npt.NDArray[np.float16], part: _Part, data: str
+) -> dict[str, Measures]:
+    """By head: the student against the labels, where there are any, and how often it says what its teachers
+    say of the ``compared`` items; ``teachers_…`` are the teachers' own measures."""
     there = np.isfinite(vectors.astype(np.float32)).all(axis=1)
-    found = {}
+    found: dict[str, Measures] = {}
     for name, head in heads.items():
         taught = part.taught[name]
         rows = there & np.isfinite(taught.soft).all(axis=1)
         if not rows.any():
             continue
-        said = head.probabilities(vectors[rows])
-        values = {
-            "n": float(rows.sum()),
-            AGREEMENT: float((said.argmax(axis=1) == taught.soft[rows].argmax(axis=1)).mean()),
-        }
-        labelled = part.labels[name][rows] != UNLABELLED
+        said, soft = head.probabilities(vectors[rows]), taught.soft[rows]
+        truth = part.labels[name][rows].astype(np.intp)
+        labelled = truth != UNLABELLED
+        told: dict[str, object] = {"data": data, "n": int(rows.sum())}
         if labelled.any():
-            truth = part.labels[name][rows][labelled].astype(np.intp)
-            values["labelled"] = float(labelled.sum())
-            values |= quality_of(head.labels, said[labelled], truth)
-            teachers = quality_of(taught.labels, taught.soft[rows][labelled], truth)
-            values |= {f"teachers_{n}": v for n, v in teachers.items() if ":" not in n}
-        found[name] = values
+            told |= measures(head.labels, said[labelled], truth[labelled], data)
+            for measure, value in quality_of(taught.labels, soft[labelled], truth[labelled]).items():
+                if measure in ("accuracy", "balanced_accuracy"):
+                    told[f"teachers_{measure}"] = value
+        told["compared"] = int(rows.sum())
+        told[AGREEMENT] = float((said.argmax(axis=1) == soft.argmax(axis=1)).mean())
+        found[name] = told
     return found
 
 
-def _qualities(
-    metrics: Mapping[str, Mapping[str, Mapping[str, float]]], places: Mapping[str, str], student: str
-) -> list[Quality]:
+def _qualities(metrics: Mapping[str, Mapping[str, Measures]], command: str) -> list[Quality]:
     """What the network's card says of it, one line a figure."""
-    told = {"balanced_accuracy": "balanced accuracy of {}", AGREEMENT: "agreement of {} with its teachers"}
+    told = {
+        "balanced_accuracy": ("balanced accuracy of {}", "n"),
+        AGREEMENT: ("agreement of {} with its teachers", "compared"),
+    }
     return [
-        Quality(
-            metric=words.format(head),
-            value=values[metric],
-            data=f"{part}: {places[part]}",
-            n=int(values["n" if metric == AGREEMENT else "labelled"]),
-            command=f"{_COMMAND} {student}",
-        )
-        for part, heads in metrics.items()
+        Quality(words.format(head), float(f"{values[metric]:.4f}"), str(values["data"]), values[n], command)
+        for heads in metrics.values()
         for head, values in heads.items()
-        for metric, words in told.items()
+        for metric, (words, n) in told.items()
         if metric in values
     ]
+
+
+def _counts(part: _Part, head: str) -> Measures:
+    """What the student learned on."""
+    labels = part.labels[head]
+    seen = {label: int((labels == i).sum()) for i, label in enumerate(part.taught[head].labels)}
+    told: dict[str, object] = {"n": part.items.num_rows}
+    return told | ({"counts": seen} if any(seen.values()) else {})
 
 
 @dataclass(frozen=True)
@@ -306,7 +311,7 @@ class _About:
 
     data: _Data
     taught: Mapping[str, Taught]
-    metrics: Mapping[str, Mapping[str, Mapping[str, float]]]
+    metrics: Mapping[str, Mapping[str, Measures]]
     recipe: Mapping[str, object]
     history: History
     seed: int
@@ -344,6 +349,6 @@ def _save(
 
 
 def _recipe(options: DistillOptions, teachers: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    left_out = ("tune", "stores", "own")
+    left_out = ("tune", "stores", "own", "command")
     told = {name: value for name, value in asdict(options).items() if name not in left_out}
     return {**told, "teachers": dict(teachers), "training": recipe_of(options.tune)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,6 +98,7 @@ def distill(
         validation_split=test_split,
         split_by=split_by,
         own=own,
+        command=shlex.join(["hivescan", *sys.argv[1:]]),
         stores=tuple(store or ()),
         tune=TuneOptions(
             method=method,  # type: ignore[arg-type]  # checked above
@@ -135,14 +138,15 @@ def _show(made: TrainedModel) -> None:
         (
             head.name,
             part,
-            metrics.get("n"),
-            metrics.get("labelled"),
+            metrics["compared"],
             *(_rounded(metrics.get(column)) for column in columns),
+            metrics["data"],
         )
         for head in made.heads
         for part, metrics in head.metrics.items()
+        if "compared" in metrics
     ]
-    names = ("head", "part", "items", "labelled", "agreement", "balanced accuracy", "of the teachers")
+    names = ("head", "part", "items", "agreement", "balanced accuracy", "of the teachers", "data")
     if rows:
         emit_table(names, rows)
     emit(f"{made.reference}; `hivescan deploy {made.name}` has scans run it")

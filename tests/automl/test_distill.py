@@ -75,15 +75,15 @@ def test_a_student_learns_the_heads_of_all_teachers(tmp_path: Path) -> None:
     assert [head.name for head in made.heads] == ["colour", "light"]
     colour, light = made.head("colour"), made.head("light")
     assert colour.metrics["validation"]["agreement"] >= 0.9
-    assert colour.metrics["own"]["balanced_accuracy"] >= 0.9
-    assert colour.metrics["own"]["teachers_balanced_accuracy"] == 1.0
-    assert light.metrics["own"]["agreement"] >= 0.9
-    assert "balanced_accuracy" not in light.metrics["own"]  # it has no labels there
+    assert colour.metrics["test"]["balanced_accuracy"] >= 0.9
+    assert colour.metrics["test"]["teachers_balanced_accuracy"] == 1.0
+    assert light.metrics["test"]["agreement"] >= 0.9
+    assert "balanced_accuracy" not in light.metrics["test"]  # it has no labels there
     assert colour.recipe["teachers"] == ["colours@1"]
     assert colour.snapshot == snapshot
     quality = {(entry.metric, entry.data) for entry in made.card.quality}
-    assert ("balanced accuracy of colour", f"own: {own}") in quality
-    assert ("agreement of light with its teachers", "validation: 25% of toys@1, held out") in quality
+    assert ("balanced accuracy of colour", f"own data: {own}") in quality
+    assert ("agreement of light with its teachers", "validation: 0.25 of toys@1, not trained on") in quality
     assert open_model("student").vector_heads[0].labels == ("cold", "warm")
 
 
@@ -92,6 +92,7 @@ def test_a_folder_without_labels_will_do(tmp_path: Path) -> None:
     made = distill("student", ["colours"], folder=tmp_path / "pictures", options=OPTIONS)
     assert made.head("colour").metrics["validation"]["agreement"] >= 0.9
     assert made.head("colour").metrics["validation"]["n"] == 8
+    assert made.head("colour").metrics["train"] == {"n": 24}
 
 
 def test_distillation_goes_on_after_a_kill(tmp_path: Path, home: Path) -> None:
