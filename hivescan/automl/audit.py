@@ -194,6 +194,7 @@ def out_of_sample(
     """``[N, C]`` probabilities of each item by a model that saw neither it nor an item of equal content."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
+    from threadpoolctl import threadpool_limits
 
     classes = int(targets.max()) + 1
     groups = np.unique(np.array(contents), return_inverse=True)[1]
@@ -204,7 +205,9 @@ def out_of_sample(
         model = LogisticRegression(C=_C, max_iter=1000)
         if len(np.unique(targets[learned])) < 2:
             continue
-        model.fit(inputs[learned], targets[learned])
+        # One thread: the sums come out the same on every machine, and so small a model gains nothing by more.
+        with threadpool_limits(1):
+            model.fit(inputs[learned], targets[learned])
         probabilities[np.ix_(asked, model.classes_)] = model.predict_proba(inputs[asked])
         absent = np.setdiff1d(np.arange(classes), model.classes_)
         probabilities[np.ix_(asked, absent)] = 0.0
@@ -223,7 +226,7 @@ def _issues(
     ranked = find_label_issues(
         targets,
         probabilities,
-        filter_by="prune_by_noise_rate",
+        filter_by="prune_by_class",  # finds more planted errors than the default, at the same precision
         return_indices_ranked_by="self_confidence",
         n_jobs=1,
     )
