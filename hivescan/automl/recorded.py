@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hivescan.automl.calibration import reliability
 from hivescan.automl.quality import quality_of
 from hivescan.models.vector_head import VectorHead
+from hivescan.queries.metrics import mean_of_defined
 
 _BY_CLASS: Final = ("recall", "precision")
 _OVERALL: Final = {
@@ -28,13 +29,15 @@ def measures(
     labels: Sequence[str], scores: npt.NDArray[np.floating], targets: npt.NDArray[np.intp], data: str
 ) -> dict[str, object]:
     """What is recorded of scores ``[N, C]`` against classes ``[N]``; items of classes that the head does not
-    have count as wrong in ``accuracy`` and are told as ``unknown_classes``."""
+    have count as wrong in ``accuracy`` and are told as ``unknown_classes``. ``balanced_accuracy`` is the mean
+    recall, ``one_against_rest`` the mean over the classes of ½ (TPR + TNR) of a class against all others."""
     known = targets < len(labels)
     if not known.any():
         return {}
     found = quality_of(labels, scores[known], targets[known])
     told: dict[str, object] = {"data": data, "n": len(targets)}
     told |= {name: found[key] for key, name in _OVERALL.items() if key in found}
+    told["one_against_rest"] = mean_of_defined(found.get(f"balanced_accuracy:{label}") for label in labels)
     told["accuracy"] = float((scores.argmax(axis=1) == targets).mean())
     told["ece"] = reliability(scores[known].astype(np.float64), targets[known]).ece
     for name in _BY_CLASS:

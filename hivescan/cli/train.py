@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from hivescan.automl.train import Training
 
 
+_SHOWN = ("balanced_accuracy", "one_against_rest", "macro_f1", "ece")
+
+
 def register(app: typer.Typer) -> None:
     app.command("train", help="Train heads on a snapshot of labelled items, as a new version of a model.")(
         train
@@ -165,7 +168,10 @@ def _show(made: Training) -> None:
             head.name,
             part,
             metrics.get("n"),
-            *(_rounded(metrics.get(name)) for name in ("balanced_accuracy", "macro_f1", "accuracy", "ece")),
+            *(
+                _rounded(metrics.get(name))
+                for name in ("balanced_accuracy", "one_against_rest", "macro_f1", "ece")
+            ),
             metrics.get("data"),
         )
         for head in heads
@@ -173,7 +179,7 @@ def _show(made: Training) -> None:
         if part != "train"
     ]
     if rows:
-        emit_table(("head", "part", "n", "balanced accuracy", "macro F1", "accuracy", "ECE", "data"), rows)
+        emit_table(("head", "part", "n", "mean recall", "½(TPR+TNR)", "macro F1", "ECE", "data"), rows)
     for head in heads:
         emit(printable(f"{head.name}: {head.metrics['train']['n']:,} items; chosen: {_chosen(head.recipe)}"))
     if made.kept:

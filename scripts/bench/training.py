@@ -69,8 +69,14 @@ def load(options: argparse.Namespace) -> Data:
     return Data(labels, numbers, sides[0], sides[1])
 
 
-def balanced_accuracy(said: np.ndarray, truth: np.ndarray) -> float:
+def mean_recall(said: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean([(said[truth == c] == c).mean() for c in np.unique(truth)]))
+
+
+def against_rest(said: np.ndarray, truth: np.ndarray) -> float:
+    """½ (TPR + TNR) of each class against all others; their mean."""
+    found = [((said[truth == c] == c).mean() + (said[truth != c] != c).mean()) / 2 for c in np.unique(truth)]
+    return float(np.mean(found))
 
 
 def macro_f1(said: np.ndarray, truth: np.ndarray) -> float:
@@ -112,15 +118,19 @@ def curve(options: argparse.Namespace) -> list[Row]:
                 options=FitOptions(method=options.method or "auto", metric=options.select_by, seed=draw),
             )
             said = fitted.head.probabilities(data.test[0]).argmax(axis=1)
-            found.append((len(places), balanced_accuracy(said, data.test[1]), macro_f1(said, data.test[1])))
-        sizes, balanced, f1 = (np.array(column) for column in zip(*found, strict=True))
+            truth = data.test[1]
+            found.append(
+                (len(places), against_rest(said, truth), mean_recall(said, truth), macro_f1(said, truth))
+            )
+        sizes, rest, recall, f1 = (np.array(column) for column in zip(*found, strict=True))
         rows.append(
             {
                 "examples": int(np.median(sizes)),
                 "draws": draws,
-                "balanced accuracy": round(float(balanced.mean()), 4),
-                "lowest": round(float(balanced.min()), 4),
-                "highest": round(float(balanced.max()), 4),
+                "½(TPR+TNR)": round(float(rest.mean()), 4),
+                "lowest": round(float(rest.min()), 4),
+                "highest": round(float(rest.max()), 4),
+                "mean recall": round(float(recall.mean()), 4),
                 "macro F1": round(float(f1.mean()), 4),
             }
         )
@@ -170,7 +180,8 @@ def beside(options: argparse.Namespace) -> list[Row]:
         rows.append(
             {
                 "contestant": name,
-                "balanced accuracy": round(balanced_accuracy(said, data.test[1]), 4),
+                "½(TPR+TNR)": round(against_rest(said, data.test[1]), 4),
+                "mean recall": round(mean_recall(said, data.test[1]), 4),
                 "macro F1": round(macro_f1(said, data.test[1]), 4),
                 "seconds": round(seconds, 2),
             }

@@ -22,7 +22,8 @@ from hivescan.models.parse import parse_card
 from hivescan.models.schema import LocalSource, NpmSource, PypiSource
 from hivescan.types import HeadSpec, Polarity
 
-SHIPPED = ("clip_vit_b16_int8", "efficientnet_lite2", "nsfwjs", "nudenet", "opennsfw")
+TEXTS = ("minilm_l6", "e5_small")
+SHIPPED = ("clip_vit_b16_int8", "efficientnet_lite2", "nsfwjs", "nudenet", "opennsfw", *TEXTS)
 SOURCE = f'{{ kind = "github", repository = "some/one", commit = "{COMMIT}", path = "net.bin" }}'
 
 
@@ -83,6 +84,31 @@ def test_nudenets_licence_is_shown_first() -> None:
 
 def test_clips_vectors_are_computed_one_by_one() -> None:
     assert find_card("clip_vit_b16_int8").backend.max_batch == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("consumes", ["text", "image"], r'consumes: is not \["text"\]'),
+        (
+            "backend",
+            {"kind": "onnx", "file": "model.safetensors", "outputs": ["vector"]},
+            "backend.kind: is not",
+        ),
+        ("text.tokenizer", "other.json", "text.tokenizer: 'other.json' is not one of the card's files"),
+        ("text.overlap", 200, "text.overlap: 200 is more than half of max_tokens"),
+        ("text.pooling", "cls", "text.pooling: 'cls' is not one of mean"),
+        ("text.wings", 2, "text.wings: is not a key"),
+        ("input", {"layout": "NCHW"}, "input: is not a key"),
+    ],
+)
+def test_a_card_of_texts_is_checked(key: str, value: object, told: str) -> None:
+    path = bundled_folder() / "minilm_l6" / "card.toml"
+    values = tomllib.loads(path.read_text())
+    table, _, last = key.rpartition(".")
+    (values[table] if table else values)[last] = value
+    with pytest.raises(CatalogueError, match=told):
+        parse_card(path, values)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
