@@ -27,7 +27,8 @@ def reliability_diagram(calibration: Calibration) -> str:
         ]
     parts += [
         f'<text x="{_across(0.5):.1f}" y="{_SIDE - 4}" text-anchor="middle">mean highest score</text>',
-        f'<text text-anchor="middle" transform="translate(10 {_upward(0.5):.1f}) rotate(-90)">accuracy</text>',
+        '<text text-anchor="middle" '
+        f'transform="translate(10 {_upward(0.5):.1f}) rotate(-90)">accuracy</text>',
         f'<line class="ideal" x1="{_across(0):.1f}" y1="{_upward(0):.1f}" '
         f'x2="{_across(1):.1f}" y2="{_upward(1):.1f}"/>',
         *_series(calibration.before, "before"),
