@@ -260,6 +260,65 @@ def test_without_augmentation_pictures_are_seen_as_a_scan_sees_them(
     assert not np.array_equal(once.numpy(), first.numpy())
 
 
+KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+import pyarrow.parquet as pq
+from hivescan.automl.finetune import fine_tune
+from hivescan.models.cards import read_card
+from tests.automl.test_finetune import HEADS, QUICK
+
+def kill(progress):
+    if progress.stage == "training" and progress.step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+folder = Path(sys.argv[1])
+fine_tune(
+    pq.read_table(folder / "train.parquet"),
+    pq.read_table(folder / "validation.parquet"),
+    HEADS,
+    "image",
+    read_card(Path(sys.argv[2])),
+    options=replace(QUICK, checkpoint_every=2),
+    checkpoint=folder / "killed",
+    on_progress=kill,
+)
+"""
+
+
+@pytest.mark.slow
+def test_after_kill_9_the_result_is_that_of_an_undisturbed_training(
+    card: Card, parts: tuple[pa.Table, pa.Table], tmp_path: Path
+) -> None:
+    import signal
+    import subprocess
+    import sys
+
+    import pyarrow.parquet as pq
+
+    for name, part in zip(("train", "validation"), parts, strict=True):
+        pq.write_table(part, tmp_path / f"{name}.parquet")
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(card.folder / "card.toml")]
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run(command, cwd=root, check=False).returncode == -signal.SIGKILL
+    steps: list[int] = []
+    options = replace(QUICK, checkpoint_every=2)
+    resumed = fine_tune(
+        *parts,
+        HEADS,
+        "image",
+        card,
+        options=options,
+        checkpoint=tmp_path / "killed",
+        on_progress=lambda p: steps.append(p.step) if p.stage == "training" else None,
+    )
+    whole = fine_tune(*parts, HEADS, "image", card, options=options, checkpoint=tmp_path / "whole")
+    assert steps[0] == 5  # four steps were kept
+    assert resumed.card.name == whole.card.name
+    assert resumed.history == whole.history
+
+
 @pytest.mark.slow
 def test_the_fast_backbone_of_the_catalogue_is_trained(tmp_path: Path) -> None:
     from hivescan.models.cards import find_card
