@@ -144,6 +144,8 @@ def fit_head(
 @contextmanager
 def one_thread() -> Iterator[None]:
     """BLAS sums in an order that depends on its number of threads; with one it is always the same."""
+    # It has a BLAS of its own: what is loaded later is not limited.
+    import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):

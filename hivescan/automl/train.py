@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -357,18 +358,26 @@ class _Run:
         base: Base,
         train: ItemVectors,
         test: ItemVectors | None,
-        **saving: object,
+        write_backbone: Callable[[Path], None] | None = None,
     ) -> Training:
         kept_from = None
         if self._before is not None and self._options.method == "head" and base == self._before.base:
             kept_from = self._before
+        if base.own and kept_from is None and write_backbone is None:
+            write_backbone = self._copy_backbone
         self._tell(TrainingProgress("saving"))
-        version = save_version(self._name, self._kind, base, made, kept_from=kept_from, **saving)  # type: ignore[arg-type]
+        version = save_version(
+            self._name, self._kind, base, made, kept_from=kept_from, write_backbone=write_backbone
+        )
         lost: dict[str, int] = {}
         for reason in [*train.reasons.values(), *(() if test is None else test.reasons.values())]:
             lost[reason] = lost.get(reason, 0) + 1
         kept = tuple(head.name for head in version.heads if head.name not in made)
         return Training(version, tuple(made), kept, lost, 0.0)
+
+    def _copy_backbone(self, folder: Path) -> None:
+        """The network of another model of one's own, on which this one stands from now on."""
+        shutil.copytree(self._source.card.folder, folder / self._source.card.name)
 
 
 def _as_scan_progress(on_progress: OnProgress) -> Callable[[Progress], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,7 +63,8 @@ def try_model(
     if as_json:
         emit_json([_values(entry) for entry in tried])
     else:
-        _show(tried, every)
+        # Of a path the end tells more, of a text the beginning.
+        _show(tried, every, _end_of if files else _start_of)
     if any(entry.reason is not None for entry in tried):
         raise typer.Exit(int(ExitCode.ITEMS_FAILED))
 
@@ -100,11 +102,19 @@ def _values(entry: Tried) -> dict[str, Any]:
     }
 
 
-def _show(tried: list[Tried], every: bool) -> None:
+def _start_of(text: str) -> str:
+    return text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 1]}…"
+
+
+def _end_of(path: str) -> str:
+    return path if len(path) <= _TEXT_SHOWN else f"…{path[1 - _TEXT_SHOWN :]}"
+
+
+def _show(tried: list[Tried], every: bool, shortened: Callable[[str], str]) -> None:
     rows = []
     timed = any(entry.start_ms is not None for entry in tried)
     for entry in tried:
-        item = entry.item if len(entry.item) <= _TEXT_SHOWN else f"{entry.item[: _TEXT_SHOWN - 1]}…"
+        item = shortened(entry.item)
         seconds = [None if entry.start_ms is None else entry.start_ms / 1000] if timed else []
         for head, scores in entry.scores.items():
             ranked = sorted(scores.items(), key=lambda pair: -pair[1])
