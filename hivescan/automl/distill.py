@@ -285,7 +285,7 @@ def _measured(
 def _qualities(metrics: Mapping[str, Mapping[str, Measures]], command: str) -> list[Quality]:
     """What the network's card says of it, one line a figure."""
     told = {
-        "balanced_accuracy": ("balanced accuracy of {}", "n"),
+        "balanced_accuracy": ("balanced accuracy (mean recall) of {}", "n"),
         AGREEMENT: ("agreement of {} with its teachers", "compared"),
     }
     return [

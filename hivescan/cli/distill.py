@@ -146,7 +146,7 @@ def _show(made: TrainedModel) -> None:
         for part, metrics in head.metrics.items()
         if "compared" in metrics
     ]
-    names = ("head", "part", "items", "agreement", "balanced accuracy", "of the teachers", "data")
+    names = ("head", "part", "items", "agreement", "mean recall", "of the teachers", "data")
     if rows:
         emit_table(names, rows)
     emit(f"{made.reference}; `hivescan deploy {made.name}` has scans run it")

@@ -82,7 +82,7 @@ def test_a_student_learns_the_heads_of_all_teachers(tmp_path: Path) -> None:
     assert colour.recipe["teachers"] == ["colours@1"]
     assert colour.snapshot == snapshot
     quality = {(entry.metric, entry.data) for entry in made.card.quality}
-    assert ("balanced accuracy of colour", f"own data: {own}") in quality
+    assert ("balanced accuracy (mean recall) of colour", f"own data: {own}") in quality
     assert ("agreement of light with its teachers", "validation: 0.25 of toys@1, not trained on") in quality
     assert open_model("student").vector_heads[0].labels == ("cold", "warm")
 
