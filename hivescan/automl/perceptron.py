@@ -98,7 +98,9 @@ def fit_perceptron(
 
 def _begin(random: np.random.Generator, width: int, hidden: int, classes: int) -> Layers:
     def drawn(rows: int, columns: int) -> Matrix:
-        return (random.standard_normal((rows, columns)) * np.sqrt(2.0 / columns)).astype(np.float32)
+        numbers = random.standard_normal((rows, columns)) * np.sqrt(2.0 / columns)
+        single: Matrix = numbers.astype(np.float32)
+        return single
 
     return [
         drawn(hidden, width),

@@ -119,7 +119,8 @@ class TextTower:
 
     def _of_one(self, window: Window) -> Matrix:
         inputs = self._looked_up([window], len(window))
-        return self._run(inputs, np.ones((1, len(window)), np.float32))[0]
+        vector: Matrix = self._run(inputs, np.ones((1, len(window)), np.float32))[0]
+        return vector
 
     def _in_batches(self, windows: Sequence[Window]) -> list[Matrix]:
         found: list[Matrix] = [np.empty(0, np.float32)] * len(windows)

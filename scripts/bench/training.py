@@ -230,6 +230,15 @@ def whole_command(options: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def export(options: argparse.Namespace) -> list[Row]:
+    """The same vectors and split for programs of other Pythons."""
+    data = load(options)
+    arrays = {"train": data.train[0], "test": data.test[0]}
+    arrays = {name: vectors.astype(np.float32) for name, vectors in arrays.items()}
+    np.savez(options.to, **arrays, train_classes=data.train[1], test_classes=data.test[1])
+    return [{"file": str(options.to), "train": len(data.train[1]), "test": len(data.test[1])}]
+
+
 def machine() -> Row:
     names = ("numpy", "scipy", "scikit-learn", "pyarrow", "duckdb")
     model = next(
@@ -258,7 +267,7 @@ def markdown(rows: Sequence[Row]) -> Iterable[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["curve", "beside", "time"])
+    parser.add_argument("what", choices=["curve", "beside", "time", "export"])
     parser.add_argument("snapshot", metavar="NAME@N")
     parser.add_argument("--test", metavar="NAME@N", help="else a fifth of the snapshot")
     parser.add_argument("--head")
@@ -269,9 +278,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 3068])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--to", type=Path, default=Path("vectors.npz"), help="of export")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = {"curve": curve, "beside": beside, "time": whole_command}[options.what](options)
+    makers = {"curve": curve, "beside": beside, "time": whole_command, "export": export}
+    rows = makers[options.what](options)
     if options.json:
         print(json.dumps({"command": sys.argv[1:], "machine": machine(), "rows": rows}, indent=2))
         return

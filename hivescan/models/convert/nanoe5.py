@@ -67,7 +67,7 @@ class Entry(NamedTuple):
 
     name: str
     kind: int
-    count: int
+    numbers: int
     offset: int
     size: int
 
@@ -203,8 +203,8 @@ def _entry(cursor: _Cursor) -> Entry:
 def _tensor(packed: PackedModel, entry: Entry) -> tuple[str, Tensor]:
     part = packed.data[entry.offset : entry.offset + entry.size]
     values = np.frombuffer(part, "<f4") if entry.kind == 0 else _unpacked(part)
-    if len(values) != entry.count:
-        raise ValueError(f"tensor {entry.name} has {len(values)} numbers, not {entry.count}")
+    if len(values) != entry.numbers:
+        raise ValueError(f"tensor {entry.name} has {len(values)} numbers, not {entry.numbers}")
     full = _full_name(entry.name)
     return full, np.ascontiguousarray(values.reshape(_shape(full, packed.header)), np.float32)
 
