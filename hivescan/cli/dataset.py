@@ -17,7 +17,7 @@ from hivescan.wording import count
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hivescan.automl.snapshot import OnInvalid
+    from hivescan.automl.datasets.snapshot import OnInvalid
 
 ReferenceArgument = Annotated[
     str, typer.Argument(metavar="NAME[@N]", help="The dataset, or one of its snapshots.")
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(json: JsonOption = False) -> None:
-    from hivescan.automl.overview import all_datasets
+    from hivescan.automl.datasets.overview import all_datasets
 
     found = all_datasets()
     if json:
@@ -86,9 +86,9 @@ def show(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    from hivescan.automl.gallery import gallery_page
-    from hivescan.automl.overview import overview
-    from hivescan.automl.snapshot import open_items
+    from hivescan.automl.datasets.gallery import gallery_page
+    from hivescan.automl.datasets.overview import overview
+    from hivescan.automl.datasets.snapshot import open_items
     from hivescan.cli.dataset_tables import emit_overview
 
     subject = open_items(reference)
@@ -120,7 +120,7 @@ def remove(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    from hivescan.automl.dataset import open_dataset, remove_items
+    from hivescan.automl.datasets.dataset import open_dataset, remove_items
 
     rows = _rows(row)
     if label is not None:
@@ -146,7 +146,7 @@ def relabel(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    from hivescan.automl.dataset import open_dataset, relabel_items
+    from hivescan.automl.datasets.dataset import open_dataset, relabel_items
 
     if (to is None) != clear:
         raise UsageError("name the new class with --to, or take the labels away with --clear")
@@ -171,8 +171,8 @@ def validate(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.snapshot import open_items
-    from hivescan.automl.validation import validate as look
+    from hivescan.automl.datasets.snapshot import open_items
+    from hivescan.automl.datasets.validation import validate as look
     from hivescan.cli.dataset_tables import emit_validation
 
     subject, other = open_items(reference), None if test is None else open_items(test)
@@ -204,8 +204,8 @@ def audit(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.audit import audit_snapshot
-    from hivescan.automl.snapshot import open_snapshot
+    from hivescan.automl.datasets.audit import audit_snapshot
+    from hivescan.automl.datasets.snapshot import open_snapshot
     from hivescan.cli.dataset_tables import emit_audit
 
     taken = open_snapshot(reference)
@@ -232,8 +232,8 @@ def snapshot(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.dataset import open_dataset
-    from hivescan.automl.snapshot import open_snapshot, take_validated_snapshot
+    from hivescan.automl.datasets.dataset import open_dataset
+    from hivescan.automl.datasets.snapshot import open_snapshot, take_validated_snapshot
     from hivescan.cli.dataset_tables import emit_validation
 
     dataset, other = open_dataset(name), None if test is None else open_snapshot(test)
@@ -270,8 +270,8 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="NAME@M", help="The later one.")],
     json: JsonOption = False,
 ) -> None:
-    from hivescan.automl.difference import diff_snapshots
-    from hivescan.automl.snapshot import open_snapshot
+    from hivescan.automl.datasets.difference import diff_snapshots
+    from hivescan.automl.datasets.snapshot import open_snapshot
     from hivescan.cli.dataset_tables import emit_difference
 
     found = diff_snapshots(open_snapshot(before), open_snapshot(after))
@@ -285,8 +285,8 @@ def delete(
     name: NameArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    from hivescan.automl.dataset import delete_dataset, open_dataset
-    from hivescan.automl.snapshot import snapshot_numbers
+    from hivescan.automl.datasets.dataset import delete_dataset, open_dataset
+    from hivescan.automl.datasets.snapshot import snapshot_numbers
 
     items, snapshots = open_dataset(name).items.num_rows, len(snapshot_numbers(name))
     if not yes:

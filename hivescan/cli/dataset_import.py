@@ -14,7 +14,7 @@ from hivescan.cli.progress import ScanProgress
 from hivescan.wording import count
 
 if TYPE_CHECKING:
-    from hivescan.automl.importing import Imported, ImportOptions
+    from hivescan.automl.datasets.importing import Imported, ImportOptions
 
 _NAMED = 10
 
@@ -83,7 +83,7 @@ def create(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.importing import import_new
+    from hivescan.automl.datasets.importing import import_new
 
     options = _options(image_col, text_col, head, column, ignore, header, store, query, from_decisions, known)
     with ScanProgress(quiet=quiet or json) as progress:
@@ -107,7 +107,7 @@ def add(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.importing import import_more
+    from hivescan.automl.datasets.importing import import_more
 
     options = _options(image_col, text_col, head, column, ignore, header, store, query, from_decisions, known)
     with ScanProgress(quiet=quiet or json) as progress:
@@ -127,7 +127,7 @@ def _options(
     from_decisions: bool,
     known: list[Path] | None,
 ) -> ImportOptions:
-    from hivescan.automl.importing import ImportOptions
+    from hivescan.automl.datasets.importing import ImportOptions
 
     named: dict[str, str | None] = {}
     for text_of_option in heads or ():

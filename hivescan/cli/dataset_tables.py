@@ -10,12 +10,12 @@ from hivescan.wording import count, printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hivescan.automl.audit import DatasetAudit, HeadAudit
-    from hivescan.automl.difference import Difference
-    from hivescan.automl.findings import Validation
-    from hivescan.automl.overview import Overview
-    from hivescan.automl.slices import Rate
-    from hivescan.automl.snapshot import Snapshot
+    from hivescan.automl.datasets.audit import DatasetAudit, HeadAudit
+    from hivescan.automl.datasets.difference import Difference
+    from hivescan.automl.datasets.findings import Validation
+    from hivescan.automl.datasets.overview import Overview
+    from hivescan.automl.datasets.slices import Rate
+    from hivescan.automl.datasets.snapshot import Snapshot
 
 _ROWS_SHOWN = 8
 _LINES_SHOWN = 20

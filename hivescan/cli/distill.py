@@ -85,10 +85,10 @@ def distill(
 ) -> None:
     if method not in ("finetune", "lora"):
         raise UsageError(f"--method {method}: there are finetune and lora")
-    from hivescan.automl.augmentation import Augmentation, parse_augmentation
-    from hivescan.automl.distill import DistillOptions
-    from hivescan.automl.distill import distill as train
-    from hivescan.automl.finetune import TuneOptions
+    from hivescan.automl.networks.augmentation import Augmentation, parse_augmentation
+    from hivescan.automl.networks.distill import DistillOptions
+    from hivescan.automl.networks.distill import distill as train
+    from hivescan.automl.networks.finetune import TuneOptions
     from hivescan.cli.training_progress import TrainingDisplay
 
     options = DistillOptions(

@@ -64,10 +64,14 @@ def evaluate(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.decide import parse_rule
-    from hivescan.automl.evaluate import evaluate as measure
-    from hivescan.automl.evaluation import EvaluateOptions
-    from hivescan.automl.evaluation_layout import evaluation_blocks, evaluation_csv, evaluation_json
+    from hivescan.automl.evaluation.decide import parse_rule
+    from hivescan.automl.evaluation.evaluate import evaluate as measure
+    from hivescan.automl.evaluation.evaluation import EvaluateOptions
+    from hivescan.automl.evaluation.evaluation_layout import (
+        evaluation_blocks,
+        evaluation_csv,
+        evaluation_json,
+    )
     from hivescan.cli.output import say
     from hivescan.cli.progress import ScanProgress, human_bytes
     from hivescan.errors import UsageError
@@ -88,9 +92,9 @@ def evaluate(
     with ScanProgress(quiet=quiet) as progress:
         made = measure(model, snapshot, options, on_progress=progress)
     if html is not None:
-        from hivescan.automl.evaluation_page import evaluation_page
-        from hivescan.automl.mistake_views import mistake_pictures, mistake_texts
-        from hivescan.automl.snapshot import open_snapshot
+        from hivescan.automl.datasets.snapshot import open_snapshot
+        from hivescan.automl.evaluation.evaluation_page import evaluation_page
+        from hivescan.automl.evaluation.mistake_views import mistake_pictures, mistake_texts
         from hivescan.report.render import write_private
 
         page = evaluation_page(

@@ -11,7 +11,7 @@ from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.errors import UsageError
 
 if TYPE_CHECKING:
-    from hivescan.automl.study_run import StudyOptions
+    from hivescan.automl.evaluation.study_run import StudyOptions
     from hivescan.report.blocks import Block
 
 HeadOption = Annotated[
@@ -62,8 +62,14 @@ def noise(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.study_layout import check_plot, noise_blocks, noise_csv, plot_noise, study_json
-    from hivescan.automl.study_run import MeasuredOn, study_noise
+    from hivescan.automl.evaluation.study_layout import (
+        check_plot,
+        noise_blocks,
+        noise_csv,
+        plot_noise,
+        study_json,
+    )
+    from hivescan.automl.evaluation.study_run import MeasuredOn, study_noise
     from hivescan.cli.study_progress import StudyLine
 
     if plot is not None:
@@ -111,14 +117,14 @@ def synthetic(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.study_layout import (
+    from hivescan.automl.evaluation.study_layout import (
         check_plot,
         plot_synthetic,
         study_json,
         synthetic_blocks,
         synthetic_csv,
     )
-    from hivescan.automl.study_run import study_synthetic
+    from hivescan.automl.evaluation.study_run import study_synthetic
     from hivescan.cli.study_progress import StudyLine
 
     if plot is not None:
@@ -146,8 +152,8 @@ def synthetic(
 def _options(
     head: str | None, base: str | None, method: str, seeds: int, store: list[str] | None, device: str
 ) -> StudyOptions:
-    from hivescan.automl.study import method_named
-    from hivescan.automl.study_run import StudyOptions
+    from hivescan.automl.evaluation.study import method_named
+    from hivescan.automl.evaluation.study_run import StudyOptions
 
     return StudyOptions(
         head=head,

@@ -8,7 +8,7 @@ from hivescan.cli.progress import LiveLine, describe, human_seconds
 from hivescan.wording import count
 
 if TYPE_CHECKING:
-    from hivescan.automl.study import StudyProgress
+    from hivescan.automl.evaluation.study import StudyProgress
     from hivescan.scan.config import Progress
 
 

@@ -12,7 +12,7 @@ from hivescan.cli.output import emit, emit_json, emit_table
 from hivescan.wording import count, printable
 
 if TYPE_CHECKING:
-    from hivescan.automl.train import Training
+    from hivescan.automl.heads.train import Training
 
 
 _SHOWN = ("balanced_accuracy", "one_against_rest", "macro_f1", "ece")
@@ -105,7 +105,7 @@ def train(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.automl.train import TrainOptions, train_model
+    from hivescan.automl.heads.train import TrainOptions, train_model
     from hivescan.cli.training_progress import TrainingDisplay
 
     options = TrainOptions(

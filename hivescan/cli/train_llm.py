@@ -12,7 +12,7 @@ from hivescan.cli.output import emit, emit_json, emit_table
 from hivescan.errors import UsageError
 
 if TYPE_CHECKING:
-    from hivescan.automl.language_models import LanguageModel
+    from hivescan.automl.language.models import LanguageModel
 
 
 def register(app: typer.Typer) -> None:
@@ -73,8 +73,8 @@ def train_llm(
     ):
         if value not in known:
             raise UsageError(f"{option} {value}: there are {' and '.join(known)}")
-    from hivescan.automl.language import LanguageOptions, train_language
-    from hivescan.automl.language_data import Columns
+    from hivescan.automl.language.data import Columns
+    from hivescan.automl.language.training import LanguageOptions, train_language
     from hivescan.cli.training_progress import TrainingDisplay
 
     options = LanguageOptions(
@@ -97,7 +97,7 @@ def train_llm(
     with TrainingDisplay(quiet=quiet) as progress:
         made = train_language(name, data, options, progress)
     if as_json:
-        from hivescan.automl.language_models import as_record
+        from hivescan.automl.language.models import as_record
 
         emit_json(as_record(made))
     else:

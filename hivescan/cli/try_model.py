@@ -14,7 +14,7 @@ from hivescan.errors import ExitCode, UsageError
 from hivescan.wording import printable
 
 if TYPE_CHECKING:
-    from hivescan.automl.trying import Tried
+    from hivescan.automl.heads.trying import Tried
 
 _TEXT_SHOWN = 60
 
@@ -47,8 +47,8 @@ def try_model(
     ] = 256,
     as_json: JsonOption = False,
 ) -> None:
-    from hivescan.automl.language_models import is_language_model
-    from hivescan.automl.trying import try_files, try_texts
+    from hivescan.automl.heads.trying import try_files, try_texts
+    from hivescan.automl.language.models import is_language_model
 
     if is_language_model(model):
         _write(model, [*(files or ()), *(text or ())] or _typed_in(), system, max_tokens, device, as_json)
@@ -72,7 +72,7 @@ def try_model(
 def _write(
     model: str, prompts: list[str], system: str | None, max_tokens: int, device: str, as_json: bool
 ) -> None:
-    from hivescan.automl.language_models import open_writer
+    from hivescan.automl.language.models import open_writer
 
     writer = open_writer(model, device=device)
     answers = [writer(prompt, system=system, max_tokens=max_tokens) for prompt in prompts]

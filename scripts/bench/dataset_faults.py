@@ -31,12 +31,12 @@ import numpy as np
 from PIL import Image
 
 from hivescan import __version__
-from hivescan.automl.audit import audit_snapshot
-from hivescan.automl.dataset import Dataset, head_values, open_dataset, relabel_items
-from hivescan.automl.findings import Check
-from hivescan.automl.importing import ImportOptions, create_dataset, import_more
-from hivescan.automl.snapshot import take_snapshot
-from hivescan.automl.validation import validate
+from hivescan.automl.datasets.audit import audit_snapshot
+from hivescan.automl.datasets.dataset import Dataset, head_values, open_dataset, relabel_items
+from hivescan.automl.datasets.findings import Check
+from hivescan.automl.datasets.importing import ImportOptions, create_dataset, import_more
+from hivescan.automl.datasets.snapshot import take_snapshot
+from hivescan.automl.datasets.validation import validate
 from hivescan.versions import installed
 
 HEAD = "garment"

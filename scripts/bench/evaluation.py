@@ -12,12 +12,12 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from hivescan.automl.evaluate import evaluate_predictions
-from hivescan.automl.evaluation import EvaluateOptions
-from hivescan.automl.evaluation_page import evaluation_page
+from hivescan.automl.datasets.snapshot import Snapshot
+from hivescan.automl.evaluation.evaluate import evaluate_predictions
+from hivescan.automl.evaluation.evaluation import EvaluateOptions
+from hivescan.automl.evaluation.evaluation_page import evaluation_page
+from hivescan.automl.heads.predict import Predictions
 from hivescan.automl.items import HEAD, schema
-from hivescan.automl.predict import Predictions
-from hivescan.automl.snapshot import Snapshot
 from hivescan.versions import installed
 
 CASES = ((1_000, 2), (10_000, 10), (100_000, 10), (100_000, 50))

@@ -45,11 +45,11 @@ class Data:
 
 
 def load(options: argparse.Namespace) -> Data:
-    from hivescan.automl.dataset import head_values
-    from hivescan.automl.snapshot import open_snapshot
-    from hivescan.automl.split import groups_of
-    from hivescan.automl.train import TrainOptions, parts_of
-    from hivescan.automl.vectors import DEFAULT_BASES, vectors_of
+    from hivescan.automl.datasets.dataset import head_values
+    from hivescan.automl.datasets.snapshot import open_snapshot
+    from hivescan.automl.datasets.split import groups_of
+    from hivescan.automl.heads.train import TrainOptions, parts_of
+    from hivescan.automl.heads.vectors import DEFAULT_BASES, vectors_of
 
     snapshot = open_snapshot(options.snapshot)
     split = None if options.test else 0.2
@@ -99,7 +99,7 @@ def drawn(targets: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def curve(options: argparse.Namespace) -> list[Row]:
-    from hivescan.automl.fit import FitOptions, fit_head
+    from hivescan.automl.heads.fit import FitOptions, fit_head
 
     data = load(options)
     vectors, targets = data.train
@@ -142,7 +142,7 @@ def beside(options: argparse.Namespace) -> list[Row]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import Normalizer, StandardScaler
 
-    from hivescan.automl.fit import FitOptions, fit_head
+    from hivescan.automl.heads.fit import FitOptions, fit_head
 
     data = load(options)
     vectors, targets = data.train
@@ -190,9 +190,9 @@ def beside(options: argparse.Namespace) -> list[Row]:
 
 
 def whole_command(options: argparse.Namespace) -> list[Row]:
-    from hivescan.automl.dataset import dataset_names, delete_dataset, new_dataset
+    from hivescan.automl.datasets.dataset import dataset_names, delete_dataset, new_dataset
+    from hivescan.automl.datasets.snapshot import open_snapshot, take_snapshot
     from hivescan.automl.home import trained_folder
-    from hivescan.automl.snapshot import open_snapshot, take_snapshot
 
     snapshot = open_snapshot(options.snapshot)
     program = [sys.executable, "-m", "hivescan"]

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from hivescan.automl.decide import Rule, decide
+from hivescan.automl.evaluation.decide import Rule, decide
+from hivescan.automl.evaluation.measures import Decisions
 from hivescan.automl.items import COLUMN, HEAD, schema
-from hivescan.automl.measures import Decisions
 
 LABELS = ("ant", "bee", "cat", "dog")
 

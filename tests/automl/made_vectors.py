@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hivescan.automl.dataset import new_dataset
+from hivescan.automl.datasets.dataset import new_dataset
+from hivescan.automl.datasets.snapshot import Snapshot, take_snapshot
+from hivescan.automl.heads.stored_vectors import VectorKeeper
 from hivescan.automl.home import home_folder, vectors_store
-from hivescan.automl.snapshot import Snapshot, take_snapshot
-from hivescan.automl.stored_vectors import VectorKeeper
 from hivescan.models.cards import find_card
 from hivescan.models.network import space_of
 from hivescan.scan.records import new_run_id

@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from hivescan.automl.audit import audit_snapshot
-from hivescan.automl.dataset import new_dataset
-from hivescan.automl.snapshot import open_snapshot, take_snapshot
+from hivescan.automl.datasets.audit import audit_snapshot
+from hivescan.automl.datasets.dataset import new_dataset
+from hivescan.automl.datasets.snapshot import open_snapshot, take_snapshot
 from hivescan.cli import dataset
 from hivescan.errors import DatasetError
 from tests.automl.made_datasets import text_items

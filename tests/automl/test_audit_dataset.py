@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from hivescan.automl.audit import audit_heads, neighbour_distances, outliers
-from hivescan.automl.slices import proportion, slice_performance
+from hivescan.automl.datasets.audit import audit_heads, neighbour_distances, outliers
+from hivescan.automl.datasets.slices import proportion, slice_performance
 from hivescan.errors import DatasetError
 from tests.automl.made_datasets import text_items
 

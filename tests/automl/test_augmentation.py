@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hivescan.automl.augmentation import Augmentation, augmented, parse_augmentation
+from hivescan.automl.networks.augmentation import Augmentation, augmented, parse_augmentation
 from hivescan.errors import UsageError
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from hivescan.automl.bootstrap import Estimate, estimate, resamples
-from hivescan.automl.measures import Summing, concatenate
+from hivescan.automl.evaluation.bootstrap import Estimate, estimate, resamples
+from hivescan.automl.evaluation.measures import Summing, concatenate
 from tests.automl.evaluation_cases import decisions_of, random_case
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import brier_score_loss, log_loss
 
-from hivescan.automl.calibration import (
+from hivescan.automl.evaluation.calibration import (
     BINS,
     HIGHEST,
     at_temperature,

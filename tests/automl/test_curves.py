@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from hivescan.automl.curves import curve_of
+from hivescan.automl.evaluation.curves import curve_of
 from tests.automl.evaluation_cases import cases
 
 Case = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hivescan.automl.decide import NOTHING, Rule, decide, parse_rule
+from hivescan.automl.evaluation.decide import NOTHING, Rule, decide, parse_rule
 from hivescan.errors import UsageError
 
 LABELS = ("safe", "nsfw", "gore")

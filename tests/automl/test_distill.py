@@ -12,15 +12,15 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from hivescan.automl import teachers
-from hivescan.automl.dataset import new_dataset
-from hivescan.automl.distill import DistillOptions, distill
-from hivescan.automl.finetune import TuneOptions
-from hivescan.automl.predict import Predictions
+from hivescan.automl.datasets.dataset import new_dataset
+from hivescan.automl.datasets.snapshot import take_snapshot
+from hivescan.automl.datasets.unlabelled import folder_items, split_by_content
+from hivescan.automl.heads.predict import Predictions
+from hivescan.automl.networks import teachers
+from hivescan.automl.networks.distill import DistillOptions, distill
+from hivescan.automl.networks.finetune import TuneOptions
 from hivescan.automl.progress import TrainingProgress
-from hivescan.automl.snapshot import take_snapshot
 from hivescan.automl.trained import open_model
-from hivescan.automl.unlabelled import folder_items, split_by_content
 from hivescan.errors import DatasetError, TrainingError, UsageError
 from tests.automl.made_models import made_head, made_model
 from tests.automl.made_networks import coloured, picture_card, picture_items
@@ -60,7 +60,7 @@ def _world(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def snapshot_of(name: str, folder: Path, count: int, seed: int) -> str:
     paths, colours, _ = coloured(folder, count, seed)
     new_dataset(name, "image", picture_items(paths, {"colour": colours}))
-    from hivescan.automl.dataset import open_dataset
+    from hivescan.automl.datasets.dataset import open_dataset
 
     return take_snapshot(open_dataset(name), on_invalid="keep").reference
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pytest
 from sklearn import metrics
 
-from hivescan.automl.decide import Rule
-from hivescan.automl.evaluate import evaluate_predictions
-from hivescan.automl.evaluation import EvaluateOptions, Evaluation
-from hivescan.automl.evaluation_layout import evaluation_blocks, evaluation_csv, evaluation_json
-from hivescan.automl.predict import Predictions
-from hivescan.automl.snapshot import Snapshot
+from hivescan.automl.datasets.snapshot import Snapshot
+from hivescan.automl.evaluation.decide import Rule
+from hivescan.automl.evaluation.evaluate import evaluate_predictions
+from hivescan.automl.evaluation.evaluation import EvaluateOptions, Evaluation
+from hivescan.automl.evaluation.evaluation_layout import evaluation_blocks, evaluation_csv, evaluation_json
+from hivescan.automl.heads.predict import Predictions
 from hivescan.errors import UsageError
 from hivescan.report.plaintext import plain_text
 from tests.automl.evaluation_cases import LABELS, items_of, random_case

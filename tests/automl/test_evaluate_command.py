@@ -14,11 +14,11 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from hivescan.automl.importing import create_dataset
-from hivescan.automl.predict import Predictions
-from hivescan.automl.snapshot import take_snapshot
+from hivescan.automl.datasets.importing import create_dataset
+from hivescan.automl.datasets.snapshot import take_snapshot
+from hivescan.automl.heads.predict import Predictions
+from hivescan.automl.heads.vectors import ItemVectors
 from hivescan.automl.trained import Base
-from hivescan.automl.vectors import ItemVectors
 from hivescan.cli import evaluate, study
 from hivescan.errors import DatasetError, UsageError
 
@@ -59,8 +59,8 @@ def notes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     def vectors_of(items: pa.Table, kind: str, base: str, **_: object) -> ItemVectors:
         return ItemVectors(Base(base, f"{base}@0"), vectors_for(items), {})
 
-    monkeypatch.setattr("hivescan.automl.predict.predict", predict)
-    monkeypatch.setattr("hivescan.automl.vectors.vectors_of", vectors_of)
+    monkeypatch.setattr("hivescan.automl.heads.predict.predict", predict)
+    monkeypatch.setattr("hivescan.automl.heads.vectors.vectors_of", vectors_of)
     return make_notes(tmp_path, "notes", 0, 60)
 
 

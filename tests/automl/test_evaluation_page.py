@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hivescan.automl.decide import Rule, millionths
-from hivescan.automl.evaluate import evaluate_predictions
-from hivescan.automl.evaluation import EvaluateOptions, Evaluation
-from hivescan.automl.evaluation_page import evaluation_page
-from hivescan.automl.predict import Predictions
+from hivescan.automl.evaluation.decide import Rule, millionths
+from hivescan.automl.evaluation.evaluate import evaluate_predictions
+from hivescan.automl.evaluation.evaluation import EvaluateOptions, Evaluation
+from hivescan.automl.evaluation.evaluation_page import evaluation_page
+from hivescan.automl.heads.predict import Predictions
 from tests.automl.evaluation_cases import LABELS, random_case
 from tests.automl.test_evaluate import predicted, snapshot_of
 
@@ -142,7 +142,7 @@ def figures_in_node(page: str, expression: str, tmp_path: Path) -> Any:
     """The value of a JavaScript expression about ``head`` with the page's own functions ``f``."""
     (tmp_path / "data.json").write_text(json.dumps(data_of(page)))
     functions = tmp_path / "figures.js"
-    functions.write_text((files("hivescan.automl") / "page" / "figures.js").read_text())
+    functions.write_text((files("hivescan.automl.evaluation") / "page" / "figures.js").read_text())
     return run_node(
         f"""
         const f = require({json.dumps(str(functions))});

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file
 
-from hivescan.automl.augmentation import Augmentation
-from hivescan.automl.finetune import TuneOptions, fine_tune
+from hivescan.automl.networks.augmentation import Augmentation
+from hivescan.automl.networks.finetune import TuneOptions, fine_tune
 from hivescan.automl.progress import TrainingProgress
 from hivescan.errors import TrainingError
 from hivescan.models.network import open_network, space_of
@@ -244,7 +244,7 @@ def test_a_tower_of_texts_learns_too(tmp_path: Path) -> None:
 def test_without_augmentation_pictures_are_seen_as_a_scan_sees_them(
     card: Card, parts: tuple[pa.Table, pa.Table]
 ) -> None:
-    from hivescan.automl.readers import PictureReader
+    from hivescan.automl.networks.readers import PictureReader
 
     uris = parts[0].column("uri").to_pylist()
     plain = PictureReader(uris, card, Augmentation(False, False, False))
@@ -265,7 +265,7 @@ import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 import pyarrow.parquet as pq
-from hivescan.automl.finetune import fine_tune
+from hivescan.automl.networks.finetune import fine_tune
 from hivescan.models.cards import read_card
 from tests.automl.test_finetune import HEADS, QUICK
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivescan.automl.fit import FitOptions, fit_head, one_thread
-from hivescan.automl.logistic import fit_logistic
-from hivescan.automl.quality import LOSS, quality_of, quick_score, score_of
+from hivescan.automl.heads.fit import FitOptions, fit_head, one_thread
+from hivescan.automl.heads.logistic import fit_logistic
+from hivescan.automl.heads.quality import LOSS, quality_of, quick_score, score_of
 from hivescan.errors import TrainingError, UsageError
 from hivescan.models.vector_head import VectorHead
 from tests.automl.made_vectors import clouds

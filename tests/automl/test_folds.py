@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivescan.automl.folds import folds_of
+from hivescan.automl.heads.folds import folds_of
 
 
 @given(

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from hivescan.automl.backbones import MultiHead
-from hivescan.automl.heads_work import (
+from hivescan.automl.networks.backbones import MultiHead
+from hivescan.automl.networks.heads_work import (
     AGREEMENT,
     Examples,
     HeadsWork,

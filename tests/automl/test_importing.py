@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hivescan.automl.dataset import head_values, open_dataset
-from hivescan.automl.importing import ImportOptions, create_dataset, import_more, import_new
+from hivescan.automl.datasets.dataset import head_values, open_dataset
+from hivescan.automl.datasets.importing import ImportOptions, create_dataset, import_more, import_new
 from hivescan.errors import DatasetError, UsageError
 from hivescan.store.schema import TABLES
 from hivescan.store.writer import StoreWriter

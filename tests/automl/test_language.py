@@ -12,12 +12,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from hivescan.automl.language import LanguageOptions, train_language
-from hivescan.automl.language_base import find_base, load_base
-from hivescan.automl.language_data import Columns, Example, Message
-from hivescan.automl.language_models import generate, is_language_model, open_language_model, open_writer
-from hivescan.automl.language_tokens import IGNORED, Encoder, logits_of_targets
-from hivescan.automl.language_work import foretell
+from hivescan.automl.language.base import find_base, load_base
+from hivescan.automl.language.data import Columns, Example, Message
+from hivescan.automl.language.models import generate, is_language_model, open_language_model, open_writer
+from hivescan.automl.language.steps import foretell
+from hivescan.automl.language.tokens import IGNORED, Encoder, logits_of_targets
+from hivescan.automl.language.training import LanguageOptions, train_language
 from hivescan.automl.progress import TrainingProgress
 from hivescan.errors import DatasetError, TrainingError, UsageError
 from tests.automl.made_networks import language_folder

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivescan.automl.language_data import (
+from hivescan.automl.language.data import (
     Columns,
     Example,
     Message,

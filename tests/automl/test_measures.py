@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from hivescan.automl.decide import Rule
-from hivescan.automl.measures import Decisions, Summing, of_items
+from hivescan.automl.evaluation.decide import Rule
+from hivescan.automl.evaluation.measures import Decisions, Summing, of_items
 from tests.automl.evaluation_cases import cases, decisions_of, random_case
 
 Case = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hivescan.automl.evaluate import evaluate_predictions
-from hivescan.automl.evaluation import EvaluateOptions, Evaluation
-from hivescan.automl.importing import create_dataset
-from hivescan.automl.mistake_views import mistake_pictures
-from hivescan.automl.predict import Predictions
-from hivescan.automl.snapshot import take_snapshot
+from hivescan.automl.datasets.importing import create_dataset
+from hivescan.automl.datasets.snapshot import take_snapshot
+from hivescan.automl.evaluation.evaluate import evaluate_predictions
+from hivescan.automl.evaluation.evaluation import EvaluateOptions, Evaluation
+from hivescan.automl.evaluation.mistake_views import mistake_pictures
+from hivescan.automl.heads.predict import Predictions
 from tests.automl.made_datasets import picture
 
 
@@ -50,7 +50,7 @@ def test_pictures_are_small_blurred_and_of_checked_bytes(
         return {str(known.content_id): "matches known material"}
 
     with monkeypatch.context() as patched:
-        patched.setattr("hivescan.automl.refusal.refused_contents", refused)
+        patched.setattr("hivescan.automl.datasets.refusal.refused_contents", refused)
         assert set(mistake_pictures(wrong)) == set(shown) - {known.row}
 
     picture(Path(str(known.uri)), seed=99)

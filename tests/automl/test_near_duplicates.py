@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivescan.automl.near_duplicates import (
+from hivescan.automl.datasets.near_duplicates import (
     SIMILARITY,
     Pair,
     grouped,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivescan.automl.dataset import (
+from hivescan.automl.datasets.dataset import (
     Dataset,
     changed,
     delete_dataset,
@@ -20,9 +20,8 @@ from hivescan.automl.dataset import (
     relabel_items,
     remove_items,
 )
-from hivescan.automl.difference import diff_snapshots
-from hivescan.automl.items import HEAD
-from hivescan.automl.snapshot import (
+from hivescan.automl.datasets.difference import diff_snapshots
+from hivescan.automl.datasets.snapshot import (
     Snapshot,
     open_snapshot,
     snapshot_id,
@@ -30,7 +29,8 @@ from hivescan.automl.snapshot import (
     take_snapshot,
     take_validated_snapshot,
 )
-from hivescan.automl.split import groups_of, split
+from hivescan.automl.datasets.split import groups_of, split
+from hivescan.automl.items import HEAD
 from hivescan.errors import DatasetError
 from tests.automl.made_datasets import text_items
 

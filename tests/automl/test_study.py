@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hivescan.automl.study import Examples, Score, balanced_order, trained_score, with_noise
-from hivescan.automl.study_layout import (
+from hivescan.automl.evaluation.study import Examples, Score, balanced_order, trained_score, with_noise
+from hivescan.automl.evaluation.study_layout import (
     check_plot,
     noise_blocks,
     noise_csv,
@@ -21,8 +21,8 @@ from hivescan.automl.study_layout import (
     synthetic_blocks,
     synthetic_csv,
 )
-from hivescan.automl.study_noise import NoiseStudy, noise_cells
-from hivescan.automl.study_synthetic import SyntheticStudy, mixture_sizes, mixtures
+from hivescan.automl.evaluation.study_noise import NoiseStudy, noise_cells
+from hivescan.automl.evaluation.study_synthetic import SyntheticStudy, mixture_sizes, mixtures
 from hivescan.errors import UsageError
 from hivescan.report.plaintext import plain_text
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hivescan.automl import teachers
-from hivescan.automl.predict import Predictions
-from hivescan.automl.teachers import ask, combined
+from hivescan.automl.heads.predict import Predictions
+from hivescan.automl.networks import teachers
+from hivescan.automl.networks.teachers import ask, combined
 from hivescan.errors import TrainingError
 from tests.automl.made_models import made_head, made_model
 from tests.automl.made_networks import coloured, picture_items

@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hivescan.automl.dataset import new_dataset
-from hivescan.automl.predict import predict
-from hivescan.automl.snapshot import take_snapshot
-from hivescan.automl.train import TrainOptions, parts_of, train, train_model
+from hivescan.automl.datasets.dataset import new_dataset
+from hivescan.automl.datasets.snapshot import take_snapshot
+from hivescan.automl.heads.predict import predict
+from hivescan.automl.heads.train import TrainOptions, parts_of, train, train_model
+from hivescan.automl.heads.vectors import vectors_of
 from hivescan.automl.trained import open_model
-from hivescan.automl.vectors import vectors_of
 from hivescan.errors import DatasetError, TrainingError, UsageError
 from hivescan.models.cards import find_card
 from hivescan.models.network import space_of
@@ -102,7 +102,7 @@ def test_what_the_test_snapshot_has_too_is_not_trained_on() -> None:
 
 
 def take_items(name: str, count: int) -> pa.Table:
-    from hivescan.automl.snapshot import open_snapshot
+    from hivescan.automl.datasets.snapshot import open_snapshot
 
     return open_snapshot(name).items.slice(0, count)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hivescan.automl.dataset import new_dataset
+from hivescan.automl.datasets.dataset import new_dataset
+from hivescan.automl.datasets.snapshot import take_snapshot
+from hivescan.automl.heads.train import TrainOptions, train_model
+from hivescan.automl.heads.trying import try_texts
 from hivescan.automl.home import home_folder
-from hivescan.automl.snapshot import take_snapshot
-from hivescan.automl.train import TrainOptions, train_model
-from hivescan.automl.trying import try_texts
 from hivescan.models.cards import find_card
 from hivescan.models.fetch import obstacle
 from tests.automl.made_datasets import text_items

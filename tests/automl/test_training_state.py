@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hivescan.automl.training_state import STATE_FILE, forget_training, read_state, write_state
+from hivescan.automl.networks.training_state import STATE_FILE, forget_training, read_state, write_state
 
 
 def test_what_was_kept_is_read_again(tmp_path: Path) -> None:

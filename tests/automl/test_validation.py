@@ -10,12 +10,12 @@ from PIL import Image
 
 from hivescan.audit.build_known import build_known
 from hivescan.audit.match_paths import match_known
-from hivescan.automl.dataset import Dataset, new_dataset, open_dataset
-from hivescan.automl.findings import Check, Validation
-from hivescan.automl.gallery import gallery_page
-from hivescan.automl.importing import ImportOptions, create_dataset, import_new
-from hivescan.automl.snapshot import take_snapshot, take_validated_snapshot
-from hivescan.automl.validation import validate
+from hivescan.automl.datasets.dataset import Dataset, new_dataset, open_dataset
+from hivescan.automl.datasets.findings import Check, Validation
+from hivescan.automl.datasets.gallery import gallery_page
+from hivescan.automl.datasets.importing import ImportOptions, create_dataset, import_new
+from hivescan.automl.datasets.snapshot import take_snapshot, take_validated_snapshot
+from hivescan.automl.datasets.validation import validate
 from hivescan.errors import DatasetError, UsageError
 from tests.automl.made_datasets import picture, text_items
 from tests.matching.stores import Entry, Item, Sample, list_of, store_of

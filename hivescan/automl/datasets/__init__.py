@@ -1,0 +1,1 @@
+"""Labelled items: brought in, checked, frozen, audited."""

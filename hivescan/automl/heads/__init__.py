@@ -1,0 +1,1 @@
+"""Heads on vectors: fitted, calibrated, saved; and models applied to items."""

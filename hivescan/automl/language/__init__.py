@@ -1,0 +1,1 @@
+"""Language models trained further on prompts and completions."""

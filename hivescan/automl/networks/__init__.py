@@ -1,0 +1,1 @@
+"""Networks trained further, whole or by LoRA, and small ones that learn from several."""
