@@ -22,9 +22,9 @@ def refused_contents(
     """Which of these contents must not be used, by content id: the known entry that they match.
 
     ``contents`` were hashed into the store of vectors
-    (:func:`hivescan.automl.datasets.pictures.look_at`). ``known`` are lists to match them with now; ``stores``
-    have matches of their own. Raises :class:`KnownListError` and :class:`StoreError` where one of them cannot
-    be used.
+    (:func:`hivescan.automl.datasets.pictures.look_at`). ``known`` are lists to match them with now;
+    ``stores`` have matches of their own. Raises :class:`KnownListError` and :class:`StoreError` where one
+    of them cannot be used.
     """
     asked = sorted(set(contents))
     if known and asked:
