@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,8 +30,10 @@ from hivescan.models.network import space_of
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead
 from hivescan.scan.records import head_rows, new_run_id
+from hivescan.scan.resources import available_cores
 from hivescan.store.arrow_memory import lean_arrow
 from hivescan.store.keys import Keys, hash_rows
+from hivescan.store.log import Part
 from hivescan.store.merge import merge_small_parts
 from hivescan.store.parts import read_part
 from hivescan.store.schema import TABLES
@@ -133,24 +136,37 @@ def score_stored(
     spec = registry.spec_of(card.name)
     for row in head_rows(store, {card.name: spec}, writer.run_id, datetime.now(UTC)):
         writer.add("heads", pa.Table.from_pylist([row], schema=TABLES["heads"]))
-    scorer = _Scorer(writer, card, read_heads(card), wanted)
+    scorer = _Scorer(writer.run_id, card, read_heads(card), wanted)
     seen, total = 0, sum(part.rows for part in parts)
-    for part in parts:
-        rows = read_part(store.blobs, part, [*_ATTEMPT, *_SAMPLE, "space", "vector"])
-        rows = _where(rows, np.asarray(pc.equal(rows.column("space").cast(pa.string()), card.base_space)))
-        places = wanted.places(rows)
-        rows, places = _where(rows, places >= 0), places[places >= 0]
-        starts = np.flatnonzero(np.diff(places, prepend=-1))
-        for piece in _pieces(starts, len(places)):
-            scorer.score(rows.slice(piece.start, len(piece)), places[piece.start : piece.stop])
-            scored.vectors += len(piece)
-            on_progress(seen + piece.stop, total)
-        scored.contents += len(starts)
-        seen += part.rows
-        on_progress(seen, total)
-        # Parts are sorted: rows of one alone need not be sorted again.
-        if writer.nbytes >= _COMMIT_BYTES:
-            writer.commit()
+    with ThreadPoolExecutor(available_cores()) as pool, ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(_vectors, store, parts[0])
+        for part, following in zip(parts, [*parts[1:], None], strict=True):
+            rows = ahead.result()
+            if following is not None:
+                ahead = reader.submit(_vectors, store, following)
+            spaces = rows.column("space").cast(pa.string())
+            rows = _where(rows, np.asarray(pc.equal(spaces, card.base_space)))
+            places = wanted.places(rows)
+            rows, places = _where(rows, places >= 0), places[places >= 0]
+            starts = np.flatnonzero(np.diff(places, prepend=-1))
+            pieces = list(_pieces(starts, len(places)))
+            found = pool.map(
+                scorer.score,
+                [rows.slice(piece.start, len(piece)) for piece in pieces],
+                [places[piece.start : piece.stop] for piece in pieces],
+            )
+            for piece, (scores, attempts) in zip(pieces, found, strict=True):
+                for table in scores:
+                    writer.add("scores", table)
+                writer.add("analyses", attempts)
+                scored.vectors += len(piece)
+                on_progress(seen + piece.stop, total)
+            scored.contents += len(starts)
+            seen += part.rows
+            on_progress(seen, total)
+            # Parts are sorted: rows of one alone need not be sorted again.
+            if writer.nbytes >= _COMMIT_BYTES:
+                writer.commit()
     return scored
 
 
@@ -246,6 +262,10 @@ def _sampling_keys(store: Store) -> Iterator[str]:
             yield Sampling(**sampling).key()
 
 
+def _vectors(store: Store, part: Part) -> pa.Table:
+    return read_part(store.blobs, part, [*_ATTEMPT, *_SAMPLE, "space", "vector"])
+
+
 def _where(rows: pa.Table, wanted: npt.NDArray[np.bool_]) -> pa.Table:
     """The rows that are wanted; a copy only where some are not."""
     return rows if wanted.all() else rows.filter(pa.array(wanted))
@@ -264,19 +284,21 @@ def _pieces(starts: npt.NDArray[np.int64], count: int) -> Iterator[range]:
 
 @dataclass(frozen=True)
 class _Scorer:
-    """Vectors in, rows of scores and of the ledger out."""
+    """Vectors in, rows of scores and of the ledger out; several threads may ask it at once."""
 
-    writer: StoreWriter
+    run_id: str
     card: Card
     heads: Mapping[str, VectorHead]
     wanted: _Wanted
 
-    def score(self, rows: pa.Table, places: npt.NDArray[np.int64]) -> None:
-        """Score rows of ``embeddings``, whose attempts are at ``places`` of the ledger."""
+    def score(self, rows: pa.Table, places: npt.NDArray[np.int64]) -> tuple[list[pa.Table], pa.Table]:
+        """Scores by head of rows of ``embeddings``, whose attempts are at ``places`` of the ledger; their rows
+        of the ledger."""
         vectors = _matrix(rows.column("vector"), self.card)
-        for head in self.card.heads:
-            scores = self.heads[head.name].probabilities(vectors)
-            self.writer.add("scores", self._score_rows(head, rows, scores))
+        tables = [
+            self._score_rows(head, rows, self.heads[head.name].probabilities(vectors))
+            for head in self.card.heads
+        ]
         attempts = self.wanted.ledger.take(pa.array(places[np.diff(places, prepend=-1) != 0])).drop_columns(
             ["key", "settled"]
         )
@@ -284,10 +306,10 @@ class _Scorer:
         now = pa.array([datetime.now(UTC)], pa.timestamp("us", tz="UTC")).take(_zeros(n))
         for name, column in (*self._whose(n).items(), ("finished_at", now)):
             attempts = attempts.append_column(name, column)
-        self.writer.add("analyses", attempts)
+        return tables, attempts
 
     def _whose(self, n: int) -> dict[str, pa.Array]:
-        return {"chain": _word(self.card.name, n), "run_id": _word(self.writer.run_id, n)}
+        return {"chain": _word(self.card.name, n), "run_id": _word(self.run_id, n)}
 
     def _score_rows(self, head: HeadSpec, rows: pa.Table, scores: npt.NDArray[np.float32]) -> pa.Table:
         """A row for each sample and class."""
