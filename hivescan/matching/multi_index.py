@@ -171,6 +171,7 @@ def build(hashes: Bytes) -> MultiIndex:
     distinct, members, starts = _grouped(hashes)
     chunks = chunks_for(bits, len(distinct))
     words = _permuted(distinct, chunks)
+    del distinct
     offsets = np.empty(sum((1 << size) + 2 for size in chunks), np.uint32)
     ids = np.empty(len(chunks) * len(words), np.uint32)
     first = table_at = 0

@@ -292,8 +292,10 @@ class _Scorer:
     wanted: _Wanted
 
     def score(self, rows: pa.Table, places: npt.NDArray[np.int64]) -> tuple[list[pa.Table], pa.Table]:
-        """Scores by head of rows of ``embeddings``, whose attempts are at ``places`` of the ledger; their rows
-        of the ledger."""
+        """Scores by head, and rows of the ledger, of rows of ``embeddings``.
+
+        ``places`` are where their attempts stand in the wanted ledger.
+        """
         vectors = _matrix(rows.column("vector"), self.card)
         tables = [
             self._score_rows(head, rows, self.heads[head.name].probabilities(vectors))
