@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from pathlib import Path
 from typing import Final
 
 from hivescan.errors import UsageError
+from hivescan.models.cards import home_folder
+
+__all__ = [
+    "checked_name",
+    "datasets_folder",
+    "home_folder",
+    "split_reference",
+    "trained_folder",
+    "vectors_store",
+]
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]*")
 """The same as for models of the catalogue, because a trained model may become one."""
-
-
-def home_folder() -> Path:
-    """``HIVESCAN_HOME``, else the platform's folder for user data."""
-    named = os.environ.get("HIVESCAN_HOME")
-    if named:
-        return Path(named).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "hivescan"
-    data = os.environ.get("XDG_DATA_HOME")
-    # The XDG specification has relative paths ignored.
-    base = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
-    return base / "hivescan"
 
 
 def datasets_folder() -> Path:

@@ -43,6 +43,7 @@ __all__ = [
     "WeightFile",
     "bundled_folder",
     "find_card",
+    "home_folder",
     "load_cards",
     "models_folder",
     "read_card",
@@ -56,17 +57,23 @@ def bundled_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "weights"
 
 
-def models_folder() -> Path:
-    """Where a user's own models lie: ``HIVESCAN_MODELS``, else the platform's folder for user data."""
-    named = os.environ.get("HIVESCAN_MODELS")
+def home_folder() -> Path:
+    """What is the user's own: ``HIVESCAN_HOME``, else the platform's folder for user data."""
+    named = os.environ.get("HIVESCAN_HOME")
     if named:
         return Path(named).expanduser()
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "hivescan" / "models"
+        return Path.home() / "Library" / "Application Support" / "hivescan"
     data = os.environ.get("XDG_DATA_HOME")
     # The XDG specification has relative paths ignored.
     base = Path(data) if data and Path(data).is_absolute() else Path.home() / ".local" / "share"
-    return base / "hivescan" / "models"
+    return base / "hivescan"
+
+
+def models_folder() -> Path:
+    """Where a user's own models lie: ``HIVESCAN_MODELS``, else ``models`` in :func:`home_folder`."""
+    named = os.environ.get("HIVESCAN_MODELS")
+    return Path(named).expanduser() if named else home_folder() / "models"
 
 
 def load_cards() -> dict[str, Card]:

@@ -30,7 +30,7 @@ from tests.automl.made_models import NETWORK, made_head, made_model
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HIVESCAN_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HIVESCAN_MODELS", str(tmp_path / "home" / "models"))
+    monkeypatch.delenv("HIVESCAN_MODELS", raising=False)
     return tmp_path / "home"
 
 
@@ -139,10 +139,11 @@ def test_profiles_but_the_fastest_run_deployed_heads() -> None:
     assert "toys" not in registry.profile("standard")
 
 
-def test_the_card_tells_data_figures_and_weaknesses() -> None:
+def test_the_card_tells_data_figures_and_weaknesses(home: Path) -> None:
     made_model("toys", made_head("toy"))
     card = deploy("toys@1")
     assert card.base is not None and card.base.name == NETWORK
+    assert card.folder == home / "models" / "toys"
     assert {(q.metric, q.value, q.n) for q in card.quality} == {("toy: balanced accuracy", 0.75, 40)}
     told = " ".join(card.weaknesses)
     assert "toy: weakest at yes, of which it finds 60%." in told
