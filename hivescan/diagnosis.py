@@ -46,7 +46,7 @@ def diagnose() -> list[Finding]:
 
 
 def _cores() -> Finding:
-    from hivescan.scan.resources import available_cores
+    from hivescan.cores import available_cores
 
     return Finding("cores", State.OK, str(available_cores()))
 

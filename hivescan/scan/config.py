@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from hivescan.cores import available_cores
 from hivescan.filesystems import scrubbed
 from hivescan.media.sources import SourceOptions
 from hivescan.scan.costs import Costs
-from hivescan.scan.resources import available_cores
 from hivescan.store.location import StoreLocation, locate
 from hivescan.types import Limits, Sampling
 

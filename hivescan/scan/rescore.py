@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from hivescan.analyzers import registry
 from hivescan.analyzers.classifiers import read_heads
+from hivescan.cores import available_cores
 from hivescan.errors import CatalogueError, StoreCorruptError, UsageError
 from hivescan.models.backends.base import Precision
 from hivescan.models.cards import find_card
@@ -30,7 +31,6 @@ from hivescan.models.network import space_of
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead
 from hivescan.scan.records import head_rows, new_run_id
-from hivescan.scan.resources import available_cores
 from hivescan.store.arrow_memory import lean_arrow
 from hivescan.store.keys import Keys, hash_rows
 from hivescan.store.log import Part

@@ -16,6 +16,7 @@ from typing import Literal
 from hivescan import __version__
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.cores import available_cores
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement
 from hivescan.models.fetch import ensure
@@ -28,7 +29,7 @@ from hivescan.scan.hosting import Hosting
 from hivescan.scan.plan import Planner
 from hivescan.scan.records import head_rows, new_run_id
 from hivescan.scan.rescore import score_stored
-from hivescan.scan.resources import arena_bytes, available_cores, gpus_for
+from hivescan.scan.resources import arena_bytes, gpus_for
 from hivescan.scan.walker import CountAhead, Walker
 from hivescan.store.arrow_memory import lean_arrow
 from hivescan.store.lookup import Lookup

@@ -85,7 +85,7 @@ def decoding_share(folder: Path, analyzers: tuple[str, ...], first: int, step: i
 
 
 def decoding_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
-    from hivescan.scan.resources import available_cores
+    from hivescan.cores import available_cores
     from hivescan.scan.start import starting
 
     cores = available_cores()
@@ -99,9 +99,9 @@ def models_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
     import numpy as np
 
     from hivescan.analyzers import registry
+    from hivescan.cores import available_cores
     from hivescan.models.backends.base import Placement
     from hivescan.scan.plan import Planner
-    from hivescan.scan.resources import available_cores
     from hivescan.types import Sampling
 
     available = registry.available()
@@ -157,7 +157,7 @@ def run_step(step: str, folder: str, analyzers: str, *share: str) -> dict[str, f
 
 
 def measure(kind: str, profile: str, scale: float, work: Path) -> dict[str, object]:
-    from hivescan.scan.resources import available_cores
+    from hivescan.cores import available_cores
 
     count = round(FILES[kind] * SHARE.get(profile, 1.0) * scale)
     folder = work / f"{kind}-{count}"

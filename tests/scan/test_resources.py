@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hivescan.cores import available_cores
 from hivescan.models import devices
 from hivescan.models.devices import cuda_devices
-from hivescan.scan.resources import arena_bytes, available_cores
+from hivescan.scan.resources import arena_bytes
 
 MIB = 1024**2
 

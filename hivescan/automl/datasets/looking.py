@@ -14,6 +14,7 @@ import numpy as np
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import HostAnalyzer
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
+from hivescan.cores import available_cores
 from hivescan.errors import DecodeError, MediaError
 from hivescan.media.blob import open_blob
 from hivescan.media.decode import pictures
@@ -22,7 +23,6 @@ from hivescan.media.probe import probe
 from hivescan.models.backends.base import Device, Placement
 from hivescan.models.network import Networks
 from hivescan.models.schema import Card
-from hivescan.scan.resources import available_cores
 from hivescan.types import Findings, Limits, Sampling
 
 _LIMITS: Final = Limits()

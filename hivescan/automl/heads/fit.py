@@ -27,9 +27,9 @@ from hivescan.automl.heads.logistic import Logistic, fit_logistic, softmax
 from hivescan.automl.heads.perceptron import Epoch, Layers, PerceptronSettings, fit_perceptron, forward
 from hivescan.automl.heads.quality import check_metric, quality_of, quick_score, score_of
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
+from hivescan.cores import available_cores
 from hivescan.errors import TrainingError, UsageError
 from hivescan.models.vector_head import VectorHead
-from hivescan.scan.resources import available_cores
 
 Method = Literal["linear", "mlp", "auto"]
 ClassWeights = Literal["auto", "balanced", "none"]

@@ -76,8 +76,8 @@ def _try_text_files(found: HeadsOnVectors | Card, paths: Sequence[str], device: 
 def _try_texts(
     found: HeadsOnVectors | Card, names: Sequence[str], texts: Sequence[str], device: str
 ) -> list[Tried]:
+    from hivescan.cores import available_cores
     from hivescan.models.text_tower import open_text_tower
-    from hivescan.scan.resources import available_cores
 
     if not isinstance(found, HeadsOnVectors) or found.source.card.text is None:
         name = found.reference if isinstance(found, HeadsOnVectors) else found.name

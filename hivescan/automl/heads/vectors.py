@@ -212,9 +212,9 @@ class _Pace:
 def _compute_texts(
     work: _Work, store: Store, lacking: Sequence[str], device: str, on_progress: OnProgress
 ) -> None:
+    from hivescan.cores import available_cores
     from hivescan.models.text_tower import open_text_tower
     from hivescan.scan.records import new_run_id
-    from hivescan.scan.resources import available_cores
 
     tower = open_text_tower(work.source.card, Placement(cast(Device, device), available_cores()))
     run_id = new_run_id(datetime.now(UTC))

@@ -48,13 +48,13 @@ from hivescan.automl.networks.tuned_card import write_tuned
 from hivescan.automl.networks.tuned_vectors import vectors_by
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
 from hivescan.automl.trained import Base
+from hivescan.cores import available_cores
 from hivescan.errors import TrainingError
 from hivescan.models.backends.base import Device
 from hivescan.models.fetch import ensure
 from hivescan.models.network import space_of
 from hivescan.models.schema import Card, Quality
 from hivescan.models.vector_head import VectorHead
-from hivescan.scan.resources import available_cores
 
 TuneMethod = Literal["finetune", "lora"]
 

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from hivescan.automl.networks.training_state import read_state, write_state
 from hivescan.automl.progress import OnProgress, TrainingProgress
+from hivescan.cores import available_cores
 from hivescan.errors import TrainingError
-from hivescan.scan.resources import available_cores
 
 _SMOOTHING: Final = 0.9
 """Of the loss that is shown: each step's counts for a tenth."""
