@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hivescan.cores import available_cores
 from hivescan.matching.algorithms import MIN_QUALITY, Algorithm
 from hivescan.matching.hamming import Bytes, HammingIndex, Pairs
-
-if TYPE_CHECKING:
-    from hivescan.matching.multi_index import MultiIndex
 
 _MANY: Final = 50_000
 """Entries from which an index is quicker than comparing all, its making included."""
@@ -34,6 +31,8 @@ _TAKEN_OVER: Final = {
     "scene_end_ms": "scene_end_ms",
 }
 """What a match row takes over from the entry: column of ``matches`` to column of the list."""
+
+Search = Callable[[Bytes], Iterator[Pairs]]
 
 Nearest = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]
 """Sample, entry, distance of every match that counts."""
@@ -64,8 +63,7 @@ class MatchableEntries:
         work = pc.coalesce(self._entries.column("parent_id"), self._entries.column("entry_id"))
         encoded = pc.dictionary_encode(work).combine_chunks()
         self._works: npt.NDArray[np.int64] = encoded.indices.to_numpy().astype(np.int64)
-        self._index: HammingIndex | None = None
-        self._multi_index: MultiIndex | None = None
+        self._search: Search | None = None
         self._index_path = index_path
         self._index_of = index_of
 
@@ -90,25 +88,30 @@ class MatchableEntries:
             yield self.nearest(pairs.query, pairs.entry, pairs.distance)
 
     def _pairs(self, queries: Bytes) -> Iterator[Pairs]:
-        if len(self) < _MANY:
-            if self._index is None:
-                self._index = HammingIndex(self._hashes(self._entries), self._limits)
-            yield from self._index.search(queries)
-            return
-        if self._multi_index is None:
-            self._multi_index = self._open_multi_index()
-        largest = int(self._limits.max(initial=0))
-        for pairs in self._multi_index.search(queries, largest, threads=os.cpu_count() or 1):
-            near = pairs.distance <= self._limits[pairs.entry]
-            yield Pairs(pairs.query[near], pairs.entry[near], pairs.distance[near])
+        if self._search is None:
+            self._search = self._compare_all() if len(self) < _MANY else self._look_up()
+        return self._search(queries)
 
-    def _open_multi_index(self) -> MultiIndex:
+    def _compare_all(self) -> Search:
+        return HammingIndex(self._hashes(self._entries), self._limits).search
+
+    def _look_up(self) -> Search:
         from hivescan.matching.index_file import index_beside
         from hivescan.matching.multi_index import build
 
-        if self._index_path is None:
-            return build(self._hashes(self._entries))
-        return index_beside(self._index_path, self._index_of, lambda: self._hashes(self._entries))
+        def hashes() -> Bytes:
+            return self._hashes(self._entries)
+
+        path = self._index_path
+        index = build(hashes()) if path is None else index_beside(path, self._index_of, hashes)
+        largest = int(self._limits.max(initial=0))
+
+        def search(queries: Bytes) -> Iterator[Pairs]:
+            for pairs in index.search(queries, largest, threads=available_cores()):
+                near = pairs.distance <= self._limits[pairs.entry]
+                yield Pairs(pairs.query[near], pairs.entry[near], pairs.distance[near])
+
+        return search
 
     def _hashes(self, rows: pa.Table) -> Bytes:
         """``uint8 [N, B]``, a view of the column's memory."""

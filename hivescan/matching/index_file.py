@@ -76,9 +76,7 @@ def open_index(path: Path, *, of: str) -> MultiIndex | None:
         raise KnownListError(f"{path}: is damaged ({error}); delete it, and it is made again") from None
 
 
-def index_beside(
-    path: Path, of: str, hashes: Callable[[], Bytes], *, on_build: Callable[[], None] = lambda: None
-) -> MultiIndex:
+def index_beside(path: Path, of: str, hashes: Callable[[], Bytes]) -> MultiIndex:
     """The index that lies in ``path``, made and put there where it is missing.
 
     ``hashes`` are asked for only then. Where the folder cannot be written, the index serves this process
@@ -87,7 +85,6 @@ def index_beside(
     index = open_index(path, of=of)
     if index is not None:
         return index
-    on_build()
     made = build(hashes())
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -78,11 +78,6 @@ class MultiIndex:
     members: npt.NDArray[np.uint32] | None
     starts: npt.NDArray[np.int64] | None
 
-    @property
-    def nbytes(self) -> int:
-        parts = (self.words, self.offsets, self.ids, self.members, self.starts)
-        return sum(part.nbytes for part in parts if part is not None)
-
     def search(self, queries: Bytes, distance: int, *, threads: int = 1) -> Iterator[Pairs]:
         """All pairs within ``distance``, by query, then by entry; some thousand queries at a time."""
         if self.bits != queries.shape[1] * 8:
