@@ -156,7 +156,7 @@ def _models() -> list[Finding]:
             findings.append(Finding(f"analyzer {name}", State.BROKEN, str(error)))
             continue
         state = State.OK if reason is None else State.OFF
-        profiles = [p for p, names in registry.PROFILES.items() if name in names]
+        profiles = [p for p in registry.PROFILES if name in registry.profile(p)]
         what = reason or f"ready ({', '.join(profiles) or 'on demand'})"
         findings.append(Finding(f"analyzer {name}", state, what))
     return findings

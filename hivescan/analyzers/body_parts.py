@@ -70,6 +70,7 @@ class BodyParts:
         self.spec = spec(cards, placement.precision)
         self._detector = _detector(card)
         self._heads = part_heads(self._detector)
+        self._networks = networks
         self._network = networks.open(card, placement)
 
     @property
@@ -79,7 +80,7 @@ class BodyParts:
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
         """Scores for N samples; regions too where ``views`` has the pictures' sizes."""
         card = self._network.card
-        output = self._network.run(views)[self._detector.output]
+        output = self._networks.run(self._network, views)[self._detector.output]
         best = output[:, 4:, :].max(axis=2)
         scores = tuple(
             HeadScores(card.name, head.name, head.labels, np.stack([best[:, i], 1 - best[:, i]], axis=1))

@@ -65,6 +65,7 @@ class Classifier:
     ) -> None:
         self.spec = spec
         self._precision: Precision = placement.precision
+        self._networks = networks
         self._models = [(card, networks.open(card, placement), read_heads(card)) for card in cards]
 
     @property
@@ -74,7 +75,7 @@ class Classifier:
     def infer(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> Findings:
         """The findings of all models, side by side; N rows."""
         found = [
-            read_outputs(card, network.run(views), self._precision, heads)
+            read_outputs(card, self._networks.run(network, views), self._precision, heads)
             for card, network, heads in self._models
         ]
         return Findings(

@@ -14,10 +14,10 @@ from hivescan.analyzers.classifiers import read_heads
 from hivescan.automl.home import checked_name, trained_folder
 from hivescan.automl.trained import BACKBONE, TrainedHead, TrainedModel, open_model, versions_of
 from hivescan.errors import TrainingError, UnknownModelError
+from hivescan.models.card_parts import CARD_FILE, read_toml
 from hivescan.models.cards import find_card, load_cards, models_folder
 from hivescan.models.heads_card import BASE, check_space, parse_heads_card
 from hivescan.models.network import space_of
-from hivescan.models.parse import CARD_FILE, read_toml
 from hivescan.models.schema import Card
 from hivescan.types import Polarity
 

@@ -99,8 +99,8 @@ class TrainedModel:
     @property
     def card(self) -> Card:
         """The card of what gives the vectors."""
+        from hivescan.models.card_parts import CARD_FILE
         from hivescan.models.cards import find_card, read_card
-        from hivescan.models.parse import CARD_FILE
 
         if self.base.own:
             return read_card(self.folder / BACKBONE / self.base.card / CARD_FILE)

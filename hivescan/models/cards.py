@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from hivescan.errors import CatalogueError, UnknownModelError
+from hivescan.models.card_parts import CARD_FILE, read_toml
 from hivescan.models.heads_card import BASE, parse_heads_card
 from hivescan.models.language_card import LANGUAGE, parse_language_card
-from hivescan.models.parse import CARD_FILE, parse_card, read_card, read_toml
+from hivescan.models.parse import parse_card, read_card
 from hivescan.models.schema import (
     BackendSpec,
     Card,
@@ -89,7 +92,7 @@ def load_cards() -> dict[str, Card]:
                 _add(found, card, path)
     networks = dict(found)
     for path in on_others:
-        _add(found, parse_heads_card(path, read_toml(path), networks), path)
+        _add(found, _heads_card(path, networks), path)
     return dict(sorted(found.items()))
 
 
@@ -108,6 +111,23 @@ def find_card(name: str) -> Card:
     if name not in cards:
         raise UnknownModelError(f"no model is called {name!r}; there are {', '.join(cards) or 'none'}")
     return cards[name]
+
+
+def _heads_card(path: Path, networks: Mapping[str, Card]) -> Card:
+    """The card of heads in ``path``, read again where it or what it stands on has changed."""
+    mtime_ns = path.stat().st_mtime_ns
+    before = _HEADS.get(path)
+    if before is not None and before[0] == mtime_ns:
+        card = before[1]
+        assert card.base is not None
+        if card.base.folder.is_relative_to(card.folder) or card.base is networks.get(card.base.name):
+            return card
+    card = parse_heads_card(path, read_toml(path), networks)
+    _HEADS[path] = (mtime_ns, card)
+    return card
+
+
+_HEADS: Final[dict[Path, tuple[int, Card]]] = {}
 
 
 @lru_cache(maxsize=256)

@@ -8,8 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from hivescan.models.card_parts import CARD_FILE
 from hivescan.models.licences import is_accepted
-from hivescan.models.parse import CARD_FILE
 from hivescan.models.schema import Card, GithubSource, HubSource, LocalSource, NpmSource, PypiSource, Source
 from hivescan.models.verify import state
 

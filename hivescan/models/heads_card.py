@@ -13,16 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hivescan.errors import CatalogueError
-from hivescan.models.parse import (
-    CARD_FILE,
-    check_name,
-    parse_classes,
-    parse_consumes,
-    parse_file,
-    parse_licence,
-    parse_quality,
-    read_card,
-)
+from hivescan.models.card_parts import CARD_FILE, check_files, common_parts
+from hivescan.models.parse import parse_classes, read_card
 from hivescan.models.schema import Card, HeadReading
 from hivescan.models.toml_table import TomlTable
 from hivescan.types import HeadSpec
@@ -42,27 +34,17 @@ def parse_heads_card(path: Path, values: Mapping[str, Any], bases: Mapping[str, 
     if not heads:
         top.fail("heads", "is missing or empty")
     card = Card(
-        name=check_name(top, path.parent),
-        title=top.text("title"),
-        task=top.text("task"),
-        revision=top.integer("revision", least=1),
-        consumes=frozenset(parse_consumes(top)),
-        intended_use=" ".join(top.text("intended_use").split()),
-        weaknesses=top.texts("weaknesses"),
-        licence=parse_licence(top.table("licence")),
-        files=tuple(parse_file(t) for t in top.tables("files")),
+        **common_parts(top, path.parent),
         views=base.views,
         input=base.input,
         backend=base.backend,
-        folder=path.parent,
         heads=tuple(heads),
         readings={spec.name: reading for spec, reading in heads.items()},
-        quality=tuple(parse_quality(t) for t in top.tables("quality")),
         base=base,
         base_space=space,
     )
     top.close()
-    names = {file.name for file in card.files}
+    names = check_files(top, card)
     for i, spec in enumerate(card.heads):
         if card.readings[spec.name].vector_head not in names:
             top.fail(f"heads[{i}].file", "is not one of the card's files")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hivescan.errors import CatalogueError
-from hivescan.models.parse import CARD_FILE, read_card
+from hivescan.models.card_parts import CARD_FILE
+from hivescan.models.parse import read_card
 from hivescan.models.schema import Card
 
 _FILES: Final = ("config.json", "model.safetensors")

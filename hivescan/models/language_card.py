@@ -11,14 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from hivescan.models.parse import (
-    check_name,
-    parse_consumes,
-    parse_derived,
-    parse_file,
-    parse_licence,
-    parse_quality,
-)
+from hivescan.models.card_parts import check_files, common_parts
 from hivescan.models.schema import BackendSpec, Card, LanguageSpec
 from hivescan.models.toml_table import TomlTable
 
@@ -34,31 +27,15 @@ def parse_language_card(path: Path, values: Mapping[str, Any]) -> Card:
     language = LanguageSpec(context=table.integer("context", least=16))
     table.close()
     card = Card(
-        name=check_name(top, path.parent),
-        title=top.text("title"),
-        task=top.text("task"),
-        revision=top.integer("revision", least=1),
-        consumes=frozenset(parse_consumes(top)),
-        intended_use=" ".join(top.text("intended_use").split()),
-        weaknesses=top.texts("weaknesses"),
-        licence=parse_licence(top.table("licence")),
-        files=tuple(parse_file(t) for t in top.tables("files")),
+        **common_parts(top, path.parent),
         views={},
         input=None,
         backend=BackendSpec("transformers", WEIGHTS, outputs=()),
-        folder=path.parent,
-        derived=tuple(parse_derived(t) for t in top.tables("derived")),
-        quality=tuple(parse_quality(t) for t in top.tables("quality")),
         language=language,
     )
     top.close()
-    fetched = {file.name for file in card.files}
-    names = fetched | {derived.name for derived in card.derived}
+    names = check_files(top, card)
     for name in FILES:
         if name not in names:
             top.fail("files", f"has no {name!r}, nor has derived")
-    for i, derived in enumerate(card.derived):
-        for name in derived.inputs:
-            if name not in fetched:
-                top.fail(f"derived[{i}].inputs", f"{name!r} is not one of the card's files")
     return card

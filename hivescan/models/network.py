@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -30,40 +31,31 @@ from hivescan.models.schema import Card
 _ON_CPU: Final = Placement()
 
 
+@dataclass(frozen=True)
 class Network:
-    """A card and the backend that runs it.
+    """A card and the backend that runs it."""
 
-    The same views one after the other are run once: several analyzers may stand on one network.
-    """
-
-    def __init__(self, card: Card, backend: Backend) -> None:
-        self.card = card
-        self.backend = backend
-        assert card.input is not None, "a model of texts is a TextTower"
-        if card.input is None:
-            raise CatalogueError(f"model {card.name}: takes no pictures")
-        self._to_input = partial(to_input, spec=card.input)
-        self._last: tuple[npt.NDArray[np.uint8], dict[str, Tensor]] | None = None
+    card: Card
+    backend: Backend
 
     def run(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> dict[str, Tensor]:
         """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB; the outputs have N rows."""
         (name,) = self.card.views
-        if self._last is None or self._last[0] is not views[name]:
-            self._last = (views[name], self.backend.run(views[name], self._to_input))
-        return self._last[1]
-
-    def forget(self) -> None:
-        """Let go of the last views and outputs."""
-        self._last = None
+        if self.card.input is None:
+            raise CatalogueError(f"model {self.card.name}: takes no pictures")
+        return self.backend.run(views[name], partial(to_input, spec=self.card.input))
 
 
 class Networks:
-    """The networks of one process: each is opened once, whichever analyzers stand on it."""
+    """The networks of one process: each is opened once, whichever analyzers stand on it, and runs once over
+    the same views.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._locks: dict[Path, Lock] = {}
         self._open: dict[Path, Network] = {}
+        self._last: dict[Path, tuple[npt.NDArray[np.uint8], dict[str, Tensor]]] = {}
 
     def open(self, card: Card, placement: Placement) -> Network:
         """As :func:`open_network`, of ``card`` or what it stands on."""
@@ -75,10 +67,19 @@ class Networks:
                 self._open[folder] = open_network(card.network, placement)
             return self._open[folder]
 
+    def run(self, network: Network, views: Mapping[str, npt.NDArray[np.uint8]]) -> dict[str, Tensor]:
+        """As :meth:`Network.run`, unless these very arrays were the last that it ran over: whoever hands over
+        an array must not write into it before :meth:`forget`.
+        """
+        (name,) = network.card.views
+        folder = network.card.folder
+        if folder not in self._last or self._last[folder][0] is not views[name]:
+            self._last[folder] = (views[name], network.run(views))
+        return self._last[folder][1]
+
     def forget(self) -> None:
-        """Let go of what was run last."""
-        for network in self._open.values():
-            network.forget()
+        """Let go of what was run last: a batch is through."""
+        self._last.clear()
 
 
 def open_network(card: Card, placement: Placement = _ON_CPU) -> Network:

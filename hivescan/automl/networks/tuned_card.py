@@ -17,9 +17,9 @@ from torch import Tensor
 from hivescan.errors import TrainingError
 from hivescan.models import golden
 from hivescan.models.backends.base import Placement, open_backend
+from hivescan.models.card_parts import CARD_FILE
 from hivescan.models.cards import read_card
 from hivescan.models.fetch import ensure
-from hivescan.models.parse import CARD_FILE
 from hivescan.models.schema import Card, Quality, TextSpec
 from hivescan.models.text_tower import TextTower
 from hivescan.types import View
