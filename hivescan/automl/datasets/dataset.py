@@ -83,11 +83,7 @@ def dataset_names() -> list[str]:
 
 def open_dataset(name: str) -> Dataset:
     """The working copy called ``name``. Raises :class:`DatasetError` where there is none."""
-    checked_name(name, "dataset")
-    folder = datasets_folder() / name
-    if not (folder / DATASET_FILE).is_file():
-        known = ", ".join(dataset_names()) or "none"
-        raise DatasetError(f"there is no dataset {name!r}; there are: {known}")
+    folder = _existing_folder(name)
     path = folder / DATASET_FILE
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
@@ -109,11 +105,19 @@ def open_dataset(name: str) -> Dataset:
         raise DatasetError(f"{path}: the dataset is damaged: {reason}") from None
 
 
+def _existing_folder(name: str) -> Path:
+    folder = datasets_folder() / checked_name(name, "dataset")
+    if not (folder / DATASET_FILE).is_file():
+        known = ", ".join(dataset_names()) or "none"
+        raise DatasetError(f"there is no dataset {name!r}; there are: {known}")
+    return folder
+
+
 def new_dataset(name: str, kind: Kind, items: pa.Table) -> Dataset:
     """Write a dataset that was not there before. ``items`` are rows from 1 on, as :mod:`items` says."""
-    checked_name(name, "dataset")
-    with editing(name):
-        if (datasets_folder() / name / DATASET_FILE).exists():
+    folder = datasets_folder() / checked_name(name, "dataset")
+    with _locked(folder):
+        if (folder / DATASET_FILE).exists():
             raise DatasetError(
                 f"there is a dataset {name!r} already; add to it with `hivescan dataset add`, "
                 "or delete it first"
@@ -149,8 +153,16 @@ def changed(dataset: Dataset, items: pa.Table) -> Dataset:
 
 @contextmanager
 def editing(name: str) -> Iterator[None]:
-    """Hold the working copy for a change: two commands at once come one after the other."""
-    folder = datasets_folder() / name
+    """Hold the working copy for a change: two commands at once come one after the other.
+
+    Raises :class:`DatasetError` where there is no such dataset; nothing is made then.
+    """
+    with _locked(_existing_folder(name)):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     try:
         datasets_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -193,11 +205,11 @@ def relabel_items(name: str, head: str, labels: Mapping[int, str | None]) -> tup
 
 def delete_dataset(name: str) -> None:
     """Delete the working copy and all snapshots. Files and trained models stay."""
-    folder = open_dataset(name).folder
+    folder = _existing_folder(name)
     with editing(name):
         # The file that makes it a dataset goes first: half a deletion leaves no dataset.
         (folder / DATASET_FILE).unlink()
-    shutil.rmtree(folder)
+        shutil.rmtree(folder)
 
 
 def column_values(items: pa.Table, name: str) -> list[str | None]:
