@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from hivescan.analyzers.classifiers import read_heads
@@ -70,26 +72,54 @@ def deploy(reference: str) -> Card:
             f"the catalogue has another model called {model.name!r}; train under another name"
         )
     check_space(_as_card(model), space_of(model.card))
-    folder = models_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    # One level deeper than cards are looked for, so that nobody reads what is half made.
-    scratch = folder / ".deploying" / uuid.uuid4().hex
-    made = scratch / model.name
-    made.mkdir(parents=True)
-    try:
+    with _disk_errors(target):
+        _put(model, target, others)
+        _record(model.name, Deployment(model.version, "deployed", _now(), str(target)))
+    return find_card(model.name)
+
+
+def _put(model: TrainedModel, target: Path, others: Mapping[str, Card]) -> None:
+    """Make the model's folder beside its place, read it back, and move it there."""
+    with _scratch(target.parent) as scratch:
+        made, before = scratch / model.name, scratch / "before"
+        made.mkdir()
         for head in model.heads:
             shutil.copyfile(model.folder / head.file, made / head.file)
         if model.base.own:
             shutil.copytree(model.folder / BACKBONE, made / BACKBONE)
         (made / CARD_FILE).write_text("\n".join(_card_lines(model)) + "\n", encoding="utf-8")
         read_heads(parse_heads_card(made / CARD_FILE, read_toml(made / CARD_FILE), others))
-        if target.exists():
-            target.rename(scratch / "before")
-        made.rename(target)
+        if not target.exists():
+            made.rename(target)
+            return
+        target.rename(before)
+        try:
+            made.rename(target)
+        except OSError:
+            before.rename(target)
+            raise
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder for a while, one level deeper than cards are looked for: nobody reads what is half made."""
+    scratch = folder / ".deploying" / uuid.uuid4().hex
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    _record(model.name, Deployment(model.version, "deployed", _now(), str(target)))
-    return find_card(model.name)
+
+
+@contextlib.contextmanager
+def _disk_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or target
+        raise TrainingError(
+            f"{where}: {error.strerror or error}; mend the cause and run the same command again"
+        ) from None
 
 
 def undeploy(name: str) -> int:
@@ -102,12 +132,11 @@ def undeploy(name: str) -> int:
         raise UnknownModelError(
             f"no model {name!r} is deployed; `hivescan models list` names those there are"
         )
-    folder = models_folder()
-    scratch = folder / ".deploying" / uuid.uuid4().hex
-    scratch.mkdir(parents=True)
-    (folder / name).rename(scratch / name)
-    shutil.rmtree(scratch)
-    _record(name, Deployment(version, "undeployed", _now(), str(folder / name)))
+    target = models_folder() / name
+    with _disk_errors(target):
+        with _scratch(target.parent) as scratch:
+            target.rename(scratch / name)
+        _record(name, Deployment(version, "undeployed", _now(), str(target)))
     return version
 
 
@@ -154,7 +183,11 @@ def _deployments(name: str) -> list[Deployment]:
     path = trained_folder() / name / DEPLOYMENTS
     if not path.is_file():
         return []
-    return [Deployment(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    steps = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError, TypeError):  # half a line, of a process that was killed
+            steps.append(Deployment(**json.loads(line)))
+    return steps
 
 
 def _as_card(model: TrainedModel) -> Card:

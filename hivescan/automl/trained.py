@@ -7,10 +7,7 @@ that retrains one head has the others' files byte for byte.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,13 +18,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.automl.home import checked_name, split_reference, trained_folder
+from hivescan.automl.home import checked_name, trained_folder
 from hivescan.automl.items import Kind
+from hivescan.automl.versions import find_version, names_in, new_version, read_version, settle, versions_in
 from hivescan.errors import TrainingError
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import Matrix, VectorHead, load_head, save_head
 
-MODEL_FILE: Final = "model.json"
 BACKBONE: Final = "backbone"
 _FORMAT: Final = 1
 
@@ -113,27 +110,16 @@ class TrainedModel:
 
 def open_model(reference: str) -> TrainedModel:
     """``NAME@N``, or the newest version of ``NAME``. Raises :class:`TrainingError` where there is none."""
-    name, version = split_reference(reference, "model")
-    versions = versions_of(name)
-    if not versions:
-        known = ", ".join(trained_names()) or "none"
-        raise TrainingError(f"no trained model is called {name!r}; there are {known}")
-    if version is not None and version not in versions:
-        raise TrainingError(f"model {name} has no version {version}; it has {', '.join(map(str, versions))}")
-    return _read(name, version or versions[-1])
+    return _read(*find_version(reference, trained_folder(), "trained model"))
 
 
 def trained_names() -> list[str]:
-    folder = trained_folder()
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return names_in(trained_folder())
 
 
 def versions_of(name: str) -> list[int]:
     """The finished versions of a model, ascending."""
-    folder = trained_folder() / name
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    return versions_in(trained_folder() / name)
 
 
 def save_version(
@@ -154,11 +140,7 @@ def save_version(
     A version appears whole or not at all: it is made beside its place and moved there.
     """
     checked_name(name, "model")
-    folder = trained_folder() / name
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f".new-{uuid.uuid4().hex[:8]}"
-    made.mkdir(mode=0o700)
-    try:
+    with new_version(trained_folder() / name) as made:
         records = []
         for kept in kept_from.heads if kept_from is not None else ():
             if kept.name not in heads:
@@ -181,34 +163,12 @@ def save_version(
             "heads": [asdict(record) for record in records],
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        text = json.dumps(about, ensure_ascii=False, indent=2)
-        (made / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
-        return _read(name, _settle(made, folder))
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-
-
-def _settle(made: Path, folder: Path) -> int:
-    """Move ``made`` to the next free number: two trainings may end at once."""
-    while True:
-        number = max(versions_of(folder.name), default=0) + 1
-        try:
-            os.rename(made, folder / str(number))  # noqa: PTH104  Path.rename is the same
-        except OSError:
-            if not (folder / str(number)).exists():
-                raise
-            continue
-        return number
+        return _read(name, settle(made, about))
 
 
 def _read(name: str, version: int) -> TrainedModel:
     folder = trained_folder() / name / str(version)
-    path = folder / MODEL_FILE
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        if about["format"] > _FORMAT:
-            raise TrainingError(f"{path}: was written by a newer hivescan; update hivescan to use it")
+    with read_version(folder, _FORMAT) as about:
         heads = tuple(TrainedHead(**{**head, "labels": tuple(head["labels"])}) for head in about["heads"])
         return TrainedModel(
             name=name,
@@ -219,7 +179,3 @@ def _read(name: str, version: int) -> TrainedModel:
             created_at=about["created_at"],
             folder=folder,
         )
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path}: is damaged: {error}") from None

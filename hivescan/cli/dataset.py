@@ -17,6 +17,7 @@ from hivescan.wording import count
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hivescan.automl.datasets.dataset import Dataset
     from hivescan.automl.datasets.snapshot import OnInvalid
 
 ReferenceArgument = Annotated[
@@ -90,6 +91,7 @@ def show(
     from hivescan.automl.datasets.overview import overview
     from hivescan.automl.datasets.snapshot import open_items
     from hivescan.cli.dataset_tables import emit_overview
+    from hivescan.report.render import write_private
 
     subject = open_items(reference)
     if html is not None:
@@ -98,10 +100,7 @@ def show(
             if examples is None
             else gallery_page(subject, blurred=blur, most=examples)
         )
-        try:
-            html.write_text(page, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{html}: cannot be written: {error.strerror}") from None
+        write_private(html, page)
         say(f"{html}: {len(page) / 1e6:.1f} MB")
         return
     unasked = 1 if subject.kind == "image" else 0
@@ -122,10 +121,11 @@ def remove(
 ) -> None:
     from hivescan.automl.datasets.dataset import open_dataset, remove_items
 
-    rows = _rows(row)
+    dataset = open_dataset(name)
+    rows = _rows(row, dataset)
     if label is not None:
         head, _, wanted = label.partition("=")
-        rows = sorted({*rows, *open_dataset(name).rows_with(head, wanted)})
+        rows = sorted({*rows, *dataset.rows_with(head, wanted)})
     if not rows:
         raise UsageError("no item to remove: name some with --row or --class")
     left = remove_items(name, rows)
@@ -150,9 +150,10 @@ def relabel(
 
     if (to is None) != clear:
         raise UsageError("name the new class with --to, or take the labels away with --clear")
-    rows = _rows(row)
+    dataset = open_dataset(name)
+    rows = _rows(row, dataset)
     if from_ is not None:
-        rows = sorted({*rows, *open_dataset(name).rows_with(head, from_)})
+        rows = sorted({*rows, *dataset.rows_with(head, from_)})
     if not rows:
         raise UsageError("no item to relabel: name some with --row or --from")
     _, changed = relabel_items(name, head, dict.fromkeys(rows, to))
@@ -296,8 +297,8 @@ def delete(
     emit(f"{name}: deleted")
 
 
-def _rows(text: str | None) -> Sequence[int]:
-    """``3,7,10-20`` as numbers."""
+def _rows(text: str | None, dataset: Dataset) -> Sequence[int]:
+    """``3,7,10-20`` as numbers, all below the number that the dataset's next item gets."""
     rows: list[int] = []
     for part in (text or "").split(","):
         first, dash, last = part.strip().partition("-")
@@ -305,5 +306,7 @@ def _rows(text: str | None) -> Sequence[int]:
             continue
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(f"--row {part}: not a row or a range of rows such as 10-20")
+        if int(last if dash else first) >= dataset.next_row:
+            raise UsageError(f"--row {part}: the highest row of {dataset.name} is {dataset.next_row - 1:,}")
         rows += range(int(first), int(last if dash else first) + 1)
     return rows

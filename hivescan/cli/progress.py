@@ -108,7 +108,7 @@ class CountProgress(LiveLine):
 
 def describe(progress: Progress, elapsed: float) -> str:
     """One line: files, share, rate and time left, frames, bytes, failures, queue before the models."""
-    if progress.stage.startswith("fetching"):
+    if progress.stage.startswith(("fetching", "scoring")):
         return progress.stage
     done, total = progress.finished_files, progress.total_files
     work = done - progress.unchanged

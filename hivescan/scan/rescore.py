@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from hivescan.analyzers import registry
 from hivescan.analyzers.classifiers import read_heads
 from hivescan.cores import available_cores
-from hivescan.errors import CatalogueError, StoreCorruptError, UsageError
+from hivescan.errors import CatalogueError, RunInterruptedError, StoreCorruptError, UsageError
 from hivescan.models.backends.base import Precision
 from hivescan.models.cards import find_card
 from hivescan.models.network import space_of
@@ -37,7 +37,7 @@ from hivescan.store.log import Part
 from hivescan.store.merge import merge_small_parts
 from hivescan.store.parts import read_part
 from hivescan.store.schema import TABLES
-from hivescan.store.store import Store
+from hivescan.store.store import Store, storage_errors
 from hivescan.store.writer import StoreWriter
 from hivescan.types import HeadSpec, Sampling
 
@@ -89,10 +89,21 @@ def rescore(
         "details": json.dumps({"model": model, "space": card.base_space, "weights": list(card.weights)}),
     }
     _add_run(writer, row)
-    scoring = score_stored(store, writer, card, again=again, on_progress=on_progress)
-    now = datetime.now(UTC)
-    _add_run(writer, row | {"status": "done", "recorded_at": now, "ended_at": now})
-    writer.commit()
+    status = "failed"
+    try:
+        scoring = score_stored(store, writer, card, again=again, on_progress=on_progress)
+        status = "done"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise RunInterruptedError(
+            "interrupted; what was stored is kept, run the same command to go on"
+        ) from None
+    finally:
+        if status != "done":
+            writer = StoreWriter(store, run_id)  # half of a content may wait in the other
+        now = datetime.now(UTC)
+        _add_run(writer, row | {"status": status, "recorded_at": now, "ended_at": now})
+        writer.commit()
     merge_small_parts(store)
     return RescoreSummary(
         run_id=run_id,
@@ -259,11 +270,13 @@ def _sampling_keys(store: Store) -> Iterator[str]:
     for details in store.sql("SELECT DISTINCT details FROM runs").column("details").to_pylist():
         sampling = json.loads(details or "{}").get("config", {}).get("sampling")
         if sampling is not None:
-            yield Sampling(**sampling).key()
+            known = {key: sampling[key] for key in ("fps", "mode") if key in sampling}
+            yield Sampling(**known).key()
 
 
 def _vectors(store: Store, part: Part) -> pa.Table:
-    return read_part(store.blobs, part, [*_ATTEMPT, *_SAMPLE, "space", "vector"])
+    with storage_errors(store.location):
+        return read_part(store.blobs, part, [*_ATTEMPT, *_SAMPLE, "space", "vector"])
 
 
 def _where(rows: pa.Table, wanted: npt.NDArray[np.bool_]) -> pa.Table:

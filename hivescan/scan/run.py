@@ -76,7 +76,7 @@ def run_scan(
     run_id = new_run_id(started)
     writer = StoreWriter(store, run_id)
     if not config.rescan:
-        _score_stored(store, writer, specs)
+        _score_stored(store, writer, specs, on_progress)
     with (
         closing(Arena.create(_arena_bytes(config, specs))) as arena,
         closing(Hosting(_host_config(config, specs, absent), arena, _gpus(config, specs), costs)) as hosting,
@@ -217,13 +217,22 @@ def fetch_weights(names: Iterable[str], on_progress: Callable[[Progress], None])
     return absent
 
 
-def _score_stored(store: Store, writer: StoreWriter, specs: Iterable[str]) -> None:
+def _score_stored(
+    store: Store, writer: StoreWriter, specs: Iterable[str], on_progress: Callable[[Progress], None]
+) -> None:
     """What heads can say from vectors in the store needs no file to be opened."""
+    progress = Progress()
     for name in specs:
         for card in registry.models_of(name):
-            if card.base is not None:
-                score_stored(store, writer, card)
-                writer.commit()
+            if card.base is None:
+                continue
+
+            def tell(done: int, total: int, model: str = card.name) -> None:
+                progress.stage = f"scoring stored vectors with {model}: {done:,} of {total:,}"
+                on_progress(progress)
+
+            score_stored(store, writer, card, on_progress=tell)
+            writer.commit()
 
 
 def _host_config(

@@ -15,9 +15,9 @@ from hivescan.analyzers import registry
 from hivescan.automl.deploy import deploy, deployed_version, history, undeploy
 from hivescan.automl.trained import open_model
 from hivescan.cli.main import app
-from hivescan.errors import CatalogueError, TrainingError, UnknownModelError, UsageError
+from hivescan.errors import CatalogueError, RunInterruptedError, TrainingError, UnknownModelError, UsageError
 from hivescan.models.backends.base import Placement
-from hivescan.models.cards import find_card, load_cards
+from hivescan.models.cards import find_card, load_cards, models_folder
 from hivescan.models.network import Networks
 from hivescan.scan.config import ScanConfig
 from hivescan.scan.rescore import rescore
@@ -200,6 +200,52 @@ def test_what_cannot_be_deployed_is_refused_in_one_line(home: Path, tmp_path: Pa
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no head on stored vectors"):
         rescore(open_store(tmp_path / "empty" / "s", create=True), "opennsfw")
+
+
+def test_a_full_disk_leaves_what_was_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = made_model("toys", made_head("toy"))
+    deploy("toys")
+    made_model("toys", made_head("toy", seed=1), kept_from=first)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "toy.head.safetensors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(TrainingError, match="No space left on device") as caught:
+            deploy("toys")
+    assert "\n" not in str(caught.value)
+    assert deployed_version("toys") == 1
+    assert not list(models_folder().glob(".deploying/*"))
+    deploy("toys")
+    assert deployed_version("toys") == 2
+
+
+def test_half_a_line_of_history_is_passed_over(home: Path) -> None:
+    made_model("toys", made_head("toy"))
+    deploy("toys")
+    with (home / "trained" / "toys" / "deployments.jsonl").open("a") as stream:
+        stream.write('{"version": 1, "acti')
+    (entry,) = history("toys")
+    assert [step.action for step in entry.deployments] == ["deployed"]
+
+
+def test_a_rescore_that_is_interrupted_says_so_and_goes_on(
+    media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_model("toys", made_head("toy"))
+    deploy("toys")
+    scan(media, tmp_path / "s", "objects")
+    store = open_store(tmp_path / "s")
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(RunInterruptedError, match="run the same command to go on"):
+        rescore(store, "toys", on_progress=stop)
+    (row,) = store.sql("SELECT status FROM runs WHERE command = 'rescore'").to_pylist()
+    assert row["status"] == "interrupted"
+    assert rescore(store, "toys").contents == 4
 
 
 def test_a_damaged_head_is_refused_before_a_scan() -> None:

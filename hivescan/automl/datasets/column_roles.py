@@ -18,6 +18,7 @@ from hivescan.automl.items import Kind
 from hivescan.errors import DatasetError
 from hivescan.media.manifest import PATH_COLUMNS
 from hivescan.media.uri import has_scheme
+from hivescan.report.blocks import listing
 
 Role = Literal["image", "text", "head", "column", "ignored"]
 
@@ -116,11 +117,16 @@ def _check_named(table: Table, choice: ColumnChoice) -> None:
     named = [choice.image, choice.text, *choice.heads, *choice.columns, *choice.ignored]
     for name in named:
         if name is not None and name not in table.columns:
-            raise DatasetError(f"{table.origin}: no column {name!r}; it has {', '.join(table.columns)}")
+            raise DatasetError(f"{table.origin}: no column {name!r}; it has {_names(table)}")
     asked = [name for name in named if name is not None]
     for name in asked:
         if asked.count(name) > 1:
             raise DatasetError(f"column {name!r} is given two roles")
+
+
+def _names(table: Table) -> str:
+    """A file that is no table may have thousands of columns, each with a long name."""
+    return listing([name if len(name) <= 40 else f"{name[:39]}…" for name in table.columns], 20)
 
 
 def _subject(
@@ -151,7 +157,7 @@ def _subject(
         return _best(table, named or texts, TEXT_COLUMNS, "--text-col"), "text"
     raise DatasetError(
         f"{table.origin}: no column looks like pictures or texts; name it with --image-col or --text-col "
-        f"(the columns: {', '.join(table.columns)})"
+        f"(the columns: {_names(table)})"
     )
 
 

@@ -87,9 +87,11 @@ def draft_folder(folder: Path, head: str) -> Draft:
     checked_head(head)
     root = Path(os.path.abspath(folder))  # noqa: PTH100  links are kept
     found = _files(root)
+    if not found:
+        raise DatasetError(f"{folder}: holds no file; a class is a subfolder with its files")
     tops = {parts[0] for parts, _ in found if len(parts) > 1}
     by_split = bool(tops) and tops <= SPLIT_FOLDERS and all(len(parts) > 2 for parts, _ in found)
-    draft = Draft(kind=_kind_of_files([uri for _, uri in found]))
+    draft = Draft(kind=_kind_of_files(folder, [uri for _, uri in found]))
     wanted = MEDIA_SUFFIXES if draft.kind == "image" else TEXT_SUFFIXES
     labels: list[str | None] = []
     splits: list[str | None] = []
@@ -135,12 +137,14 @@ def _files(root: Path) -> list[tuple[tuple[str, ...], str]]:
     return found
 
 
-def _kind_of_files(uris: Sequence[str]) -> Kind:
+def _kind_of_files(folder: Path, uris: Sequence[str]) -> Kind:
     suffixes = [os.path.splitext(uri)[1].lower() for uri in uris]  # noqa: PTH122  URIs too
     pictures = sum(suffix in MEDIA_SUFFIXES for suffix in suffixes)
     texts = sum(suffix in TEXT_SUFFIXES for suffix in suffixes)
     if not pictures and not texts:
-        raise DatasetError(f"none of {count(len(uris), 'file')} is a picture or a text by its ending")
+        raise DatasetError(
+            f"{folder}: none of {count(len(uris), 'file')} is a picture or a text by its ending"
+        )
     return "image" if pictures >= texts else "text"
 
 

@@ -72,7 +72,10 @@ def look_at(
     asked = sorted(set(uris))
     if not asked:
         return {}
-    home_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        home_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DatasetError(f"{home_folder()}: cannot be made: {error.strerror or error}") from None
     # Each list has a name of its own: files of another list are not taken for gone.
     with tempfile.TemporaryDirectory(prefix="hivescan-items-") as folder:
         listed = Path(folder) / f"{Path(folder).name}.list"

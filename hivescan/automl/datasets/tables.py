@@ -64,6 +64,8 @@ def read_table(path: Path, *, header: bool | None = None) -> Table:
             table = _csv(path, "\t" if suffix in {".tsv", ".tab"} else None, header)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except RecursionError:
+        raise DatasetError(f"{path}: is nested too deeply to be a table") from None
     if not table.rows:
         raise DatasetError(f"{path}: holds no row")
     return table

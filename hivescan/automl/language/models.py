@@ -6,25 +6,22 @@ in the layout of transformers, or ``adapter/`` the low-rank matrices alone in th
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from hivescan.automl.home import checked_name, home_folder, split_reference, trained_folder
+from hivescan.automl.home import checked_name, home_folder
 from hivescan.automl.language.data import LanguageKind, Message
+from hivescan.automl.trained import versions_of
+from hivescan.automl.versions import find_version, new_version, read_version, settle, versions_in
 from hivescan.errors import TrainingError
 
 if TYPE_CHECKING:
     from hivescan.automl.language.base import LanguageBase
 
 Export = Literal["merged", "adapter"]
-MODEL_FILE: Final = "model.json"
 MERGED: Final = "model"
 ADAPTER: Final = "adapter"
 _FORMAT: Final = 1
@@ -60,32 +57,20 @@ def language_folder() -> Path:
     return home_folder() / "language"
 
 
-def language_names() -> list[str]:
-    folder = language_folder()
-    return sorted(path.name for path in folder.iterdir() if _versions(path.name)) if folder.is_dir() else []
-
-
 def is_language_model(reference: str) -> bool:
     """Whether ``NAME`` or ``NAME@N`` names a language model."""
-    return bool(_versions(reference.partition("@")[0]))
+    return bool(versions_in(language_folder() / reference.partition("@")[0]))
 
 
 def open_language_model(reference: str) -> LanguageModel:
     """``NAME@N``, or the newest version of ``NAME``. Raises :class:`TrainingError` where there is none."""
-    name, version = split_reference(reference, "model")
-    versions = _versions(name)
-    if not versions:
-        known = ", ".join(language_names()) or "none"
-        raise TrainingError(f"no language model is called {name!r}; there are {known}")
-    if version is not None and version not in versions:
-        raise TrainingError(f"model {name} has no version {version}; it has {', '.join(map(str, versions))}")
-    return _read(name, version or versions[-1])
+    return _read(*find_version(reference, language_folder(), "language model"))
 
 
 def check_free(name: str) -> str:
     """The name, unless a model of another kind has it already."""
     checked_name(name, "model")
-    if (trained_folder() / name).is_dir():
+    if versions_of(name):
         raise TrainingError(f"{name} is a model with heads already; choose another name")
     return name
 
@@ -103,11 +88,7 @@ def save_language_model(
 
     ``about`` has ``recipe``, ``data``, ``metrics`` and ``history``. A version appears whole or not at all.
     """
-    folder = language_folder() / check_free(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f".new-{uuid.uuid4().hex[:8]}"
-    made.mkdir(mode=0o700)
-    try:
+    with new_version(language_folder() / check_free(name)) as made:
         inner = made / (MERGED if export == "merged" else ADAPTER)
         inner.mkdir()
         write(inner)
@@ -120,12 +101,7 @@ def save_language_model(
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             **about,
         }
-        text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
-        (made / MODEL_FILE).write_text(text, encoding="utf-8")
-        return _read(name, _settle(made, folder))
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
+        return _read(name, settle(made, record))
 
 
 def generate(
@@ -195,39 +171,11 @@ def open_writer(reference: str, *, device: str = "auto") -> Writer:
     return Writer(model.to(chosen), tokenizer, about.kind)
 
 
-def _versions(name: str) -> list[int]:
-    folder = language_folder() / name
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
-
-
-def _settle(made: Path, folder: Path) -> int:
-    """Move ``made`` to the next free number: two trainings may end at once."""
-    while True:
-        number = max(_versions(folder.name), default=0) + 1
-        try:
-            os.rename(made, folder / str(number))  # noqa: PTH104  Path.rename is the same
-        except OSError:
-            if not (folder / str(number)).exists():
-                raise
-            continue
-        return number
-
-
 def _read(name: str, version: int) -> LanguageModel:
     folder = language_folder() / name / str(version)
-    path = folder / MODEL_FILE
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        if about.pop("format") > _FORMAT:
-            raise TrainingError(f"{path}: was written by a newer hivescan; update hivescan to use it")
+    with read_version(folder, _FORMAT) as about:
         history = tuple(about.pop("history", ()))
         return LanguageModel(name=name, version=version, folder=folder, history=history, **about)
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path}: is damaged: {error}") from None
 
 
 def as_record(model: LanguageModel) -> dict[str, object]:
