@@ -80,9 +80,43 @@ def test_wrong_words_are_said_in_one_line(table: Path) -> None:
         (("relabel", "notes", "--head", "mod", "--row", "1", "--to", "x"), DatasetError),
         (("remove", "notes"), UsageError),
         (("remove", "notes", "--row", "x"), UsageError),
+        (("remove", "notes", "--row", "1-1000000000000"), UsageError),
         (("snapshot", "notes", "--on-invalid", "perhaps"), UsageError),
         (("create", "other"), UsageError),
     ]:
         error = run(*words).exception
         assert isinstance(error, kind), words
         assert "\n" not in str(error)
+
+
+def test_a_change_to_a_dataset_that_is_not_there_makes_no_folder(table: Path, home: Path) -> None:
+    for name, kind in [("no_such", DatasetError), ("../../other", UsageError)]:
+        assert isinstance(run("remove", name, "--row", "1").exception, kind)
+        assert isinstance(run("relabel", name, "--head", "a", "--to", "b", "--row", "1").exception, kind)
+    assert not list(home.parent.rglob(".lock"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep.json", "[" * 100_000),
+        ("deep.jsonl", "[" * 100_000),
+        ("cut.json", '[{"text": "a"'),
+        ("wide.csv", ",".join(["no table"] * 5000)),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_short_line(
+    home: Path, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    error = run("create", "notes", str(tmp_path / name)).exception
+    assert isinstance(error, DatasetError)
+    assert "\n" not in str(error)
+    assert len(str(error)) < 2000
+
+
+def test_an_empty_folder_is_named(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "ü ñ").mkdir()
+    error = run("create", "notes", str(tmp_path / "ü ñ")).exception
+    assert isinstance(error, DatasetError)
+    assert "ü ñ: holds no file" in str(error)
