@@ -35,6 +35,25 @@ def test_a_csv_gives_prompts_and_completions(tmp_path: Path) -> None:
     assert data.rows == 2
 
 
+def test_a_long_cell_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "d.csv", f"prompt,completion\na,{'x' * 200_000}\nb,c\n")
+    assert len(read_language_data(path).usable("fail")[0].completion) == 200_000
+
+
+def test_half_characters_and_bottomless_json_are_told_by_row(tmp_path: Path) -> None:
+    half = json.dumps({"prompt": "a", "completion": "b \ud800"})
+    talk = json.dumps({"messages": [{"role": r, "content": "\udc00"} for r in ("user", "assistant")]})
+    deep = json.dumps({"messages": "[" * 100_000})
+    good = json.dumps({"prompt": "a \U0001f600", "completion": "b"})
+    path = written(tmp_path / "d.jsonl", "\n".join([half, talk, deep, "[" * 100_000, good]))
+    assert {fault.what: fault.rows for fault in read_language_data(path).faults} == {
+        "has a completion with half a character": (1,),
+        "has a message with half a character": (2,),
+        "has messages that are not JSON": (3,),
+        "is not JSON": (4,),
+    }
+
+
 def test_other_names_of_columns(tmp_path: Path) -> None:
     path = written(tmp_path / "d.tsv", "in\tout\na\tb\nc\td\n")
     assert len(read_language_data(path, Columns("in", "out")).usable("fail")) == 2

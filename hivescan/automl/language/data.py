@@ -165,6 +165,7 @@ def _rows(path: Path, data: bytes) -> Iterator[tuple[int, Mapping[str, Any] | st
     if ending in (".jsonl", ".ndjson"):
         yield from _json_rows(text)
     elif ending in (".csv", ".tsv"):
+        csv.field_size_limit(1 << 30)  # a cell may hold a whole document
         try:
             table = csv.DictReader(
                 io.StringIO(text, newline=""), delimiter="\t" if ending == ".tsv" else ",", strict=True
@@ -185,7 +186,7 @@ def _json_rows(text: str) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
         number += 1
         try:
             values = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield number, "is not JSON"
             continue
         yield number, values if isinstance(values, dict) else "is not a JSON object"
@@ -205,6 +206,8 @@ def _example(number: int, values: Mapping[str, Any], columns: Columns) -> Exampl
             return f"has a {name} that is not a text"
         if not value.strip():
             return f"has an empty {name}"
+        if not _is_text(value):
+            return f"has a {name} with half a character"
     return Example(number, (Message("user", values[columns.prompt]),), values[columns.completion])
 
 
@@ -212,7 +215,7 @@ def _conversation(number: int, value: Any) -> Example | str:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return "has messages that are not JSON"
     if not isinstance(value, list) or len(value) < 2:
         return "has fewer than two messages"
@@ -224,6 +227,8 @@ def _conversation(number: int, value: Any) -> Example | str:
             return f"has a message of a role other than {', '.join(ROLES)}"
         if not entry["content"].strip():
             return "has an empty message"
+        if not _is_text(entry["content"]):
+            return "has a message with half a character"
         messages.append(Message(entry["role"], entry["content"]))
     if messages[-1].role != "assistant":
         return "does not end with a message of the assistant"
@@ -232,6 +237,15 @@ def _conversation(number: int, value: Any) -> Example | str:
     if "system" in [message.role for message in messages[1:]]:
         return "has a system message that is not the first"
     return Example(number, tuple(messages[:-1]), messages[-1].content)
+
+
+def _is_text(value: str) -> bool:
+    """JSON can name halves of surrogate pairs, which are no characters and no tokenizer takes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _without_repeats(examples: Sequence[Example]) -> tuple[list[Example], list[int]]:
