@@ -37,6 +37,14 @@ def _rows(items: pa.Table) -> list[int]:
     return rows
 
 
+def _rows_by_class(items: pa.Table, head: str) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for row, label in zip(_rows(items), head_values(items, head), strict=True):
+        if label is not None:
+            found[label].append(row)
+    return found
+
+
 def _unlabelled(items: pa.Table) -> Iterator[Finding]:
     columns = [head_values(items, head) for head in heads_of(items)]
     labelled = [any(label is not None for label in labels) for labels in zip(*columns, strict=True)]
@@ -64,33 +72,30 @@ def _empty(items: pa.Table, head: str) -> Iterator[Finding]:
 
 def _spellings(items: pa.Table, head: str) -> Iterator[Finding]:
     spellings: dict[str, list[str]] = defaultdict(list)
-    counts = class_counts(items, head)
+    counts, rows_of = class_counts(items, head), _rows_by_class(items, head)
     for label in counts:
         if label.strip():
             spellings[folded(label)].append(label)
-    labels = head_values(items, head)
     for same in spellings.values():
         if len(same) < 2:
             continue
         usual, *others = same  # the largest class comes first
-        rows = tuple(row for row, label in zip(_rows(items), labels, strict=True) if label in others)
+        rows = tuple(sorted(row for label in others for row in rows_of[label]))
         told = ", ".join(f"{label!r} ({counts[label]:,})" for label in others)
         message = f"{head}: {told} beside {usual!r} ({counts[usual]:,}); mend with `dataset relabel`"
         yield Finding(Check.SPELLING, message, rows, head=head, leave_out=rows)
 
 
 def _sizes(items: pa.Table, head: str, min_class: int) -> Iterator[Finding]:
-    counts = class_counts(items, head)
-    labels = head_values(items, head)
-    rows = _rows(items)
+    counts, rows_of = class_counts(items, head), _rows_by_class(items, head)
     for label, number in counts.items():
         if number < min_class and label.strip():
-            of_class = tuple(row for row, given in zip(rows, labels, strict=True) if given == label)
+            of_class = tuple(rows_of[label])
             message = f"{head}: {label!r} has {count(number, 'item')}, fewer than {min_class}"
             yield Finding(Check.SMALL_CLASS, message, of_class, head=head, leave_out=of_class)
     if len(counts) < 2:
         told = f"only {next(iter(counts))!r}" if counts else "no class at all"
-        labelled = tuple(row for row, given in zip(rows, labels, strict=True) if given is not None)
+        labelled = tuple(row for rows in rows_of.values() for row in rows)
         yield Finding(Check.ONE_CLASS, f"{head} has {told}", labelled, head=head, leave_out=labelled)
 
 
