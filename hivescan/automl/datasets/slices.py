@@ -6,7 +6,7 @@ that is higher than on all others.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -83,12 +83,14 @@ def slice_performance(
             if truth is not None and answer is not None and value is not None
         ]
         counts = Counter(value for value, _, _ in known)
+        everywhere = Counter((truth, answer) for _, truth, answer in known)
+        within: dict[str, Pairs] = defaultdict(Counter)
+        for value, truth, answer in known:
+            within[value][truth, answer] += 1
         for value, items in counts.most_common(MOST_VALUES):
             if items < LEAST_ITEMS or items == len(known):
                 continue
-            inside = [(truth, answer) for other, truth, answer in known if other == value]
-            outside = [(truth, answer) for other, truth, answer in known if other != value]
-            slices.append(_slice(head, column, value, inside, outside))
+            slices.append(_slice(head, column, value, within[value], everywhere - within[value]))
     return tuple(sorted(slices, key=lambda s: (not s.stands_out, s.column, -s.items, s.value)))
 
 
@@ -116,8 +118,8 @@ def mean_of(rates: Sequence[Rate]) -> Rate:
     return Rate(mean, max(0.0, mean - sqrt(below) / len(rates)), min(1.0, mean + sqrt(above) / len(rates)))
 
 
-Pairs = Sequence[tuple[str, str]]
-"""Label given and label said, one pair an item."""
+Pairs = Counter[tuple[str, str]]
+"""How many items have this label given and that label said."""
 
 
 def _slice(head: str, column: str, value: str, inside: Pairs, outside: Pairs) -> Slice:
@@ -128,7 +130,7 @@ def _slice(head: str, column: str, value: str, inside: Pairs, outside: Pairs) ->
         head=head,
         column=column,
         value=value,
-        items=len(inside),
+        items=inside.total(),
         balanced_accuracy=here,
         rest=rest,
         classes=classes,
@@ -138,9 +140,10 @@ def _slice(head: str, column: str, value: str, inside: Pairs, outside: Pairs) ->
 
 def _mean_recall(pairs: Pairs) -> Rate:
     """Balanced accuracy: the mean over classes of the share of their items that was said right."""
-    of_class = Counter(truth for truth, _ in pairs)
-    right = Counter(truth for truth, answer in pairs if truth == answer)
-    return mean_of([proportion(right[label], n) for label, n in sorted(of_class.items())])
+    of_class: Counter[str] = Counter()
+    for (truth, _), items in pairs.items():
+        of_class[truth] += items
+    return mean_of([proportion(pairs[label, label], n) for label, n in sorted(of_class.items())])
 
 
 def _class_in_slice(label: str, inside: Pairs, outside: Pairs) -> ClassInSlice:
@@ -160,7 +163,9 @@ def _class_in_slice(label: str, inside: Pairs, outside: Pairs) -> ClassInSlice:
 
 
 def _against_others(label: str, pairs: Pairs) -> Confusion:
-    counts = Counter((truth == label, answer == label) for truth, answer in pairs)
+    counts: Counter[tuple[bool, bool]] = Counter()
+    for (truth, answer), items in pairs.items():
+        counts[truth == label, answer == label] += items
     return Confusion(counts[True, True], counts[False, True], counts[True, False], counts[False, False])
 
 
