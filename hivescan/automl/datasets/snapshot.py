@@ -116,10 +116,11 @@ def take_validated_snapshot(
     if not items.num_rows or not heads_of(items):
         raise DatasetError(f"dataset {dataset.name}: nothing is left of it to take a snapshot of")
     near = _near_groups(validation, items)
-    found = _find(dataset.name, items, dataset.kind)
+    made_id = snapshot_id(items, dataset.kind)
+    found = _find(dataset.name, items, made_id)
     if found is not None:
         return Taken(found, validation, is_new=False)
-    made = _write(dataset, items, near, validation, on_invalid)
+    made = _write(dataset, items, made_id, near=near, validation=validation, on_invalid=on_invalid)
     return Taken(made, validation, is_new=True)
 
 
@@ -206,9 +207,8 @@ def _near_groups(validation: Validation, items: pa.Table) -> Groups:
     return tuple(group for group in groups if len(group) > 1)
 
 
-def _find(name: str, items: pa.Table, kind: Kind) -> Snapshot | None:
+def _find(name: str, items: pa.Table, wanted: str) -> Snapshot | None:
     """The snapshot of just these items, their places and row numbers too."""
-    wanted = snapshot_id(items, kind)
     for number in reversed(snapshot_numbers(name)):
         if _about(name, number)["id"] == wanted:
             found = _read(name, number)
@@ -218,7 +218,13 @@ def _find(name: str, items: pa.Table, kind: Kind) -> Snapshot | None:
 
 
 def _write(
-    dataset: Dataset, items: pa.Table, near: Groups, validation: Validation, on_invalid: OnInvalid
+    dataset: Dataset,
+    items: pa.Table,
+    made_id: str,
+    *,
+    near: Groups,
+    validation: Validation,
+    on_invalid: OnInvalid,
 ) -> Snapshot:
     parent = dataset.folder / _FOLDER
     made = parent / f".new-{uuid.uuid4().hex[:8]}"
@@ -227,7 +233,7 @@ def _write(
     about = {
         "format": _FORMAT,
         "name": dataset.name,
-        "id": snapshot_id(items, dataset.kind),
+        "id": made_id,
         "items_sha256": hashlib.sha256(sink.getvalue()).hexdigest(),
         "kind": dataset.kind,
         "heads": {head: sorted(class_counts(items, head)) for head in heads_of(items)},
