@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +9,7 @@ import typer
 
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, emit_table
+from hivescan.cli.training_options import DeviceOption, SplitByOption, StoresOption, rounded, typed_command
 from hivescan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,10 +48,7 @@ def distill(
     test_split: Annotated[
         float, typer.Option("--test-split", metavar="SHARE", help="Hold back this share to measure on.")
     ] = 0.15,
-    split_by: Annotated[
-        str | None,
-        typer.Option("--split-by", metavar="COLUMN", help="Items with the same value stay on one side."),
-    ] = None,
+    split_by: SplitByOption = None,
     method: Annotated[str, typer.Option("--method", metavar="METHOD", help="finetune or lora.")] = "finetune",
     max_epochs: Annotated[int, typer.Option("--max-epochs", min=1, help="Epochs at most.")] = 10,
     early_stopping: Annotated[
@@ -75,11 +71,8 @@ def distill(
         float | None, typer.Option("--learning-rate", help="Default: what suits the method.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same student.")] = 0,
-    store: Annotated[
-        list[str] | None,
-        typer.Option("--store", metavar="STORE", help="A store that has vectors; may be repeated."),
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    store: StoresOption = None,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -98,7 +91,7 @@ def distill(
         validation_split=test_split,
         split_by=split_by,
         own=own,
-        command=shlex.join(["hivescan", *sys.argv[1:]]),
+        command=typed_command(),
         stores=tuple(store or ()),
         tune=TuneOptions(
             method=method,  # type: ignore[arg-type]  # checked above
@@ -139,7 +132,7 @@ def _show(made: TrainedModel) -> None:
             head.name,
             part,
             metrics["compared"],
-            *(_rounded(metrics.get(column)) for column in columns),
+            *(rounded(metrics.get(column)) for column in columns),
             metrics["data"],
         )
         for head in made.heads
@@ -150,7 +143,3 @@ def _show(made: TrainedModel) -> None:
     if rows:
         emit_table(names, rows)
     emit(f"{made.reference}; `hivescan deploy {made.name}` has scans run it")
-
-
-def _rounded(value: object) -> float | None:
-    return round(value, 4) if isinstance(value, float) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, emit_table
+from hivescan.cli.training_options import DeviceOption, SplitByOption, StoresOption, rounded, typed_command
 from hivescan.wording import count, printable
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ def train(
         float | None,
         typer.Option("--test-split", metavar="SHARE", help="Hold back this share to measure on, as 0.2."),
     ] = None,
-    split_by: Annotated[
-        str | None,
-        typer.Option("--split-by", metavar="COLUMN", help="Items with the same value stay on one side."),
-    ] = None,
+    split_by: SplitByOption = None,
     base: Annotated[
         str | None, typer.Option("--base", metavar="MODEL", help="What gives the vectors.")
     ] = None,
@@ -97,11 +94,8 @@ def train(
         typer.Option("--benign", metavar="CLASS", help="A class that is benign; may be repeated."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same head.")] = 0,
-    store: Annotated[
-        list[str] | None,
-        typer.Option("--store", metavar="STORE", help="A store that has vectors; may be repeated."),
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    store: StoresOption = None,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -131,7 +125,7 @@ def train(
         seed=seed,
         stores=tuple(store or ()),
         device=device,
-        command=_typed(),
+        command=typed_command(),
     )
     with TrainingDisplay(quiet=quiet) as progress:
         made = train_model(model, snapshot, options=options, on_progress=progress)
@@ -139,12 +133,6 @@ def train(
         emit_json(_values(made))
     else:
         _show(made)
-
-
-def _typed() -> str:
-    import shlex
-
-    return shlex.join(["hivescan", *sys.argv[1:]])
 
 
 def _values(made: Training) -> dict[str, Any]:
@@ -168,10 +156,7 @@ def _show(made: Training) -> None:
             head.name,
             part,
             metrics.get("n"),
-            *(
-                _rounded(metrics.get(name))
-                for name in ("balanced_accuracy", "one_against_rest", "macro_f1", "ece")
-            ),
+            *(rounded(metrics.get(name)) for name in _SHOWN),
             metrics.get("data"),
         )
         for head in heads
@@ -190,10 +175,6 @@ def _show(made: Training) -> None:
     emit(f"{model.reference} in {made.seconds:.1f} s; `hivescan deploy {model.name}` has scans run it")
     if not all("test" in head.metrics for head in heads):
         emit("nothing was held back for a test: use --test or --test-split, or `hivescan evaluate`")
-
-
-def _rounded(value: object) -> float | None:
-    return round(value, 4) if isinstance(value, float) else None
 
 
 def _chosen(recipe: Any) -> str:

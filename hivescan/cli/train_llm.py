@@ -9,6 +9,7 @@ import typer
 
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, emit_table
+from hivescan.cli.training_options import DeviceOption
 from hivescan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def train_llm(
         str, typer.Option("--export", help="merged: a whole model; adapter: the low-rank matrices alone.")
     ] = "merged",
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same model.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from hivescan.cli.options import JsonOption
 from hivescan.cli.output import emit, emit_json, emit_table
+from hivescan.cli.training_options import DeviceOption
 from hivescan.errors import ExitCode, UsageError
 from hivescan.wording import printable
 
@@ -38,7 +39,7 @@ def try_model(
         typer.Option("--text", help="A text to score; may be repeated. Without: lines of standard input."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All classes, not the highest alone.")] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    device: DeviceOption = "auto",
     system: Annotated[
         str | None, typer.Option("--system", help="An instruction for a language model of type chat.")
     ] = None,

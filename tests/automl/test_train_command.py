@@ -69,6 +69,7 @@ def test_wrong_options_are_refused() -> None:
         (("--head-kind", "forest"), "linear, mlp"),
         (("--class-weights", "heavy"), "class weights"),
         (("--augmentation", "flip"), "--augmentation"),
+        (("--device", "gpu"), "--device gpu"),
     ):
         result = run("train", "sorter", "--snapshot", "fruit@1", *words)
         assert isinstance(result.exception, UsageError)
