@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hivescan import __version__
 from hivescan.automl.datasets.dataset import head_values
@@ -234,19 +235,20 @@ class _Run:
             checkpoint=self._checkpoint(),
             on_progress=self._tell,
         )
-        seen = tuned.vectors_of(validation, self._tell)
         train = tuned.vectors_of(self._parts.train.items, self._tell)
+        held_out = pc.is_in(self._parts.train.items.column("row"), validation.column("row"))
+        seen = train.vectors[held_out.to_numpy()]
         test = None
         if self._parts.test_items is not None:
             test = tuned.vectors_of(self._parts.test_items, self._tell)
         made = {}
         for head, labels in classes.items():
             targets = self._targets(validation, head, labels)
-            fitted = tuned.calibrated(head, seen.vectors, targets)
+            fitted = tuned.calibrated(head, seen, targets)
             data = f"{_VALIDATION_SHARE:g} of {self._parts.train.reference}, not trained on"
             told = {
                 "train": self._counts(head, labels, train),
-                "validation": measured(fitted, seen.vectors, targets, data),
+                "validation": measured(fitted, seen, targets, data),
                 "test": self._tested(fitted, head, test),
             }
             made[head] = (fitted, self._record(head, fitted, tuned.recipe, told))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 from hivescan.automl.evaluation.calibration import fit_temperature
 from hivescan.automl.heads.vectors import ItemVectors
 from hivescan.automl.items import Kind
+from hivescan.automl.networks.training_state import forget_training
 from hivescan.automl.progress import OnProgress
 from hivescan.automl.trained import Base
 from hivescan.models.backends.base import Device
@@ -65,7 +65,7 @@ class Tuned:
 
     def forget(self) -> None:
         """Remove the checkpoint, which a finished training has no use for."""
-        shutil.rmtree(self.checkpoint, ignore_errors=True)
+        forget_training(self.checkpoint)
 
 
 def tune(
