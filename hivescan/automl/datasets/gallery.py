@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hivescan.automl.datasets.dataset import Dataset, head_values
@@ -75,24 +75,40 @@ def _safe(text: str) -> str:
     return html.escape(printable(text))
 
 
+def _spread(labels: Sequence[str | None], classes: Iterable[str], most: int) -> dict[str, list[int]]:
+    """At most ``most`` places of each class, from all of it: its first items often come from one place."""
+    places: dict[str, list[int]] = {label: [] for label in classes}
+    for place, label in enumerate(labels):
+        if label is not None:
+            places[label].append(place)
+    return {
+        label: [some[int(i * max(1, len(some) / most))] for i in range(min(most, len(some)))]
+        for label, some in places.items()
+    }
+
+
 class _Gallery:
     def __init__(
         self, subject: Dataset | Snapshot, refused: Mapping[str, str], *, most: int, blurred: bool
     ) -> None:
         names = ("row", "uri", "text", "content_id")
         self._items = list(zip(*(subject.items.column(n).to_pylist() for n in names), strict=True))
-        self._labels = {head: head_values(subject.items, head) for head in subject.heads}
         self._counts = {head: subject.classes(head) for head in subject.heads}
+        self._shown = {
+            head: _spread(head_values(subject.items, head), counts, most)
+            for head, counts in self._counts.items()
+        }
         self._is_image = subject.kind == "image"
         self._refused = refused
-        self._most = most
         self._blurred = blurred
-        self._facts: dict[str, PictureFacts] = {}
+        places = {place for shown in self._shown.values() for some in shown.values() for place in some}
+        uris = {uri for place in places if (uri := self._items[place][1])} if self._is_image else set()
+        self._facts: dict[str, PictureFacts] = stored_facts(uris) if uris else {}
 
     def heads(self) -> Iterator[str]:
         """A section a head, with its classes."""
-        if len(self._labels) > 1:
-            links = "".join(f"<a href='#{_safe(head)}'>{_safe(head)}</a>" for head in self._labels)
+        if len(self._counts) > 1:
+            links = "".join(f"<a href='#{_safe(head)}'>{_safe(head)}</a>" for head in self._counts)
             yield f"<nav>{links}</nav>"
         for head, counts in self._counts.items():
             labelled = sum(counts.values())
@@ -101,18 +117,12 @@ class _Gallery:
             for label, number in counts.items():
                 yield f"<h3>{_safe(label)} <span class='quiet'>{number:,}</span></h3>"
                 yield f"<div class='bar'><span style='width:{100 * number / labelled:.1f}%'></span></div>"
-                yield from self._examples(head, label)
+                yield from self._examples(self._shown[head][label])
 
-    def _examples(self, head: str, label: str) -> Iterator[str]:
-        places = [i for i, given in enumerate(self._labels[head]) if given == label]
-        # Spread over the class: its first items often come from one place.
-        step = max(1, len(places) / self._most)
-        shown = [places[int(i * step)] for i in range(min(self._most, len(places)))]
+    def _examples(self, shown: Sequence[int]) -> Iterator[str]:
         if not self._is_image:
             yield from (self._text(place) for place in shown)
             return
-        missing = {uri for place in shown if (uri := self._items[place][1]) and uri not in self._facts}
-        self._facts |= stored_facts(missing) if missing else {}
         yield "<div class='items'>"
         yield from (self._figure(place) for place in shown)
         yield "</div>"
