@@ -95,17 +95,17 @@ def study_noise(
     from hivescan.automl.datasets.split import split
 
     opened = open_snapshot(snapshot)
-    if measured_on.test is not None:
-        other = open_snapshot(measured_on.test)
+    other = None if measured_on.test is None else open_snapshot(measured_on.test)
+    source = _source(options, [opened] if other is None else [opened, other], [opened], on_scan)
+    # What cannot be is said before any vector is computed.
+    check_noise(sizes, rates, opened.items.num_rows)
+    if other is not None:
         train_items, test_items, tested = opened.items, other.items, other.reference
-        source = _source(options, [opened, other], [opened], on_scan)
     else:
         train_items, test_items = split(
             opened, share=measured_on.share, by=measured_on.split_by, seed=_OTHERS_SEED
         )
         tested = f"{measured_on.share:g} of {opened.reference}"
-        source = _source(options, [opened], [opened], on_scan)
-    check_noise((), rates, 0)
     train, test = source.examples(train_items), source.examples(test_items)
     seeds = tuple(range(options.seeds))
     cells = noise_cells(
@@ -148,6 +148,8 @@ def study_synthetic(
 
     opened = [open_snapshot(reference) for reference in (real, synthetic, test)]
     source = _source(options, opened, opened[:2], on_scan)
+    # What cannot be is said before any vector is computed.
+    mixture_sizes(opened[0].items.num_rows, opened[1].items.num_rows, size=size, shares=shares)
     of_real, of_synthetic, of_test = (source.examples(snapshot.items) for snapshot in opened)
     seeds = tuple(range(options.seeds))
     made = mixtures(
