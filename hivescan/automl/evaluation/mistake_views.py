@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hivescan.automl.datasets.pictures import local_path, stored_facts
 from hivescan.automl.evaluation.evaluation import Evaluation, Mistake
@@ -52,9 +53,9 @@ def _is_unchanged(mistake: Mistake) -> bool:
 
 def mistake_texts(evaluation: Evaluation, items: pa.Table) -> dict[int, str]:
     """The texts of the mistakes, by row; ``items`` are those of the snapshot."""
-    rows = {mistake.row for mistake in _mistakes(evaluation)}
-    texts = zip(items.column("row").to_pylist(), items.column("text").to_pylist(), strict=True)
-    return {row: text for row, text in texts if row in rows and text is not None}
+    rows = pa.array({mistake.row for mistake in _mistakes(evaluation)}, pa.int64())
+    shown = items.select(["row", "text"]).filter(pc.field("row").isin(rows) & pc.field("text").is_valid())
+    return dict(zip(shown.column("row").to_pylist(), shown.column("text").to_pylist(), strict=True))
 
 
 def _mistakes(evaluation: Evaluation) -> list[Mistake]:
