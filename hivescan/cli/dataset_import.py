@@ -14,13 +14,15 @@ from hivescan.cli.progress import ScanProgress
 from hivescan.wording import count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hivescan.automl.datasets.importing import Imported, ImportOptions
 
 _NAMED = 10
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
 SourceArgument = Annotated[
-    Path | None,
+    str | None,
     typer.Argument(
         metavar="[SOURCE]",
         help="A CSV, TSV, JSON Lines or Parquet file, or a folder with a subfolder a class.",
@@ -67,52 +69,48 @@ KnownOption = Annotated[
 ]
 
 
-def create(
-    name: NameArgument,
-    source: SourceArgument = None,
-    image_col: ImageOption = None,
-    text_col: TextOption = None,
-    head: HeadOption = None,
-    column: ColumnOption = None,
-    ignore: IgnoreOption = None,
-    header: HeaderOption = None,
-    store: StoreChoice = None,
-    query: QueryOption = None,
-    from_decisions: DecisionsOption = False,
-    known: KnownOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def _command(
+    bring_in: Callable[[str, str | None, ImportOptions, ScanProgress], Imported],
+) -> Callable[..., None]:
+    def command(
+        name: NameArgument,
+        source: SourceArgument = None,
+        image_col: ImageOption = None,
+        text_col: TextOption = None,
+        head: HeadOption = None,
+        column: ColumnOption = None,
+        ignore: IgnoreOption = None,
+        header: HeaderOption = None,
+        store: StoreChoice = None,
+        query: QueryOption = None,
+        from_decisions: DecisionsOption = False,
+        known: KnownOption = None,
+        json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        options = _options(
+            image_col, text_col, head, column, ignore, header, store, query, from_decisions, known
+        )
+        with ScanProgress(quiet=quiet or json) as progress:
+            imported = bring_in(name, source, options, progress)
+        _tell(imported, json=json, quiet=quiet)
+
+    return command
+
+
+def _new(name: str, source: str | None, options: ImportOptions, progress: ScanProgress) -> Imported:
     from hivescan.automl.datasets.importing import import_new
 
-    options = _options(image_col, text_col, head, column, ignore, header, store, query, from_decisions, known)
-    with ScanProgress(quiet=quiet or json) as progress:
-        imported = import_new(name, source, options, progress)
-    _tell(imported, json=json, quiet=quiet)
+    return import_new(name, source, options, progress)
 
 
-def add(
-    name: NameArgument,
-    source: SourceArgument = None,
-    image_col: ImageOption = None,
-    text_col: TextOption = None,
-    head: HeadOption = None,
-    column: ColumnOption = None,
-    ignore: IgnoreOption = None,
-    header: HeaderOption = None,
-    store: StoreChoice = None,
-    query: QueryOption = None,
-    from_decisions: DecisionsOption = False,
-    known: KnownOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+def _more(name: str, source: str | None, options: ImportOptions, progress: ScanProgress) -> Imported:
     from hivescan.automl.datasets.importing import import_more
 
-    options = _options(image_col, text_col, head, column, ignore, header, store, query, from_decisions, known)
-    with ScanProgress(quiet=quiet or json) as progress:
-        imported = import_more(name, source, options, progress)
-    _tell(imported, json=json, quiet=quiet)
+    return import_more(name, source, options, progress)
+
+
+create, add = _command(_new), _command(_more)
 
 
 def _options(
