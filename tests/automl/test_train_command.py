@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -81,6 +82,32 @@ def test_trying_wants_something_to_score() -> None:
     run("train", "sorter", "--snapshot", "fruit@1")
     for words, typed in ((("try", "sorter"), ""), (("try", "sorter", "a.txt", "--text", "b"), None)):
         assert isinstance(run(*words, typed=typed).exception, UsageError)
+
+
+def test_texts_are_read_in_their_encoding_and_other_files_are_told(tmp_path: Path) -> None:
+    made_snapshot("fruit")
+    run("train", "sorter", "--snapshot", "fruit@1")
+    files = {
+        "plain.txt": "a pêche".encode(),
+        "old.txt": "a pêche".encode("cp1252"),
+        "wide.txt": "a pêche".encode("utf-16"),
+        "binary.txt": bytes(range(256)) * 4,
+        "empty.txt": b"",
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    result = run("try", "sorter", *(str(tmp_path / name) for name in files), "--json")
+    assert result.exit_code == 3
+    told = json.loads(result.stdout)
+    assert told[0]["scores"]
+    assert told[0]["scores"] == told[1]["scores"] == told[2]["scores"]
+    assert [entry["reason"] for entry in told] == [
+        None,
+        None,
+        None,
+        "is no text, but application/octet-stream",
+        "is empty",
+    ]
 
 
 def test_progress_is_plain_lines_away_from_a_terminal(

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from hivescan.automl.datasets.looking import Looker
 from hivescan.automl.heads.predict import HeadsOnVectors, find_model, full_heads
 from hivescan.automl.heads.vectors import analyzer_of
-from hivescan.errors import MediaError, UsageError
+from hivescan.errors import MediaError, UnreadableError, UnsupportedError, UsageError
+from hivescan.media.probe import identify
 from hivescan.media.uri import path_to_uri
 from hivescan.models.backends.base import Device, Placement
 from hivescan.models.schema import Card
@@ -23,6 +24,9 @@ Scores = Mapping[str, Mapping[str, float]]
 """Head → label → score."""
 
 _TEXT_LIMIT = 50_000_000
+_EMPTY = "inode/x-empty"
+_PYTHONS_NAMES = {"utf-8": "utf-8-sig", "8-bit": "cp1252"}
+"""Of the encodings that probing tells."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Tried:
 
 
 def try_files(reference: str, paths: Sequence[str], *, device: str = "auto") -> list[Tried]:
-    """Score files: of a video a picture a second. A model of texts reads them as UTF-8."""
+    """Score files: of a video a picture a second. A model of texts reads them in their encoding."""
     found = find_model(reference)
     card = found.source.card if isinstance(found, HeadsOnVectors) else found
     if card.text is not None:
@@ -65,12 +69,24 @@ def _try_text_files(found: HeadsOnVectors | Card, paths: Sequence[str], device: 
     failed: dict[str, str] = {}
     for path in paths:
         try:
-            with Path(path).open("rb") as stream:
-                texts[path] = stream.read(_TEXT_LIMIT).decode("utf-8-sig", "replace")
-        except OSError as error:
-            failed[path] = f"cannot be read: {error.strerror}"
+            texts[path] = _text_in(Path(path))
+        except MediaError as error:
+            failed[path] = error.reason
     said = dict(zip(texts, _try_texts(found, list(texts), list(texts.values()), device), strict=True))
     return [said.get(path) or Tried(path, {}, reason=failed[path]) for path in paths]
+
+
+def _text_in(path: Path) -> str:
+    """The characters of a file, at most so many as count. Raises :class:`MediaError` where it holds none."""
+    found = identify(path)
+    if found.media_type is not MediaType.TEXT:
+        raise UnsupportedError("is empty" if found.mime == _EMPTY else f"is no text, but {found.mime}")
+    encoding = found.codec or "utf-8"
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_TEXT_LIMIT).decode(_PYTHONS_NAMES.get(encoding, encoding), "replace")
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
 
 
 def _try_texts(
