@@ -58,11 +58,7 @@ def write_tuned(
         *(_picture_lines(base) if base.text is None else _text_lines(base.text)),
         *_backend(architecture),
         *(line for file in files for line in _file(*file)),
-        "[embedding]",
-        f"space = {_quoted(f'{name}/features')}",
-        f"dimensions = {dimensions}",
-        f"output = {_quoted(_output(architecture))}",
-        "",
+        *_table("[embedding]", space=f"{name}/features", dimensions=dimensions, output=_output(architecture)),
         *(line for entry in quality for line in _quality(entry)),
     ]
     path = home / CARD_FILE
@@ -120,80 +116,81 @@ def _picture_lines(base: Card) -> list[str]:
     assert base.input is not None
     spec = base.input
     return [
-        "[input]",
-        f"layout = {_quoted(spec.layout)}",
-        f"channels = {_quoted(spec.channels)}",
-        f"scale = {spec.scale!r}",
-        f"mean = {list(spec.mean)}",
-        f"std = {list(spec.std)}",
-        "",
+        *_table(
+            "[input]",
+            layout=spec.layout,
+            channels=spec.channels,
+            scale=spec.scale,
+            mean=list(spec.mean),
+            std=list(spec.std),
+        ),
         *(line for name, view in base.views.items() for line in _view(name, view)),
     ]
 
 
 def _view(name: str, view: View) -> list[str]:
-    return [
+    return _table(
         "[[views]]",
-        f"name = {_quoted(name)}",
-        f"width = {view.width}",
-        f"height = {view.height}",
-        f"resize = {_quoted(view.resize)}",
-        f"resize_to = {view.resize_to}",
-        f"resample = {_quoted(view.resample)}",
-        *([] if view.jpeg_quality is None else [f"jpeg_quality = {view.jpeg_quality}"]),
-        "",
-    ]
+        name=name,
+        width=view.width,
+        height=view.height,
+        resize=view.resize,
+        resize_to=view.resize_to,
+        resample=view.resample,
+        jpeg_quality=view.jpeg_quality,
+    )
 
 
 def _text_lines(text: TextSpec) -> list[str]:
     """As the base's, but that vectors keep their length, which the heads were trained on."""
-    return [
+    return _table(
         "[text]",
-        f"tokenizer = {_quoted(text.tokenizer)}",
-        *([] if text.replacements is None else [f"replacements = {_quoted(text.replacements)}"]),
-        *([f"prefix = {json.dumps(text.prefix, ensure_ascii=False)}"] if text.prefix else []),
-        f"max_tokens = {text.max_tokens}",
-        f"overlap = {text.overlap}",
-        f"pooling = {_quoted(text.pooling)}",
-        "normalise = false",
-        f"attention_heads = {text.attention_heads}",
-        f"layer_norm_epsilon = {text.layer_norm_epsilon!r}",
-        "",
-    ]
+        tokenizer=text.tokenizer,
+        replacements=text.replacements,
+        prefix=text.prefix or None,
+        max_tokens=text.max_tokens,
+        overlap=text.overlap,
+        pooling=text.pooling,
+        normalise=False,
+        attention_heads=text.attention_heads,
+        layer_norm_epsilon=text.layer_norm_epsilon,
+    )
 
 
 def _backend(architecture: str | None) -> list[str]:
-    return [
+    return _table(
         "[backend]",
-        f"kind = {_quoted('bert' if architecture is None else 'timm')}",
-        f"file = {_quoted(WEIGHTS)}",
-        *([] if architecture is None else [f"architecture = {_quoted(architecture)}"]),
-        f"outputs = [{_quoted(_output(architecture))}]",
-        "",
-    ]
+        kind="bert" if architecture is None else "timm",
+        file=WEIGHTS,
+        architecture=architecture,
+        outputs=[_output(architecture)],
+    )
 
 
 def _file(name: str, sha256: str, size: int) -> list[str]:
-    return [
-        "[[files]]",
-        f"name = {_quoted(name)}",
-        f'sha256 = "{sha256}"',
-        f"size = {size}",
-        f'source = {{ kind = "local", path = {_quoted(name)} }}',
-        "",
-    ]
+    lines = _table("[[files]]", name=name, sha256=sha256, size=size)
+    return [*lines[:-1], f'source = {{ kind = "local", path = {_quoted(name)} }}', ""]
 
 
 def _quality(entry: Quality) -> list[str]:
-    return [
+    return _table(
         "[[quality]]",
-        f"metric = {_quoted(entry.metric)}",
-        f"value = {entry.value!r}",
-        f"data = {_quoted(entry.data)}",
-        f"n = {entry.n}",
-        f"command = {_quoted(entry.command)}",
-        "",
-    ]
+        metric=entry.metric,
+        value=entry.value,
+        data=entry.data,
+        n=entry.n,
+        command=entry.command,
+    )
+
+
+def _table(header: str, **values: str | float | Sequence[object] | None) -> list[str]:
+    """A table of TOML and an empty line after it; what is None is left out."""
+    return [header, *(f"{key} = {_value(value)}" for key, value in values.items() if value is not None), ""]
+
+
+def _value(value: str | float | Sequence[object]) -> str:
+    """As TOML, which JSON's strings, truths and lists of them are too; numbers as Python writes them."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool | list) else repr(value)
 
 
 def _golden(card: Card) -> list[str]:
