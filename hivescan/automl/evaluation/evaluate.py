@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hivescan.automl.evaluation.evaluation import EvaluateOptions, Evaluation
-from hivescan.automl.evaluation.head_evaluation import evaluate_head
+from hivescan.automl.evaluation.head_evaluation import check_group_by, evaluate_head
 from hivescan.errors import DatasetError, UsageError
 from hivescan.report.blocks import listing
 from hivescan.wording import count
@@ -35,6 +35,7 @@ def evaluate(
     from hivescan.automl.heads.predict import predict
 
     opened = open_snapshot(snapshot)
+    _check_asked(opened, options)
     predictions = predict(
         model,
         opened.items,
@@ -77,6 +78,16 @@ def evaluate_predictions(
             for head in heads
         ),
     )
+
+
+def _check_asked(snapshot: Snapshot, options: EvaluateOptions) -> None:
+    """What the snapshot cannot have is said before its scores are computed, which may take hours."""
+    for head in options.heads:
+        if head not in snapshot.heads:
+            known = listing(sorted(snapshot.heads))
+            raise UsageError(f"--head {head}: snapshot {snapshot.reference} does not have it; it has {known}")
+    if options.group_by is not None:
+        check_group_by(snapshot.items, options.group_by)
 
 
 def _shared_heads(snapshot: Snapshot, predictions: Predictions, asked: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from hivescan.automl.evaluation.calibration import calibrate, held_out_part
 from hivescan.automl.evaluation.decide import NOTHING, decide
 from hivescan.automl.evaluation.evaluation import ClassEvaluation, EvaluateOptions, HeadEvaluation, Mistake
 from hivescan.automl.evaluation.measures import Decisions, Measured, Summing, concatenate
-from hivescan.automl.items import COLUMN, HEAD
+from hivescan.automl.items import COLUMN, HEAD, columns_of
 from hivescan.errors import UsageError
 from hivescan.report.blocks import listing
 from hivescan.wording import count
@@ -96,6 +96,14 @@ def evaluate_head(
     )
 
 
+def check_group_by(items: pa.Table, column: str) -> None:
+    """Raises :class:`UsageError` where the items have no such column to group by."""
+    names = columns_of(items)
+    if column not in names:
+        known = f"it has {listing(names)}" if names else "it has none"
+        raise UsageError(f"--group-by {column}: the snapshot has no such column; {known}")
+
+
 def _measure(
     decisions: Decisions, groups: npt.NDArray[np.intp] | None, options: EvaluateOptions
 ) -> tuple[Measured, Measured | None]:
@@ -117,10 +125,7 @@ def _estimates(
 def _groups(items: pa.Table, column: str | None, kept: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
     if column is None:
         return None
-    if COLUMN + column not in items.column_names:
-        names = [n.removeprefix(COLUMN) for n in items.column_names if n.startswith(COLUMN)]
-        known = f"it has {listing(names)}" if names else "it has none"
-        raise UsageError(f"--group-by {column}: the snapshot has no such column; {known}")
+    check_group_by(items, column)
     return _numbered(items.column(COLUMN + column), kept)
 
 
