@@ -12,7 +12,6 @@ from hivescan.errors import UsageError
 
 if TYPE_CHECKING:
     from hivescan.automl.evaluation.study_run import StudyOptions
-    from hivescan.report.blocks import Block
 
 HeadOption = Annotated[
     str | None, typer.Option("--head", help="The head to train (default: the only one there is).")
@@ -70,7 +69,10 @@ def noise(
         study_json,
     )
     from hivescan.automl.evaluation.study_run import MeasuredOn, study_noise
+    from hivescan.cli.blocks import emit_blocks
+    from hivescan.cli.output import emit_json
     from hivescan.cli.study_progress import StudyLine
+    from hivescan.report.render import write_private
 
     if plot is not None:
         check_plot(plot)
@@ -84,13 +86,14 @@ def noise(
             on_scan=progress.on_scan,
             on_progress=progress.on_heads,
         )
-    _write(csv, noise_csv(made))
+    if csv is not None:
+        write_private(csv, noise_csv(made))
     if plot is not None:
-        _write(plot, plot_noise(made, plot))
+        write_private(plot, plot_noise(made, plot))
     if json:
-        _emit_json(study_json(made))
+        emit_json(study_json(made))
     else:
-        _emit_blocks(noise_blocks(made))
+        emit_blocks(noise_blocks(made))
 
 
 @study.command("synthetic", help="Training on real, mixed and synthetic items, measured on real ones.")
@@ -125,7 +128,10 @@ def synthetic(
         synthetic_csv,
     )
     from hivescan.automl.evaluation.study_run import study_synthetic
+    from hivescan.cli.blocks import emit_blocks
+    from hivescan.cli.output import emit_json
     from hivescan.cli.study_progress import StudyLine
+    from hivescan.report.render import write_private
 
     if plot is not None:
         check_plot(plot)
@@ -140,13 +146,14 @@ def synthetic(
             on_scan=progress.on_scan,
             on_progress=progress.on_heads,
         )
-    _write(csv, synthetic_csv(made))
+    if csv is not None:
+        write_private(csv, synthetic_csv(made))
     if plot is not None:
-        _write(plot, plot_synthetic(made, plot))
+        write_private(plot, plot_synthetic(made, plot))
     if json:
-        _emit_json(study_json(made))
+        emit_json(study_json(made))
     else:
-        _emit_blocks(synthetic_blocks(made))
+        emit_blocks(synthetic_blocks(made))
 
 
 def _options(
@@ -177,22 +184,3 @@ def _whole_numbers(text: str, option: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f"{option} {text}: give whole numbers with commas between them") from None
-
-
-def _write(path: Path | None, data: str | bytes) -> None:
-    if path is not None:
-        from hivescan.report.render import write_private
-
-        write_private(path, data)
-
-
-def _emit_json(value: object) -> None:
-    from hivescan.cli.output import emit_json
-
-    emit_json(value)
-
-
-def _emit_blocks(blocks: tuple[Block, ...]) -> None:
-    from hivescan.cli.blocks import emit_blocks
-
-    emit_blocks(blocks)
