@@ -126,8 +126,3 @@ def text_contents(texts: Sequence[str], run_id: str) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(rows)
-
-
-def text_id(text: str) -> str:
-    """The content id of a text: the sha256 of its bytes in UTF-8."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
