@@ -71,6 +71,9 @@ def test_texts_are_shown_only_when_asked_for(table: Path, tmp_path: Path) -> Non
     page = tmp_path / "page.html"
     assert run("show", "notes", "--html", str(page)).exit_code == 0
     assert "crimson" not in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+    assert run("show", "notes", "--examples", "0", "--html", str(page)).exit_code == 0
+    assert "<blockquote" not in page.read_text()
 
 
 def test_wrong_words_are_said_in_one_line(table: Path) -> None:
