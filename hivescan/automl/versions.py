@@ -49,15 +49,17 @@ def find_version(reference: str, folder: Path, what: str) -> tuple[str, int]:
 def new_version(folder: Path) -> Iterator[Path]:
     """An empty folder to be filled, which lies beside its place; :func:`settle` moves it there.
 
-    It goes where something fails.
+    It goes where something fails. Raises :class:`TrainingError` where it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     made = folder / f".new-{uuid.uuid4().hex[:8]}"
-    made.mkdir(mode=0o700)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made.mkdir(mode=0o700)
         yield made
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(made, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise TrainingError(f"{folder}: cannot be written: {error.strerror or error}") from error
         raise
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
+import pytest
 import torch
 
 from hivescan.automl.networks.training_state import STATE_FILE, forget_training, read_state, write_state
+from hivescan.errors import TrainingError
 
 
 def test_what_was_kept_is_read_again(tmp_path: Path) -> None:
@@ -30,6 +33,21 @@ def test_a_damaged_state_is_none(tmp_path: Path) -> None:
     path = tmp_path / STATE_FILE
     path.write_bytes(path.read_bytes()[:-8])
     assert read_state(tmp_path, "key") is None
+
+
+def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    write_state(tmp_path, "key", {"step": 1}, {"a": torch.zeros(1)})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # as a full disk
+    try:
+        with pytest.raises(TrainingError, match="cannot be written"):
+            write_state(tmp_path, "key", {"step": 2}, {"a": torch.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    kept = read_state(tmp_path, "key")
+    assert kept is not None
+    assert kept[0] == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
 
 
 def test_tensors_that_share_memory_are_kept_apart(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hivescan.automl.home import home_folder
+from hivescan.errors import TrainingError
 
 UNFINISHED: Final = "unfinished"
 STATE_FILE: Final = "state.safetensors"
@@ -30,15 +31,23 @@ def checkpoint_folder(name: str, key: str) -> Path:
 
 
 def write_state(folder: Path, key: str, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Keep the state of the training that ``key`` names. ``about`` holds what JSON can."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keep the state of the training that ``key`` names. ``about`` holds what JSON can.
+
+    Raises :class:`TrainingError` where it cannot be written; the state before it stays.
+    """
     scratch = folder / f".{STATE_FILE}.{os.getpid()}"
     metadata = {"format": _FORMAT, "key": key, "about": json.dumps(about)}
     # Tensors that share memory are refused by safetensors; so each is a copy of its own.
-    save_file({name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}, scratch, metadata)
-    with scratch.open("rb") as stream:
-        os.fsync(stream.fileno())
-    scratch.replace(folder / STATE_FILE)
+    copies = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(copies, scratch, metadata)
+        with scratch.open("rb") as stream:
+            os.fsync(stream.fileno())
+        scratch.replace(folder / STATE_FILE)
+    except (OSError, SafetensorError) as error:
+        scratch.unlink(missing_ok=True)
+        raise TrainingError(f"{folder}: the state of the training cannot be written: {error}") from error
 
 
 def read_state(folder: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
