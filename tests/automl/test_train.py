@@ -11,6 +11,7 @@ from hivescan.automl.datasets.snapshot import take_snapshot
 from hivescan.automl.heads.predict import predict
 from hivescan.automl.heads.train import TrainOptions, parts_of, train, train_model
 from hivescan.automl.heads.vectors import vectors_of
+from hivescan.automl.language.models import language_folder
 from hivescan.automl.trained import open_model
 from hivescan.errors import DatasetError, TrainingError, UsageError
 from hivescan.models.cards import find_card
@@ -42,6 +43,12 @@ def test_only_snapshots_are_trained_on() -> None:
     new_dataset("raw", "text", items)
     with pytest.raises(DatasetError, match="no snapshot"):
         train("sorter", "raw")
+
+
+def test_the_name_of_a_language_model_is_refused() -> None:
+    (language_folder() / "letters" / "1").mkdir(parents=True)
+    with pytest.raises(TrainingError, match="letters is a language model already"):
+        train("letters", "nothing@1")
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

@@ -33,6 +33,7 @@ from hivescan.automl.heads.train_options import TrainOptions, check_options
 from hivescan.automl.heads.vectors import DEFAULT_BASES, ItemVectors, source_of, vectors_by
 from hivescan.automl.home import checked_name, home_folder
 from hivescan.automl.items import HEAD, Kind
+from hivescan.automl.language.models import is_language_model
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
 from hivescan.automl.trained import (
     Base,
@@ -102,6 +103,8 @@ def train_model(
     """
     started = time.perf_counter()
     checked_name(model, "model")
+    if is_language_model(model):
+        raise TrainingError(f"{model} is a language model already; choose another name")
     opened = open_snapshot(snapshot)
     check_options(options, opened)
     before = open_model(model) if model in trained_names() else None
