@@ -136,7 +136,6 @@ def _place(teacher: str, items: pa.Table) -> Path:
 
 
 def _write(path: Path, said: Predictions) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     about = {
         "format": _FORMAT,
@@ -145,8 +144,13 @@ def _write(path: Path, said: Predictions) -> None:
         "reasons": json.dumps({str(row): reason for row, reason in said.reasons.items()}),
     }
     tables = {head: np.ascontiguousarray(table) for head, (_, table) in said.heads.items()}
-    save_file(tables, scratch, metadata=about)
-    scratch.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        save_file(tables, scratch, metadata=about)
+        scratch.replace(path)
+    except (OSError, SafetensorError) as error:
+        scratch.unlink(missing_ok=True)
+        raise TrainingError(f"{path}: cannot be written: {error}") from error
 
 
 def _read(path: Path) -> Predictions | None:
