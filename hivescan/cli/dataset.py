@@ -289,8 +289,8 @@ def delete(
     from hivescan.automl.datasets.dataset import delete_dataset, open_dataset
     from hivescan.automl.datasets.snapshot import snapshot_numbers
 
-    items, snapshots = open_dataset(name).items.num_rows, len(snapshot_numbers(name))
     if not yes:
+        items, snapshots = open_dataset(name).items.num_rows, len(snapshot_numbers(name))
         what = f"{count(items, 'item')} and {count(snapshots, 'snapshot')}"
         typer.confirm(f"Delete dataset {name}, {what}?", abort=True)
     delete_dataset(name)

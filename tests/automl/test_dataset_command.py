@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,26 @@ def test_an_empty_folder_is_named(home: Path, tmp_path: Path) -> None:
     error = run("create", "notes", str(tmp_path / "ü ñ")).exception
     assert isinstance(error, DatasetError)
     assert "ü ñ: holds no file" in str(error)
+
+
+def test_a_full_disk_leaves_no_half_dataset(table: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        if "items.parquet" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        error = run("create", "notes", str(table)).exception
+    assert isinstance(error, DatasetError)
+    assert "No space left" in str(error)
+    assert "no dataset yet" in run("list").stderr
+    assert run("create", "notes", str(table)).exit_code == 0
+    assert "notes" in run("list").stdout
+
+
+def test_a_damaged_dataset_can_be_deleted(table: Path, home: Path) -> None:
+    run("create", "notes", str(table))
+    (home / "datasets" / "notes" / "items.parquet").write_bytes(b"no table")
+    assert isinstance(run("show", "notes").exception, DatasetError)
+    assert run("delete", "notes", "--yes").exit_code == 0
+    assert "no dataset yet" in run("list").stderr

@@ -124,12 +124,20 @@ def new_dataset(name: str, kind: Kind, items: pa.Table) -> Dataset:
             )
         now = _now()
         dataset = Dataset(name, kind, items, _next_row(items, 1), now, now)
-        save(dataset)
+        # The file that makes it a dataset comes last: half a creation is no dataset.
+        _write_items(dataset)
+        _write_about(dataset)
     return dataset
 
 
 def save(dataset: Dataset) -> None:
     """Write a state of the working copy. Call it within :func:`editing`."""
+    # The number of the next row goes first: who is killed between the two loses numbers, not items.
+    _write_about(dataset)
+    _write_items(dataset)
+
+
+def _write_about(dataset: Dataset) -> None:
     about = {
         "format": _FORMAT,
         "name": dataset.name,
@@ -139,8 +147,10 @@ def save(dataset: Dataset) -> None:
         "changed_at": dataset.changed_at,
     }
     text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
-    # The number of the next row goes first: who is killed between the two loses numbers, not items.
     _replace_file(dataset.folder / DATASET_FILE, text.encode())
+
+
+def _write_items(dataset: Dataset) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(dataset.items, sink, compression="zstd")
     _replace_file(dataset.folder / ITEMS_FILE, sink.getvalue().to_pybytes())
