@@ -245,11 +245,16 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Hashes:
-    """One hash a sample: ``bytes`` of fixed length, ``quality`` 0..100 where the algorithm has one."""
+    """One hash a sample: ``bytes`` of fixed length, ``quality`` 0..100 where the algorithm has one.
+
+    ``transformation`` names what was done to the pictures first, None: nothing. A sample to which that cannot
+    be done has None for its hash, and gets no row.
+    """
 
     algorithm: str
-    hashes: tuple[bytes, ...]
+    hashes: tuple[bytes | None, ...]
     quality: tuple[int | None, ...]
+    transformation: str | None = None
 
 
 @dataclass(frozen=True)

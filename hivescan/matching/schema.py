@@ -20,10 +20,12 @@ tags                  list of string
 created_at            timestamp, UTC
 updated_at            timestamp, UTC
 deleted               bool, required      a tombstone: kept, never matched
+transformation        string              what was done to the picture first: a crop, borders cut off
 ====================  ==================  ==================================================================
 
 The file's key-value metadata carry ``hivescan.known.version`` and, as JSON, ``hivescan.known.made_with``.
-Columns are only added, nullable. A list is named by its ``list_id``, the sha256 of its bytes.
+Columns are only added, nullable. A version of a list is named by its ``list_id``, the sha256 of its bytes;
+the list through all its versions by ``hivescan.known.lineage``, made when it is first written.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ KNOWN_VERSION: Final = 1
 
 VERSION_KEY: Final = b"hivescan.known.version"
 MADE_WITH_KEY: Final = b"hivescan.known.made_with"
+LINEAGE_KEY: Final = b"hivescan.known.lineage"
 
 POLARITIES: Final = ("positive", "seed", "disputed", "negative", "benign")
 MATCHED_POLARITIES: Final = ("positive", "seed", "disputed")
@@ -63,5 +66,6 @@ KNOWN: Final = pa.schema(
         pa.field("created_at", _time),
         pa.field("updated_at", _time),
         pa.field("deleted", pa.bool_(), nullable=False),
+        pa.field("transformation", _word),
     ]
 )

@@ -34,7 +34,12 @@ def pick(findings: Findings, rows: Sequence[int]) -> Findings:
         top=tuple(TopLabels(t.model, t.head, tuple(t.rows[i] for i in at)) for t in findings.top),
         vectors=tuple(Vectors(v.space, v.vectors[at]) for v in findings.vectors),
         hashes=tuple(
-            HashColumn(h.algorithm, tuple(h.hashes[i] for i in at), tuple(h.quality[i] for i in at))
+            HashColumn(
+                h.algorithm,
+                tuple(h.hashes[i] for i in at),
+                tuple(h.quality[i] for i in at),
+                h.transformation,
+            )
             for h in findings.hashes
         ),
         regions=None if findings.regions is None else tuple(findings.regions[i] for i in at),
@@ -80,7 +85,7 @@ class ResultRows:
             self._append(("embeddings", chain, vectors.space), keys, vectors.vectors)
         for hashes in findings.hashes:
             pairs = list(zip(hashes.hashes, hashes.quality, strict=True))
-            self._append(("hashes", chain, hashes.algorithm), keys, pairs)
+            self._append(("hashes", chain, hashes.algorithm, hashes.transformation), keys, pairs)
         if findings.regions is not None:
             self._append(("regions", chain), keys, findings.regions)
 
@@ -204,12 +209,15 @@ def _embeddings(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple
 
 
 def _hashes(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str, pa.Table]:
-    _, chain, algorithm = block
-    made = _sample_columns(run_id, chain, columns.keys, np.ones(len(columns.keys), dtype=np.int64))
+    _, chain, algorithm, transformation = block
+    there = np.array([value is not None for value, _ in columns.values], dtype=np.int64)
+    made = _sample_columns(run_id, chain, columns.keys, there)
+    n = int(there.sum())
     made |= {
-        "algorithm": _constant(algorithm, len(columns.keys)),
-        "hash": pa.array([value for value, _ in columns.values], pa.binary()),
-        "quality": pa.array([quality for _, quality in columns.values], pa.int16()),
+        "algorithm": _constant(algorithm, n),
+        "hash": pa.array([value for value, _ in columns.values if value is not None], pa.binary()),
+        "quality": pa.array([q for value, q in columns.values if value is not None], pa.int16()),
+        "transformation": pa.nulls(n) if transformation is None else _constant(transformation, n),
     }
     return _table("hashes", made)
 

@@ -99,6 +99,7 @@ HASHES = pa.schema(
         pa.field("algorithm", _word, nullable=False),
         pa.field("hash", pa.binary(), nullable=False),
         pa.field("quality", pa.int16()),
+        pa.field("transformation", _word),  # what was done to the picture first; null: nothing
     ]
 )
 
@@ -160,6 +161,15 @@ MATCHES = pa.schema(
         pa.field("list_id", _word, nullable=False),  # sha256 of the list's bytes
         pa.field("matched_at", _time, nullable=False),
         pa.field("run_id", _word, nullable=False),
+        pa.field("lineage", pa.string()),  # the list through all its versions
+        pa.field("known_transformation", _word),  # what was done to the known picture before it was hashed
+        # Of an interval (level clip): how many samples, what share of each video, how fast it runs.
+        pa.field("samples", pa.int32()),
+        pa.field("coverage", pa.float32()),
+        pa.field("known_coverage", pa.float32()),
+        pa.field("speed", pa.float32()),
+        pa.field("retracted_at", _time),  # taken back: by a withdrawal, a veto or a flood
+        pa.field("retracted_why", pa.string()),
     ]
 )
 
