@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hivescan.errors import RunInterruptedError
 from hivescan.matching.build import BuildSummary, KnownLabels, add_entries, made_with
-from hivescan.matching.known import write_known
+from hivescan.matching.writing import write_known
 from hivescan.media.sources import SourceOptions
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.run import run_scan

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hivescan.errors import KnownListError, UsageError
 from hivescan.matching.algorithms import ALGORITHMS, DIGESTS, MIN_QUALITY
-from hivescan.matching.known import KnownWriter
 from hivescan.matching.schema import POLARITIES
+from hivescan.matching.writing import KnownWriter
 from hivescan.media.pdq import REVISION
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import Sampling, Status

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +19,6 @@ from hivescan.matching.checks import Counts, Faults, Problem, matchable
 from hivescan.matching.schema import KNOWN, KNOWN_VERSION, MADE_WITH_KEY, VERSION_KEY
 
 _BATCH_ROWS: Final = 1 << 18
-_WRITTEN_ROWS: Final = 1 << 16
 _COPY_BYTES: Final = 1 << 20
 _AS_READ: Final = pa.schema([field.with_nullable(True) for field in KNOWN])
 
@@ -208,50 +205,3 @@ def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
             for field in KNOWN
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=_AS_READ)
-
-
-@contextmanager
-def write_known(path: Path, made_with: Mapping[str, object]) -> Iterator[KnownWriter]:
-    """Write a list: it takes its place when the block ends well, else nothing of it stays.
-
-    The file is readable by its owner alone. Raises :class:`KnownListError` where it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    metadata = {VERSION_KEY: str(KNOWN_VERSION), MADE_WITH_KEY: json.dumps(dict(made_with), sort_keys=True)}
-    try:
-        handle = os.fdopen(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb"
-        )
-    except OSError as error:
-        raise KnownListError(f"{path}: cannot be written: {error.strerror or error}") from None
-    with handle:
-        try:
-            with pq.ParquetWriter(handle, KNOWN.with_metadata(metadata), compression="zstd") as parquet:
-                writer = KnownWriter(parquet)
-                yield writer
-                writer.flush()
-            handle.flush()
-            os.fsync(handle.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            raise KnownListError(f"{path}: cannot be written: {error.strerror or error}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-class KnownWriter:
-    """Takes the rows of a list, one mapping a row with the names of ``KNOWN``, and writes them in groups."""
-
-    def __init__(self, parquet: pq.ParquetWriter) -> None:
-        self._parquet = parquet
-        self._rows: list[Mapping[str, object]] = []
-
-    def add(self, row: Mapping[str, object]) -> None:
-        self._rows.append(row)
-        if len(self._rows) >= _WRITTEN_ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._rows:
-            self._parquet.write_table(pa.Table.from_pylist(self._rows, schema=KNOWN))
-            self._rows.clear()

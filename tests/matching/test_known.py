@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hivescan.errors import KnownListError
-from hivescan.matching.known import check_known, read_known, write_known
-from hivescan.matching.schema import KNOWN, VERSION_KEY
+from hivescan.matching.known import check_known, read_known
+from hivescan.matching.schema import KNOWN, LINEAGE_KEY, VERSION_KEY
+from hivescan.matching.writing import write_known
 from tests.matching.stores import Entry, list_of
 
 PDQ = bytes(32)
@@ -211,3 +212,29 @@ def test_a_list_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
 def test_a_list_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KnownListError, match="cannot be written"), write_known(tmp_path / "no" / "k", {}):
         pass
+
+
+def test_a_list_is_named_through_its_versions_by_its_lineage(tmp_path: Path) -> None:
+    def lineage(path: Path, **named: str) -> str:
+        with write_known(path, {}, **named):
+            pass
+        return str(pq.read_schema(path).metadata[LINEAGE_KEY], "ascii")
+
+    first, second = lineage(tmp_path / "a"), lineage(tmp_path / "b")
+    assert first != second
+    assert lineage(tmp_path / "a", lineage=first) == first
+
+
+def test_rows_and_tables_are_written_in_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "known.parquet"
+
+    def table(*names: str) -> pa.Table:
+        return pa.Table.from_pylist([row(name) | {"hash_set": name} for name in names], schema=KNOWN)
+
+    with write_known(path, {}) as writer:
+        writer.add(row("a"))
+        writer.add_table(table("b", "c"))
+        writer.add(row("d"))
+        writer.add_table(table("e"))
+    assert pq.read_table(path).column("entry_id").to_pylist() == list("abcde")
+    assert pq.read_table(path).column("hash_set").to_pylist() == [None, "b", "c", None, "e"]
