@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,40 +71,48 @@ def _words(batch: pa.RecordBatch, name: str) -> list[str]:
     return [word for word in pc.unique(_text(batch, name)).to_pylist() if word is not None]
 
 
+Rule = tuple[str, pa.BooleanArray]
+"""What is wrong, and with which rows; null where a rule does not apply."""
+
+
+def broken_rules(batch: pa.RecordBatch) -> Iterator[Rule]:
+    """Every rule of a row, with the rows of a batch that break it. Values are never quoted, hashes least."""
+    for name in (f.name for f in KNOWN if not f.nullable):
+        yield f"{name} is null", batch.column(name).is_null()
+    yield "entry_id is empty", pc.equal(batch.column("entry_id"), "")
+    algorithm = _text(batch, "algorithm")
+    length = pc.binary_length(batch.column("hash"))
+    yield "hash is empty", pc.equal(length, 0)
+    for known in ALGORITHMS.values():
+        these = pc.equal(algorithm, known.name)
+        yield (
+            f"a {known.name} hash is not {known.nbytes} bytes long (bytes, not hex)",
+            pc.and_(these, pc.not_equal(length, known.nbytes)),
+        )
+        yield (
+            f"max_distance of a {known.name} entry is not in 0 to {known.bits}",
+            pc.and_(these, _outside(batch, "max_distance", known.bits)),
+        )
+    yield (
+        f"polarity is none of {', '.join(POLARITIES)}",
+        pc.invert(pc.is_in(_text(batch, "polarity"), pa.array([*POLARITIES, None], pa.string()))),
+    )
+    yield "quality is not in 0 to 100", _outside(batch, "quality", 100)
+    start, end = batch.column("scene_start_ms"), batch.column("scene_end_ms")
+    yield "scene_start_ms is negative", pc.less(start, 0)
+    yield "scene_end_ms lies before scene_start_ms", pc.less(end, start)
+
+
 class Faults:
-    """Rows that break a rule, each rule counted by itself. Values are never quoted, hashes least of all."""
+    """Rows that break a rule, each rule counted by itself."""
 
     def __init__(self) -> None:
         self._found: dict[str, Problem] = {}
         self._rows = 0
 
     def take(self, batch: pa.RecordBatch) -> None:
-        required = [f.name for f in KNOWN if not f.nullable]
-        for name in required:
-            self._note(f"{name} is null", batch.column(name).is_null())
-        self._note("entry_id is empty", pc.equal(batch.column("entry_id"), ""))
-        algorithm = _text(batch, "algorithm")
-        length = pc.binary_length(batch.column("hash"))
-        self._note("hash is empty", pc.equal(length, 0))
-        for known in ALGORITHMS.values():
-            these = pc.equal(algorithm, known.name)
-            self._note(
-                f"a {known.name} hash is not {known.nbytes} bytes long (bytes, not hex)",
-                pc.and_(these, pc.not_equal(length, known.nbytes)),
-            )
-            self._note(
-                f"max_distance of a {known.name} entry is not in 0 to {known.bits}",
-                pc.and_(these, _outside(batch, "max_distance", known.bits)),
-            )
-        polarity = _text(batch, "polarity")
-        self._note(
-            f"polarity is none of {', '.join(POLARITIES)}",
-            pc.invert(pc.is_in(polarity, pa.array([*POLARITIES, None], pa.string()))),
-        )
-        self._note("quality is not in 0 to 100", _outside(batch, "quality", 100))
-        start, end = batch.column("scene_start_ms"), batch.column("scene_end_ms")
-        self._note("scene_start_ms is negative", pc.less(start, 0))
-        self._note("scene_end_ms lies before scene_start_ms", pc.less(end, start))
+        for text, broken in broken_rules(batch):
+            self._note(text, broken)
         self._rows += batch.num_rows
 
     def problems(self) -> tuple[Problem, ...]:

@@ -18,9 +18,10 @@ scene_start_ms        int64               where in the known video the scene is,
 scene_end_ms          int64
 tags                  list of string
 created_at            timestamp, UTC
-updated_at            timestamp, UTC
+updated_at            timestamp, UTC      when this list last changed the row (tombstones: was made)
 deleted               bool, required      a tombstone: kept, never matched
 transformation        string              what was done to the picture first: a crop, borders cut off
+provided_at           timestamp, UTC      when the provider last stated the entry, where that is known
 ====================  ==================  ==================================================================
 
 The file's key-value metadata carry ``hivescan.known.version`` and, as JSON, ``hivescan.known.made_with``.
@@ -67,5 +68,6 @@ KNOWN: Final = pa.schema(
         pa.field("updated_at", _time),
         pa.field("deleted", pa.bool_(), nullable=False),
         pa.field("transformation", _word),
+        pa.field("provided_at", _time),
     ]
 )
