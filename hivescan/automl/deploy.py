@@ -21,6 +21,7 @@ from hivescan.models.cards import find_card, load_cards, models_folder
 from hivescan.models.heads_card import BASE, check_space, parse_heads_card
 from hivescan.models.network import space_of
 from hivescan.models.schema import Card
+from hivescan.models.toml_table import toml_string
 from hivescan.types import Polarity
 
 DEPLOYMENTS: Final = "deployments.jsonl"
@@ -198,25 +199,26 @@ def _as_card(model: TrainedModel) -> Card:
 def _card_lines(model: TrainedModel) -> Iterator[str]:
     base = model.card
     heads = ", ".join(head.name for head in model.heads)
+    notice = f"Of the network {base.name}: {base.licence.notice} The heads are your own."
     reads = ["image", "video"] if model.kind == "image" else ["text"]
     yield from (
-        f"name = {_quoted(model.name)}",
-        f"title = {_quoted(f'{heads}: trained on your own data, version {model.version}')}",
+        f"name = {toml_string(model.name)}",
+        f"title = {toml_string(f'{heads}: trained on your own data, version {model.version}')}",
         'task = "heads on vectors"',
         "revision = 1",
         f"consumes = {json.dumps(reads)}",
-        f"intended_use = {_quoted(_intended_use(model))}",
+        f"intended_use = {toml_string(_intended_use(model))}",
         f"weaknesses = {json.dumps(list(_weaknesses(model, base)), ensure_ascii=False)}",
         "",
         "[licence]",
-        f"spdx = {_quoted(base.licence.spdx)}",
-        f"url = {_quoted(base.licence.url)}",
-        f"notice = {_quoted(f'Of the network {base.name}: {base.licence.notice} The heads are your own.')}",
+        f"spdx = {toml_string(base.licence.spdx)}",
+        f"url = {toml_string(base.licence.url)}",
+        f"notice = {toml_string(notice)}",
         "",
         f"[{BASE}]",
-        f"card = {_quoted(model.base.card)}",
+        f"card = {toml_string(model.base.card)}",
         f"own = {json.dumps(model.base.own)}",
-        f"space = {_quoted(model.base.space)}",
+        f"space = {toml_string(model.base.space)}",
         f"version = {model.version}",
         "",
     )
@@ -224,10 +226,10 @@ def _card_lines(model: TrainedModel) -> Iterator[str]:
         size = (model.folder / head.file).stat().st_size
         yield from (
             "[[files]]",
-            f"name = {_quoted(head.file)}",
-            f"sha256 = {_quoted(head.sha256)}",
+            f"name = {toml_string(head.file)}",
+            f"sha256 = {toml_string(head.sha256)}",
             f"size = {size}",
-            f'source = {{ kind = "local", path = {_quoted(head.file)} }}',
+            f'source = {{ kind = "local", path = {toml_string(head.file)} }}',
             "",
         )
     for head in model.heads:
@@ -239,15 +241,20 @@ def _card_lines(model: TrainedModel) -> Iterator[str]:
 def _head_lines(head: TrainedHead) -> Iterator[str]:
     yield from (
         "[[heads]]",
-        f"name = {_quoted(head.name)}",
-        f"group = {_quoted(head.group)}",
+        f"name = {toml_string(head.name)}",
+        f"group = {toml_string(head.group)}",
         f"validated = {json.dumps('test' in head.metrics)}",
-        f"file = {_quoted(head.file)}",
-        f"description = {_quoted(_description(head))}",
+        f"file = {toml_string(head.file)}",
+        f"description = {toml_string(_description(head))}",
     )
     for label in head.labels:
         polarity = Polarity(head.polarity.get(label, Polarity.DESCRIPTIVE.value))
-        yield from ("", "[[heads.classes]]", f"label = {_quoted(label)}", f'polarity = "{polarity.value}"')
+        yield from (
+            "",
+            "[[heads.classes]]",
+            f"label = {toml_string(label)}",
+            f'polarity = "{polarity.value}"',
+        )
     yield ""
 
 
@@ -260,11 +267,11 @@ def _quality_lines(model: TrainedModel, head: TrainedHead) -> Iterator[str]:
             data = metrics.get("data", f"{part} part of {head.snapshot}")
             yield from (
                 "[[quality]]",
-                f"metric = {_quoted(f'{head.name}: ' + name.replace('_', ' '))}",
+                f"metric = {toml_string(f'{head.name}: ' + name.replace('_', ' '))}",
                 f"value = {value!r}",
-                f"data = {_quoted(f'{data} ({part})' if part not in str(data) else data)}",
+                f"data = {toml_string(f'{data} ({part})' if part not in str(data) else data)}",
                 f"n = {n}",
-                f"command = {_quoted(_command(model, head))}",
+                f"command = {toml_string(_command(model, head))}",
                 "",
             )
 
@@ -301,8 +308,3 @@ def _weaknesses(model: TrainedModel, base: Card) -> Iterator[str]:
     yield "Says one of its classes of everything, also of what is none of them."
     yield f"Sees what {base.name} sees:"
     yield from base.weaknesses
-
-
-def _quoted(text: object) -> str:
-    """A TOML basic string, which JSON's escapes fit into."""
-    return json.dumps(str(text), ensure_ascii=False)

@@ -64,9 +64,14 @@ def new_version(folder: Path) -> Iterator[Path]:
 
 
 def settle(made: Path, about: Mapping[str, object]) -> int:
-    """Write down what the version is and move it to the next free number: two trainings may end at once."""
+    """Write down what the version is and move it to the next free number."""
     text = json.dumps(about, ensure_ascii=False, indent=2)
     (made / MODEL_FILE).write_text(text + "\n", encoding="utf-8")
+    return place(made)
+
+
+def place(made: Path) -> int:
+    """Move a finished folder to the next free number beside it: two commands may end at once."""
     folder = made.parent
     while True:
         number = max(versions_in(folder), default=0) + 1

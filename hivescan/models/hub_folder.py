@@ -17,6 +17,7 @@ from hivescan.errors import CatalogueError
 from hivescan.models.card_parts import CARD_FILE
 from hivescan.models.parse import read_card
 from hivescan.models.schema import Card
+from hivescan.models.toml_table import toml_string
 
 _FILES: Final = ("config.json", "model.safetensors")
 _RESAMPLE: Final = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}
@@ -84,16 +85,11 @@ def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
     return labels
 
 
-def _quoted(text: object) -> str:
-    """A TOML basic string, which JSON's escapes fit into."""
-    return json.dumps(str(text), ensure_ascii=False)
-
-
 def _head_lines(folder: Path, name: str, labels: list[str]) -> list[str]:
     return [
-        f"name = {_quoted(name)}",
-        f"title = {_quoted(folder.name)}",
-        f"task = {_quoted('image classification' if labels else 'image embedding')}",
+        f"name = {toml_string(name)}",
+        f"title = {toml_string(folder.name)}",
+        f"task = {toml_string('image classification' if labels else 'image embedding')}",
         "revision = 1",
         'consumes = ["image", "video"]',
         *(['vocabulary = "classes.txt"'] if labels else []),
@@ -102,7 +98,7 @@ def _head_lines(folder: Path, name: str, labels: list[str]) -> list[str]:
         "",
         "[licence]",
         'spdx = "NOASSERTION"',
-        f"url = {_quoted(folder.as_uri())}",
+        f"url = {toml_string(folder.as_uri())}",
         'notice = "See the model\'s own README."',
         "",
     ]
@@ -142,12 +138,12 @@ def _input_lines(settings: Mapping[str, Any], folder: Path, name: str) -> list[s
         f"std = {std}",
         "",
         "[[views]]",
-        f"name = {_quoted(name)}",
+        f"name = {toml_string(name)}",
         f"width = {width}",
         f"height = {height}",
-        f"resize = {_quoted(resize)}",
+        f"resize = {toml_string(resize)}",
         f"resize_to = {resize_to}",
-        f"resample = {_quoted(resample)}",
+        f"resample = {toml_string(resample)}",
         "",
     ]
 
@@ -158,7 +154,7 @@ def _backend_lines(labels: list[str]) -> list[str]:
         "[backend]",
         'kind = "transformers"',
         'file = "model.safetensors"',
-        f"outputs = [{_quoted(output)}]",
+        f"outputs = [{toml_string(output)}]",
         "",
     ]
 
@@ -168,10 +164,10 @@ def _file_lines(path: Path) -> list[str]:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return [
         "[[files]]",
-        f"name = {_quoted(path.name)}",
+        f"name = {toml_string(path.name)}",
         f'sha256 = "{digest}"',
         f"size = {path.stat().st_size}",
-        f'source = {{ kind = "local", path = {_quoted(path)} }}',
+        f'source = {{ kind = "local", path = {toml_string(path)} }}',
         "",
     ]
 
@@ -193,7 +189,7 @@ def _tower_lines(config: Mapping[str, Any], name: str) -> list[str]:
     dimensions = config.get("projection_dim") or vision.get("projection_dim") or vision["hidden_size"]
     return [
         "[embedding]",
-        f"space = {_quoted(f'{name}/1')}",
+        f"space = {toml_string(f'{name}/1')}",
         f"dimensions = {int(dimensions)}",
         'output = "image_embeds"',
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -118,3 +119,8 @@ class TomlTable:
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             self.fail(name, f"{value!r} is not a number")
         return float(value)
+
+
+def toml_string(text: object) -> str:
+    """A TOML basic string, which JSON's escapes fit into; U+007F, which JSON leaves as it is, is escaped."""
+    return json.dumps(str(text), ensure_ascii=False).replace("\x7f", "\\u007f")

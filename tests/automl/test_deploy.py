@@ -202,6 +202,12 @@ def test_what_cannot_be_deployed_is_refused_in_one_line(home: Path, tmp_path: Pa
         rescore(open_store(tmp_path / "empty" / "s", create=True), "opennsfw")
 
 
+@pytest.mark.parametrize("label", ['say "no"', "nicht \\ harmlos", "ü 日本", "\x7f", "a\tb"])
+def test_any_label_goes_through_the_card(label: str) -> None:
+    made_model("toys", made_head("toy", ("no", label)))
+    assert deploy("toys").heads[0].labels == ("no", label)
+
+
 def test_a_full_disk_leaves_what_was_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     first = made_model("toys", made_head("toy"))
     deploy("toys")

@@ -26,6 +26,7 @@ from hivescan.automl.datasets.dataset import Dataset, class_counts, dataset_name
 from hivescan.automl.datasets.findings import Check, Finding, Groups, Validation, left_after
 from hivescan.automl.home import checked_name, datasets_folder, split_reference
 from hivescan.automl.items import COLUMN, HEAD, Kind, columns_of, heads_of, schema
+from hivescan.automl.versions import place, versions_in
 from hivescan.errors import DatasetError
 from hivescan.wording import count
 
@@ -145,10 +146,7 @@ def open_snapshot(reference: str) -> Snapshot:
 
 def snapshot_numbers(name: str) -> list[int]:
     """The snapshots of a dataset, ascending."""
-    folder = datasets_folder() / checked_name(name, "dataset") / _FOLDER
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    return versions_in(datasets_folder() / checked_name(name, "dataset") / _FOLDER)
 
 
 def snapshot_id(items: pa.Table, kind: Kind) -> str:
@@ -251,7 +249,7 @@ def _write(
         _write_once(made / ITEMS_FILE, sink.getvalue())
         text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
         _write_once(made / SNAPSHOT_FILE, text.encode("utf-8", "surrogatepass"))
-        return _read(dataset.name, _settle(made, dataset.name))
+        return _read(dataset.name, place(made))
     except OSError as error:
         raise DatasetError(f"{parent}: cannot be written: {error.strerror or error}") from None
     finally:
@@ -268,19 +266,6 @@ def _write_once(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _settle(made: Path, name: str) -> int:
-    """Move ``made`` to the next free number: two commands may end at once."""
-    while True:
-        number = max(snapshot_numbers(name), default=0) + 1
-        try:
-            made.rename(_folder(name, number))
-        except OSError:
-            if not _folder(name, number).exists():
-                raise
-            continue
-        return number
 
 
 def _folder(name: str, number: int) -> Path:

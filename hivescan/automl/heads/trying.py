@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.automl.datasets.looking import Looker
+from hivescan.automl.heads.looking import Looker
 from hivescan.automl.heads.predict import HeadsOnVectors, find_model, full_heads
 from hivescan.automl.heads.vectors import analyzer_of
 from hivescan.errors import MediaError, UnreadableError, UnsupportedError, UsageError

@@ -283,7 +283,7 @@ def _look_at_pictures(
     work: _Work, store: Store, lacking: Sequence[str], device: str, on_progress: OnProgress
 ) -> None:
     """A network that no analyzer of the catalogue runs: pictures are decoded in this process."""
-    from hivescan.automl.datasets.looking import Looker
+    from hivescan.automl.heads.looking import Looker
     from hivescan.scan.records import new_run_id
 
     looker = Looker.of_card(work.source.card, cast(Device, device))

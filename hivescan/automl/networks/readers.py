@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hivescan.automl.datasets.item_views import read_view, uncut
 from hivescan.automl.networks.augmentation import Augmentation, augmented
+from hivescan.automl.networks.item_views import read_view, uncut
 from hivescan.errors import MediaError
 from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card

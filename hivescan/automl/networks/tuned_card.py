@@ -22,6 +22,7 @@ from hivescan.models.cards import read_card
 from hivescan.models.fetch import ensure
 from hivescan.models.schema import Card, Quality, TextSpec
 from hivescan.models.text_tower import TextTower
+from hivescan.models.toml_table import toml_string
 from hivescan.types import View
 
 WEIGHTS: Final = "weights.safetensors"
@@ -83,30 +84,25 @@ def _copied(path: Path, home: Path) -> tuple[str, str, int]:
     return path.name, hashlib.sha256(data).hexdigest(), len(data)
 
 
-def _quoted(text: object) -> str:
-    """A TOML basic string, which JSON's escapes fit into."""
-    return json.dumps(str(text), ensure_ascii=False)
-
-
 def _about(base: Card, name: str) -> list[str]:
     licence = base.licence
-    consumes = ", ".join(_quoted(kind.value) for kind in sorted(base.consumes))
+    consumes = ", ".join(toml_string(kind.value) for kind in sorted(base.consumes))
     return [
-        f"name = {_quoted(name)}",
-        f"title = {_quoted(f'{base.title}, trained further here')}",
-        f"task = {_quoted('text embedding' if base.text is not None else 'image embedding')}",
+        f"name = {toml_string(name)}",
+        f"title = {toml_string(f'{base.title}, trained further here')}",
+        f"task = {toml_string('text embedding' if base.text is not None else 'image embedding')}",
         "revision = 1",
         f"consumes = [{consumes}]",
         'intended_use = "Gives the vectors that the heads trained with it stand on."',
         "weaknesses = [",
         '  "It was trained for its own heads on their data: for other heads the base may be better.",',
-        *(f"  {_quoted(f'Of its base: {weakness}')}," for weakness in base.weaknesses[:3]),
+        *(f"  {toml_string(f'Of its base: {weakness}')}," for weakness in base.weaknesses[:3]),
         "]",
         "",
         "[licence]",
-        f"spdx = {_quoted(licence.spdx)}",
-        f"url = {_quoted(licence.url)}",
-        f"notice = {_quoted(f'Trained from {base.name}. {licence.notice}')}",
+        f"spdx = {toml_string(licence.spdx)}",
+        f"url = {toml_string(licence.url)}",
+        f"notice = {toml_string(f'Trained from {base.name}. {licence.notice}')}",
         *(["must_accept = true"] if licence.must_accept else []),
         "",
     ]
@@ -169,7 +165,7 @@ def _backend(architecture: str | None) -> list[str]:
 
 def _file(name: str, sha256: str, size: int) -> list[str]:
     lines = _table("[[files]]", name=name, sha256=sha256, size=size)
-    return [*lines[:-1], f'source = {{ kind = "local", path = {_quoted(name)} }}', ""]
+    return [*lines[:-1], f'source = {{ kind = "local", path = {toml_string(name)} }}', ""]
 
 
 def _quality(entry: Quality) -> list[str]:
@@ -207,8 +203,8 @@ def _golden(card: Card) -> list[str]:
         near = max(1e-3, 1e-3 * float(np.abs(values).max()))
         lines += [
             "[[golden]]",
-            f"input = {_quoted(name)}",
-            f"output = {_quoted(card.backend.outputs[0])}",
+            f"input = {toml_string(name)}",
+            f"output = {toml_string(card.backend.outputs[0])}",
             f"expected = [{first}]",
             f'tolerance = {{ {runtime} = {near:.3g}, "{runtime}+cuda" = {10 * near:.3g} }}',
             "",

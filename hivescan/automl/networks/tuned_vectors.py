@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hivescan.automl.datasets.item_views import read_view
+from hivescan.automl.networks.item_views import read_view
 from hivescan.automl.networks.readers import ahead
 from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progress
 from hivescan.errors import MediaError
