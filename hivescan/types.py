@@ -305,7 +305,7 @@ class HeadSpec:
         return tuple(c.label for c in self.classes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One entry of a source, seen by the walk.
 

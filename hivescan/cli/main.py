@@ -98,6 +98,8 @@ for _name in COMMANDS:
 
 def main() -> None:
     """Run the command line; every error that hivescan raises becomes one line and an exit code."""
+    # Before Arrow is loaded: its own pools keep what was freed (see hivescan.store.arrow_memory).
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         # With standalone_mode typer would print errors of its own in a box of several lines.
         code = app(standalone_mode=False)

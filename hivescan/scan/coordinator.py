@@ -58,7 +58,7 @@ _DIED_OF_OTHERS = (-signal.SIGKILL, 255, None)
 that they were forked from."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Todo:
     """A file to be given to a worker.
 

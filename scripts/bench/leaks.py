@@ -93,7 +93,8 @@ def watch(folder: Path, work: Path, analyzers: str) -> list[Look]:
     looks = []
     started = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, "-c", SCAN, str(folder), str(work / "store"), analyzers, str(counted)]
+        [sys.executable, "-c", SCAN, str(folder), str(work / "store"), analyzers, str(counted)],
+        env=os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"},  # as the command has it
     )
     while process.poll() is None:
         looks.append(look(process.pid, started, counted))

@@ -113,3 +113,19 @@ def test_a_reader_that_leaves_early_is_no_error(store: Path) -> None:
         started.stdout.close()
         assert started.wait(60) == 0
         assert started.stderr.read() == b""
+
+
+def test_arrow_keeps_no_memory_that_was_freed() -> None:
+    """Its own pool would keep 8 MB from the first commit of a scan on; it is chosen as Arrow is loaded."""
+    code = """if True:
+        import sys
+        from hivescan.cli.main import main
+        sys.argv = ["hivescan", "--version"]
+        try:
+            main()
+        except SystemExit:
+            import pyarrow
+            print(pyarrow.default_memory_pool().backend_name)
+    """
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split()[-1] == "system"
