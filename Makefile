@@ -30,9 +30,11 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/cli_reference.py --check
+	$(BIN)/python scripts/heads_page.py --check
 
 docs: $(READY)
 	$(BIN)/python scripts/cli_reference.py
+	$(BIN)/python scripts/heads_page.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -299,6 +299,8 @@ class HeadSpec:
     group: str
     validated: bool = False
     description: str = ""
+    family: str | None = None
+    """The head of the field that this one is a coarser or narrower form of: reports group it with that."""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -267,6 +267,7 @@ def _quality_lines(model: TrainedModel, head: TrainedHead) -> Iterator[str]:
             data = metrics.get("data", f"{part} part of {head.snapshot}")
             yield from (
                 "[[quality]]",
+                f"head = {toml_string(head.name)}",
                 f"metric = {toml_string(f'{head.name}: ' + name.replace('_', ' '))}",
                 f"value = {value!r}",
                 f"data = {toml_string(f'{data} ({part})' if part not in str(data) else data)}",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 models = typer.Typer(
     no_args_is_help=True,
-    help="The catalogue of models: list, show, pull and verify.",
+    help="The catalogue of models: list, show, heads, pull and verify.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -82,6 +82,42 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: JsonOpti
         return
     for line in card_lines(card):
         emit(printable(line))
+
+
+@models.command("heads")
+def heads_of_the_field(
+    as_json: JsonOption = False,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="GROUP",
+            help="Only sexual, attire, violence, child, drugs_and_vice, hate or descriptive.",
+        ),
+    ] = None,
+) -> None:
+    """List the heads and classes of the field: who backs each on what evidence, or what would."""
+    from hivescan.models.head_states import head_states, own_heads, ways
+    from hivescan.models.heads_page import own_values, state_values
+
+    states = head_states(group=group)
+    own = own_heads(group=group)
+    if as_json:
+        emit_json({"heads": [state_values(s) for s in states], "further": [own_values(o) for o in own]})
+        return
+    emit_table(
+        ("head", "group", "classes", "state", "by, or from what"),
+        [
+            (s.head.name, s.head.group, f"{s.filled} of {len(s.classes)}", s.state.value, ways(s))
+            for s in states
+        ],
+    )
+    if own:
+        emit("")
+        emit_table(
+            ("further head", "grouped with", "model", "evidence"),
+            [(o.backing.head, o.family or "", o.backing.model, o.backing.evidence) for o in own],
+        )
 
 
 @models.command()

@@ -203,6 +203,7 @@ def _quality(table: TomlTable) -> Quality:
         data=table.text("data"),
         n=table.integer("n", least=1),
         command=table.text("command"),
+        head=table.optional_text("head"),
     )
     table.close()
     return quality

@@ -126,7 +126,8 @@ def _output_lines(card: Card) -> Iterator[str]:
     for head in card.heads:
         reading = card.readings[head.name]
         validated = "validated" if head.validated else "not validated"
-        yield from ("", f"Head {head.name} ({head.group}, {validated})")
+        family = f", grouped with {head.family}" if head.family else ""
+        yield from ("", f"Head {head.name} ({head.group}{family}, {validated})")
         if head.description:
             yield f"  {head.description}"
         if reading.top is not None:

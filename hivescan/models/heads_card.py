@@ -79,6 +79,7 @@ def _head(table: TomlTable, base: Card) -> tuple[HeadSpec, HeadReading]:
         group=table.text("group"),
         validated=table.flag("validated"),
         description=" ".join((table.optional_text("description") or "").split()),
+        family=table.optional_text("family"),
     )
     reading = HeadReading(output=base.embedding.output, vector_head=table.text("file"))
     table.close()

@@ -149,6 +149,7 @@ def _head(table: TomlTable, vocabulary: Sequence[str]) -> tuple[HeadSpec, HeadRe
         group=table.text("group"),
         validated=table.flag("validated"),
         description=" ".join((table.optional_text("description") or "").split()),
+        family=table.optional_text("family"),
     )
     reading = HeadReading(
         output=table.text("output"),

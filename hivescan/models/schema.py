@@ -222,6 +222,8 @@ class Quality:
     data: str
     n: int
     command: str
+    head: str | None = None
+    """The head that it is about, where it is about one."""
 
 
 @dataclass(frozen=True)

@@ -125,4 +125,5 @@ def head_rows(
                         "fingerprint": fingerprint,
                         "recorded_at": now,
                         "run_id": run_id,
+                        "family": head.family,
                     }

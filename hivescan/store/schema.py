@@ -215,6 +215,7 @@ HEADS = pa.schema(
         pa.field("fingerprint", pa.string(), nullable=False),
         pa.field("recorded_at", _time, nullable=False),
         pa.field("run_id", pa.string(), nullable=False),
+        pa.field("family", pa.string()),  # the head that reports group it with; null: itself
     ]
 )
 
