@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hivescan.analyzers import hashes
-from hivescan.media.pdq import HASH_BYTES, Pdq, hamming, pdq
+from hivescan.media.pdq import HASH_BYTES, Pdq, hamming, pdq, pdq_forms
 from hivescan.types import MediaType, Pixels
 
 EXACT_UP_TO = 512
@@ -81,6 +81,19 @@ def test_pdq_equals_the_reference_whatever_the_shape(height: int, width: int, se
     if min(height, width) > 16:
         assert hamming(ours.hash, theirs.hash) <= 2
     assert abs(ours.quality - theirs.quality) <= 1
+
+
+@given(st.integers(5, 400), st.integers(5, 400), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_forms_are_the_hashes_of_the_picture_mirrored(height: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = pdq_forms(pixels)
+    assert Pdq(found.plain, found.quality) == pdq(pixels)
+    # At the rim weights are no whole numbers, and their sums depend on the order.
+    assert hamming(found.mirrored, pdq(pixels[:, ::-1]).hash) <= 1
+    assert hamming(found.flipped, pdq(pixels[::-1]).hash) <= 1
+    assert hamming(found.turned_180, pdq(pixels[::-1, ::-1]).hash) <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (4, 9), (1, 3000), (2, 2)])
