@@ -30,6 +30,7 @@ class MadeStore:
     at: datetime = START
     run_id: str = "run-1"
     command: str = "classify"
+    fingerprint: str = "f"
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in TABLES})
     chains: dict[str, str] = field(default_factory=dict)
 
@@ -45,6 +46,8 @@ class MadeStore:
         descriptive: Sequence[str] = (),
         validated: bool = True,
         chain: str | None = None,
+        group: str = "test",
+        family: str | None = None,
     ) -> None:
         """Declare a head; ``name`` is ``model/head``."""
         model, head = name.split("/")
@@ -53,9 +56,9 @@ class MadeStore:
         for polarity, declared in labels.items():
             for label in declared:
                 self._add(
-                    "heads", model=model, head=head, label=label, polarity=polarity, group="test",
-                    validated=validated, chain=chain or head, fingerprint="f", recorded_at=self.at,
-                    run_id=self.run_id,
+                    "heads", model=model, head=head, label=label, polarity=polarity, group=group,
+                    validated=validated, chain=chain or head, fingerprint=self.fingerprint,
+                    recorded_at=self.at, run_id=self.run_id, family=family,
                 )  # fmt: skip
 
     def file(

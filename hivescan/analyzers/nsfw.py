@@ -1,14 +1,14 @@
 """Nudity and sexual acts, by two models whose opinions stand side by side.
 
-Both speak in the head ``nsfw`` with the classes ``sfw`` and ``nsfw``: opennsfw by itself, nsfwjs as the sum
-of its classes hentai and porn (its class sexy, people in swimwear and the like, counts as sfw). Their
-difference for a sample is therefore one subtraction over rows of equal head and label::
+Both fill ``general_nsfw`` of the head ``nsfw``: opennsfw by itself, nsfwjs as the sum of its classes hentai
+and porn. Their difference for a sample is therefore one subtraction over rows of equal head and label::
 
     SELECT content_id, "index", max(score) - min(score) AS disagreement
-    FROM scores WHERE head = 'nsfw' AND label = 'nsfw' GROUP BY ALL
+    FROM scores WHERE head = 'nsfw' AND label = 'general_nsfw' GROUP BY ALL
 
-nsfwjs also keeps its own five classes, in the head ``nsfw_kind``. Neither model tells suggestive pictures
-from plain ones as the three classes of ``general_nsfw`` do, so those are not filled.
+nsfwjs also tells suggestive photographs (its class sexy: swimwear, underwear and the like), photographs from
+drawings, and drawn from realistic nsfw: heads ``drawing``, ``realistic_nsfw`` and ``drawn_nsfw``. opennsfw
+knows none of that; what it does not call nsfw stays under its own label, ``sfw``.
 
 A model whose weights cannot be had is left out, and the fingerprint with it: once it can be had, the
 contents are analyzed again.

@@ -4,6 +4,9 @@ One network, EfficientNet-lite2. The head ``imagenet`` keeps the five best of 1,
 heads are sums of the softmax over named classes, as the card's ``mapping`` lists them
 (``weights/efficientnet_lite2/card.toml``), and what is left to 1 is their negative class. All 1,000 logits
 are kept as a vector, so that another mapping is a query and not another scan.
+
+Heads bear the field's names where they fill the field's classes. The network sees a gun, not the hand that
+holds it, nor whether it is drawn; so it speaks of ``gun_any``, a head of its own in the family of ``gun``.
 """
 
 from __future__ import annotations

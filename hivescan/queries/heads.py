@@ -32,23 +32,38 @@ class Head:
     chain: str
     group: str
     validated: bool
+    family: str
+    """The head that reports group it with: its own name where it stands for itself."""
     labels: tuple[str, ...]
     harmful: tuple[str, ...]
 
 
 def known_heads(connection: duckdb.DuckDBPyConnection) -> tuple[Head, ...]:
-    """Every head that the store knows, by head and model."""
+    """Every head that the store knows, by head and model.
+
+    A head that its model no longer has (a newer card renamed it) counts as long as there are scores of it.
+    """
     rows = connection.execute(
         """
-        SELECT head, model, max(chain), max("group"), bool_and(validated),
-            list(label ORDER BY label), list(label ORDER BY label) FILTER (polarity = 'harmful')
-        FROM heads GROUP BY head, model ORDER BY head, model
+        WITH newest AS (
+            SELECT model, arg_max(fingerprint, recorded_at) AS fingerprint FROM heads GROUP BY model)
+        SELECT head, model, max(chain), max("group"), bool_and(validated), max(family),
+            list(label ORDER BY label), list(label ORDER BY label) FILTER (polarity = 'harmful'),
+            bool_or(h.fingerprint = n.fingerprint)
+        FROM heads h JOIN newest n USING (model)
+        GROUP BY head, model ORDER BY head, model
         """
     ).fetchall()
     return tuple(
-        Head(head, model, chain, group, validated, tuple(labels), tuple(harmful or ()))
-        for head, model, chain, group, validated, labels, harmful in rows
+        Head(head, model, chain, group, validated, family or head, tuple(labels), tuple(harmful or ()))
+        for head, model, chain, group, validated, family, labels, harmful, current in rows
+        if current or _has_scores(connection, head, model)
     )
+
+
+def _has_scores(connection: duckdb.DuckDBPyConnection, head: str, model: str) -> bool:
+    query = "SELECT 1 FROM scores WHERE head = ? AND model = ? LIMIT 1"
+    return connection.execute(query, [head, model]).fetchone() is not None
 
 
 def check_heads(known: Sequence[Head], wanted: Sequence[str]) -> None:

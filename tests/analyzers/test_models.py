@@ -83,14 +83,15 @@ def test_findings_are_what_the_spec_announced(analyzer, views_of, photos: Path) 
 @pytest.mark.parametrize("analyzer", ["nsfw"], indirect=True)
 def test_both_nsfw_models_call_harmless_photos_harmless(analyzer, views_of, photos: Path) -> None:
     found = analyzer.infer(views_of(analyzer.spec, [photos / name for name in NAMES]))
-    heads = {s.model: s for s in found.scores if s.head == "nsfw"}
-    for head in heads.values():
-        assert head.labels == ("sfw", "nsfw")
-        assert head.scores[:, 1].max() < 0.2
-    kinds = {s.model: s for s in found.scores if s.head == "nsfw_kind"}
-    if "nsfwjs" in kinds:
-        columns = dict(zip(kinds["nsfwjs"].labels, kinds["nsfwjs"].scores.T, strict=True))
-        assert np.allclose(heads["nsfwjs"].scores[:, 1], columns["hentai"] + columns["porn"], atol=1e-6)
+    yes = {(s.model, s.head, label): s.scores[:, i] for s in found.scores for i, label in enumerate(s.labels)}
+    models = {model for model, _, _ in yes}
+    for model in models:
+        assert yes[model, "nsfw", "general_nsfw"].max() < 0.2
+    if "nsfwjs" in models:
+        drawn = yes["nsfwjs", "drawn_nsfw", "yes_drawn_nsfw"]
+        both = yes["nsfwjs", "realistic_nsfw", "yes_realistic_nsfw"] + drawn
+        assert np.allclose(yes["nsfwjs", "nsfw", "general_nsfw"], both, atol=1e-6)
+        assert (yes["nsfwjs", "drawing", "yes_drawing"] >= drawn).all()
 
 
 @pytest.mark.parametrize("analyzer", ["objects"], indirect=True)

@@ -78,9 +78,9 @@ def test_attire_is_described_and_weapons_are_harmful() -> None:
     heads = registry.available()["objects"].heads
     assert heads is not None
     polarity = {c.label: c.polarity for h in heads["efficientnet_lite2"] for c in h.classes}
-    assert polarity["yes_gun"] is Polarity.HARMFUL
-    assert polarity["yes_swimwear"] is Polarity.DESCRIPTIVE
-    assert polarity["no_gun"] is Polarity.BENIGN
+    assert polarity["yes_gun_any"] is Polarity.HARMFUL
+    assert polarity["yes_female_swimwear"] is Polarity.DESCRIPTIVE
+    assert polarity["no_gun_any"] is Polarity.BENIGN
     assert polarity["espresso"] is Polarity.DESCRIPTIVE
 
 

@@ -165,3 +165,17 @@ def test_a_condition_cannot_write(tmp_path: Path) -> None:
         with pytest.raises(QueryError):
             of(store, where=where)
     assert not target.exists()
+
+
+def test_a_renamed_head_counts_as_long_as_there_are_scores_of_it(tmp_path: Path) -> None:
+    old = MadeStore(tmp_path / "store")
+    old.head("lite/gun", harmful=["gun"], chain="objects")
+    old.head("lite/cleaver", harmful=["cleaver"], chain="objects")
+    old.file("/a.jpg", [{"lite/gun": {"gun": 0.95}}])
+    old.done()
+    new = MadeStore(tmp_path / "store", at=old.at + timedelta(days=1), run_id="run-2", fingerprint="g")
+    new.head("lite/gun_any", harmful=["gun_any"], chain="objects", family="gun")
+    store = new.done()
+    connection = store.connect()
+    assert [(h.head, h.family) for h in known_heads(connection)] == [("gun", "gun"), ("gun_any", "gun")]
+    connection.close()
