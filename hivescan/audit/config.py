@@ -111,7 +111,9 @@ _REPORT: Final[Mapping[str, Kind]] = {
     "threshold": number(0, 1),
     "head_thresholds": free(number(0, 1)),
     "head": texts,
+    "ignore": texts,
     "all_classes": flag,
+    "by_group": flag,
     "aggregate": text,
     "since": _moment,
     "where": text,
@@ -125,6 +127,7 @@ _FIELD_OF: Final = {
     "max_duration": "max_duration_s",
     "file_timeout": "file_timeout_s",
     "head": "heads",
+    "ignore": "ignored",
 }
 """Fields whose name is not that of the option."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +123,7 @@ def run_audit(
             return AuditSummary(config, started, time.perf_counter() - clock, scan)
         matches = tuple(match_store(store, [known.path], known.options()) for known in config.lists)
         since = started if config.since_this_run else config.report.since
-        report = make_report(store, replace(_of_this_store(config.report, _heads_of(store)), since=since))
+        report = make_report(store, replace(_of_this_store(config.report, store), since=since))
         text = render(report, config.format)
         output = config.output_path(started, scan.run_id)
         if output is not None:
@@ -166,22 +166,29 @@ def _check_heads(config: AuditConfig, specs: dict[str, AnalyzerSpec], off: dict[
     stored = _stored_heads(config.scan.store)
     every = {head: name for name, spec in registry.available().items() for head in _heads(spec)}
     spoken = stored.union(*(_heads(spec) for spec in specs.values()))
-    for key, heads in (("head", config.report.heads), ("head_thresholds", config.report.head_thresholds)):
-        for head in heads:
-            if head not in every and head not in stored:
-                _fail(
-                    config,
-                    key,
-                    f"there is no head {head!r}; there are {', '.join(sorted({*every, *stored}))}",
-                )
-    for head in config.report.heads:
+    report = config.report
+    asked = (("head", report.heads), ("head_thresholds", report.head_thresholds), ("ignore", report.ignored))
+    for key, names in asked:
+        for name in names:
+            if _head_of(name, {*every, *stored}) is None:
+                known = ", ".join(sorted({*every, *stored}))
+                _fail(config, key, f"there is no head {name!r}; there are {known}")
+    for head in report.heads:
         if head not in spoken:
             why = f" ({off[every[head]]})" if every[head] in off else "; add it to scan.analyzers"
             _fail(config, "head", f"the analyzer {every[head]} of the head {head!r} does not run{why}")
 
 
 def _heads(spec: AnalyzerSpec) -> set[str]:
-    return {head.name for heads in (spec.heads or {}).values() for head in heads}
+    """The heads that an analyzer speaks for, and the families that they belong to."""
+    heads = [head for heads in (spec.heads or {}).values() for head in heads]
+    return {head.name for head in heads} | {head.family for head in heads if head.family}
+
+
+def _head_of(name: str, heads: Collection[str]) -> str | None:
+    """The head in ``head`` or ``head.class``, if it is one of these."""
+    ends = [i for i, c in enumerate(name) if c == "."]
+    return next((name[:end] for end in (len(name), *ends) if name[:end] in heads), None)
 
 
 def _stored_heads(location: str | Path) -> set[str]:
@@ -191,14 +198,19 @@ def _stored_heads(location: str | Path) -> set[str]:
 
 
 def _heads_of(store: Store) -> set[str]:
-    return set(store.table("heads").column("head").to_pylist())
+    """The store's heads and their families."""
+    rows = store.table("heads").to_pylist()
+    return {name for row in rows for name in (row["head"], row.get("family")) if name}
 
 
-def _of_this_store(options: ReportOptions, stored: set[str]) -> ReportOptions:
+def _of_this_store(options: ReportOptions, store: Store) -> ReportOptions:
     # The threshold of a head that has never run (its model is off on this machine) has nothing to act on;
     # the report's coverage says that it did not run.
-    thresholds = {head: value for head, value in options.head_thresholds.items() if head in stored}
-    return replace(options, head_thresholds=thresholds)
+    classes = {f"{row['head']}.{row['label']}" for row in store.table("heads").to_pylist()}
+    stored = _heads_of(store) | classes
+    thresholds = {name: value for name, value in options.head_thresholds.items() if name in stored}
+    ignored = tuple(name for name in options.ignored if name in stored)
+    return replace(options, head_thresholds=thresholds, ignored=ignored)
 
 
 def _check_output(config: AuditConfig) -> None:

@@ -22,11 +22,19 @@ def report(
         typer.Option(
             "--threshold",
             "-t",
-            metavar="[HEAD=]N",
-            help="Flag scores at or above this, 0 to 1 (default 0.9); repeat for single heads: gun_any=0.8.",
+            metavar="[HEAD[.CLASS]=]N",
+            help="Flag scores at or above this, 0 to 1 (default 0.9); repeat for heads and classes: gun=0.8.",
         ),
     ] = None,
     head: Annotated[list[str] | None, typer.Option("--head", help="Only this head; may be repeated.")] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="HEAD[.CLASS]", help="No finding, whatever the score; repeatable."),
+    ] = None,
+    by_group: Annotated[
+        bool,
+        typer.Option("--by-group", help="One section a group (sexual, violence …) in place of one a head."),
+    ] = False,
     all_classes: Annotated[
         bool, typer.Option("--all-classes", help="List benign and descriptive classes too.")
     ] = False,
@@ -80,6 +88,8 @@ def report(
     chosen, options = report_options(
         thresholds=threshold or (),
         heads=head or (),
+        ignored=ignore or (),
+        by_group=by_group,
         all_classes=all_classes,
         aggregate=aggregate,
         since=since,

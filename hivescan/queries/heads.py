@@ -7,7 +7,7 @@ when the rows were written. Within a sample they add up; across heads nothing is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hivescan.errors import UsageError
@@ -74,42 +74,138 @@ def check_heads(known: Sequence[Head], wanted: Sequence[str]) -> None:
             raise UsageError(f"no head {name!r} in this store: it knows {', '.join(names)}")
 
 
-def create_classes(
-    connection: duckdb.DuckDBPyConnection,
+@dataclass(frozen=True)
+class ClassRules:
+    """Thresholds of classes, with heads and labels as the store has them.
+
+    ``by_class`` takes a class out of its head's sum and gives it a threshold of its own, whatever its
+    polarity; ``ignored`` classes are no findings. ``heads`` keeps these alone, all if none.
+    """
+
+    threshold: float
+    by_head: Mapping[str, float] = field(default_factory=dict)
+    by_class: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    ignored: frozenset[tuple[str, str]] = frozenset()
+    heads: tuple[str, ...] = ()
+
+
+def class_rules(
+    known: Sequence[Head],
     *,
-    name: str,
     threshold: float,
     overrides: Mapping[str, float],
-    heads: Sequence[str],
-) -> None:
-    """Create the temporary table ``name``: one row a declared class of the wanted heads (all if none).
+    ignored: Sequence[str] = (),
+    heads: Sequence[str] = (),
+) -> ClassRules:
+    """What was asked for by name, for the heads that the store knows.
 
-    Columns: model, head, label, polarity, validated, threshold, harmful_count (of its head and model).
+    A name is ``head`` or ``head.class``. The name of a family (``gun``) speaks for all heads of the family
+    (``gun_any``) that are not named themselves. Raises UsageError for what the store does not know.
+    """
+    _check_families(known, heads)
+    named = {name: _named(known, name) for name in (*overrides, *ignored)}
+    by_head: dict[str, float] = {}
+    by_class: dict[tuple[str, str], float] = {}
+    for name, value in overrides.items():
+        for head, label in named[name]:
+            if label is not None:
+                by_class[head, label] = value
+            elif head == name or head not in overrides:
+                by_head[head] = value
+    labels = {(h.head, label) for h in known for label in h.labels}
+    left_out = {
+        (head, own) for name in ignored for head, label in named[name] for h, own in labels
+        if h == head and label in (None, own)
+    }  # fmt: skip
+    kept = tuple(sorted({h.head for h in known if {h.head, h.family} & set(heads)})) if heads else ()
+    return ClassRules(threshold, by_head, by_class, frozenset(left_out), kept)
+
+
+def _check_families(known: Sequence[Head], wanted: Sequence[str]) -> None:
+    names = sorted({h.head for h in known} | {h.family for h in known})
+    for name in wanted:
+        if names and name not in names:
+            raise UsageError(f"no head {name!r} in this store: it knows {', '.join(names)}")
+
+
+def _named(known: Sequence[Head], name: str) -> list[tuple[str, str | None]]:
+    """The heads, or the one class, that a name means; none where the store knows no heads at all."""
+    meant = dict.fromkeys(h.head for h in known if name in (h.head, h.family))
+    if meant or not known:
+        return [(head, None) for head in meant]
+    for dot in (i for i, c in enumerate(name) if c == "."):
+        head, label = name[:dot], name[dot + 1 :]
+        labels = sorted({own for h in known if h.head == head for own in h.labels})
+        if label in labels:
+            return [(head, label)]
+        if labels:
+            raise UsageError(f"head {head} has no class {label!r} in this store: it has {', '.join(labels)}")
+        if related := sorted({h.head for h in known if h.family == head}):
+            raise UsageError(
+                f"no model here tells the classes of {head} apart, so there is no {name!r}: "
+                f"{', '.join(related)} speaks for it"
+            )
+    _check_families(known, [name.partition(".")[0]])
+    return []
+
+
+def create_classes(connection: duckdb.DuckDBPyConnection, *, name: str, rules: ClassRules) -> None:
+    """Create the temporary table ``name``: one row a declared class of the rules' heads (all if none).
+
+    Columns: model, head, label, polarity (as the rules have it), validated, head_threshold, threshold, part,
+    harmful_count. Classes of one ``part`` of a head are added up: those that are harmful and have no
+    threshold of their own share the part ``''``, every other class is a part by itself. ``harmful_count`` is
+    of a part.
     """
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {name} AS
-        SELECT h.model, h.head, h.label, h.polarity, h.validated,
-            coalesce(o.threshold, ?::DOUBLE) AS threshold,
-            count(*) FILTER (h.polarity = '{Polarity.HARMFUL}')
-                OVER (PARTITION BY h.model, h.head) AS harmful_count
-        FROM heads h
-        LEFT JOIN (SELECT unnest(?::VARCHAR[]) AS head, unnest(?::DOUBLE[]) AS threshold) o
-            ON o.head = h.head
-        WHERE len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], h.head)
+        WITH meant AS (
+            SELECT h.model, h.head, h.label, h.validated, c.threshold AS own,
+                coalesce(o.threshold, $threshold::DOUBLE) AS head_threshold,
+                CASE WHEN i.head IS NOT NULL AND h.polarity = '{Polarity.HARMFUL}'
+                        THEN '{Polarity.DESCRIPTIVE}'
+                    WHEN c.head IS NOT NULL THEN '{Polarity.HARMFUL}' ELSE h.polarity END AS polarity
+            FROM heads h
+            LEFT JOIN (SELECT unnest($heads_of::VARCHAR[]) AS head,
+                unnest($head_thresholds::DOUBLE[]) AS threshold) o ON o.head = h.head
+            LEFT JOIN (SELECT unnest($class_heads::VARCHAR[]) AS head,
+                unnest($class_labels::VARCHAR[]) AS label, unnest($class_thresholds::DOUBLE[]) AS threshold) c
+                ON c.head = h.head AND c.label = h.label
+            LEFT JOIN (SELECT unnest($ignored_heads::VARCHAR[]) AS head,
+                unnest($ignored_labels::VARCHAR[]) AS label) i ON i.head = h.head AND i.label = h.label
+            WHERE len($heads::VARCHAR[]) = 0 OR list_contains($heads::VARCHAR[], h.head)),
+        parted AS (
+            SELECT *, CASE WHEN own IS NULL AND polarity = '{Polarity.HARMFUL}' THEN '' ELSE label END AS part
+            FROM meant)
+        SELECT model, head, label, polarity, validated, head_threshold, part,
+            coalesce(own, head_threshold) AS threshold,
+            count(*) FILTER (polarity = '{Polarity.HARMFUL}') OVER (PARTITION BY model, head, part)
+                AS harmful_count
+        FROM parted
         """,
-        [threshold, list(overrides), list(overrides.values()), list(heads), list(heads)],
+        {
+            "threshold": rules.threshold,
+            "heads_of": list(rules.by_head),
+            "head_thresholds": list(rules.by_head.values()),
+            "class_heads": [head for head, _ in rules.by_class],
+            "class_labels": [label for _, label in rules.by_class],
+            "class_thresholds": list(rules.by_class.values()),
+            "ignored_heads": [head for head, _ in sorted(rules.ignored)],
+            "ignored_labels": [label for _, label in sorted(rules.ignored)],
+            "heads": list(rules.heads),
+        },
     )
 
 
 def harmful_samples_sql(scores: str, classes: str) -> str:
-    """A SELECT of one score a sample, model and head: the sum of the head's harmful classes.
+    """A SELECT of one score a sample, model, head and part: the sum of the part's harmful classes.
 
-    Columns: content_id, head, model, chain, level, index, start_ms, end_ms, score. Scores are stored
+    Columns: content_id, head, part, model, chain, level, index, start_ms, end_ms, score. Scores are stored
     as float32; the sum is rounded to 6 decimals, so that a stored 0.9 reaches the threshold 0.9.
     """
     return f"""
-        SELECT s.content_id, s.head, s.model, s.chain, s.level, s.index, s.start_ms, s.end_ms,
+        SELECT s.content_id, s.head, c.part, s.model, s.chain, s.level, s.index, s.start_ms, s.end_ms,
             least(1.0, round(sum(s.score::DOUBLE), 6)) AS score
         FROM {scores} s JOIN {classes} c USING (model, head, label)
         WHERE c.polarity = '{Polarity.HARMFUL}'

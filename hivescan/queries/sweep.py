@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hivescan.errors import UsageError
 from hivescan.queries.aggregate import MAX, Aggregate, Consecutive, Mean, file_scores_sql
 from hivescan.queries.heads import (
+    ClassRules,
     Head,
     check_heads,
     create_classes,
@@ -168,7 +169,7 @@ def _heads(known: Sequence[Head], options: SweepOptions) -> list[Head]:
 
 
 def _create_samples(connection: duckdb.DuckDBPyConnection, options: SweepOptions) -> None:
-    create_classes(connection, name="sweep_classes", threshold=0.0, overrides={}, heads=[options.head])
+    create_classes(connection, name="sweep_classes", rules=ClassRules(0.0, heads=(options.head,)))
     # DuckDB reads the condition at the Parquet files: only this head's rows are decoded.
     chosen = f"""(SELECT * FROM scores WHERE head = $head
         {"AND model = $model" if options.model else ""} {"AND label = $label" if options.label else ""})"""

@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from hivescan.queries.coverage import ChainCoverage, Coverage, ListMatched
 from hivescan.queries.spans import Span, span_text
 from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, listing
-from hivescan.report.model import Finding, Groups, HeadFindings, Match, Report
+from hivescan.report.model import (
+    Finding,
+    GroupFinding,
+    GroupFindings,
+    Groups,
+    HeadFindings,
+    Match,
+    Report,
+)
 from hivescan.types import Polarity
 from hivescan.wording import count
 
@@ -156,7 +164,10 @@ def _findings(report: Report, folder: str) -> Iterator[Block]:
                 f"No harmful class reaches {report.question.threshold:.2f} "
                 f"({report.question.aggregate}) in the {count(seen.looked_at, 'file')} looked at."
             )
+    yield from _head_groups(report, folder)
     for section in report.heads:
+        if report.question.by_group and section.polarity == Polarity.HARMFUL:
+            continue
         yield Heading(_section_title(section), _section_note(section, report.question.aggregate))
         yield _finding_table(section, folder)
         found = sum(label.files for label in section.labels)
@@ -164,16 +175,67 @@ def _findings(report: Report, folder: str) -> Iterator[Block]:
             yield Line(f"{len(section.findings):,} of {count(found, 'row')} shown (--limit)", Tone.QUIET)
 
 
+def _head_groups(report: Report, folder: str) -> Iterator[Block]:
+    """The groups at one glance, or with ``by_group`` a section each in place of one a head."""
+    if not report.head_groups:
+        return
+    if not report.question.by_group:
+        yield Heading("Flagged files by group", "each file counts once a group")
+        yield Table(
+            (Column("group"), Column("files", number=True), Column("heads")),
+            tuple((g.group, f"{g.files:,}", _families(g)) for g in report.head_groups),
+        )
+        return
+    for group in report.head_groups:
+        note = "" if group.validated else ", unvalidated"
+        yield Heading(group.group, f"{count(group.files, 'file')}{note} ({_families(group)})")
+        yield Table(
+            (
+                Column("score", number=True),
+                Column("head"),
+                Column("label"),
+                Column("also"),
+                Column("file", path=True),
+            ),
+            tuple(_group_row(finding, folder) for finding in group.findings),
+        ).without_empty_columns()
+        if len(group.findings) < group.files:
+            shown = f"{len(group.findings):,} of {count(group.files, 'row')} shown (--limit)"
+            yield Line(shown, Tone.QUIET)
+
+
+def _families(group: GroupFindings) -> str:
+    return ", ".join(
+        f"{family.family} {family.files:,}"
+        + ("" if family.heads == (family.family,) else f" ({', '.join(family.heads)})")
+        for family in group.families
+    )
+
+
+def _group_row(finding: GroupFinding, folder: str) -> tuple[str, ...]:
+    first, *others = finding.heads
+    return (
+        score(finding.score),
+        first.head,
+        first.label,
+        ", ".join(f"{said.head} {score(said.score)}" for said in others),
+        finding.uri.removeprefix(folder) + (" (partial)" if finding.status == "partial" else ""),
+    )
+
+
 def _section_title(section: HeadFindings) -> str:
     kind = "" if section.polarity == Polarity.HARMFUL else f", {section.polarity} classes"
-    return f"{section.head}{kind}"
+    family = "" if section.family == section.head else f" ({section.family})"
+    return f"{section.head}{family}{kind}"
 
 
 def _section_note(section: HeadFindings, aggregate: str) -> str:
     labels = listing([f"{label.label} {label.files:,}" for label in section.labels], 4)
     validated = "" if section.validated else ", unvalidated"
     rule = "" if aggregate == "max" else f" by {aggregate}"
-    return f"{count(section.files, 'file')} at {section.threshold:.2f} or above{rule}{validated} ({labels})"
+    own = "".join(f", {c.label} at {c.threshold:.2f}" for c in section.class_thresholds)
+    at = f"at {section.threshold:.2f} or above{own}"
+    return f"{count(section.files, 'file')} {at}{rule}{validated} ({labels})"
 
 
 def _finding_table(section: HeadFindings, folder: str) -> Table:

@@ -57,9 +57,10 @@ class ModelScore:
 class Finding:
     """One file flagged by one head.
 
-    ``score`` is that of the model that says most; ``disagreement`` the distance between the models
-    that say most and least, None where one model speaks. ``label`` is the class with the highest
-    score. ``spans`` are where a model that flags the file reaches the threshold.
+    ``threshold`` is the one that was reached. ``score`` is that of the model that says most;
+    ``disagreement`` the distance between the models that say most and least, None where one model speaks.
+    ``label`` is the class with the highest score. ``spans`` are where a model that flags the file reaches
+    the threshold.
     """
 
     uri: str
@@ -69,6 +70,7 @@ class Finding:
     head: str
     label: str
     score: float
+    threshold: float
     disagreement: float | None
     models: tuple[ModelScore, ...]
     spans: tuple[Span, ...]
@@ -80,6 +82,14 @@ class LabelCount:
 
     label: str
     files: int
+
+
+@dataclass(frozen=True)
+class ClassThreshold:
+    """A class that has a threshold of its own, and is not in its head's sum."""
+
+    label: str
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,55 @@ class HeadFindings:
     files: int
     labels: tuple[LabelCount, ...]
     findings: tuple[Finding, ...]
+    family: str
+    """The head of the field that it belongs to (``gun`` for ``gun_any``); its own name where it is one."""
+    class_thresholds: tuple[ClassThreshold, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeadScore:
+    """What one head says of a file that it flags."""
+
+    family: str
+    head: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class GroupFinding:
+    """One file flagged by heads of one group; ``heads`` has the highest first."""
+
+    uri: str
+    content_id: str
+    media_type: str | None
+    status: str
+    score: float
+    heads: tuple[HeadScore, ...]
+
+
+@dataclass(frozen=True)
+class FamilyCount:
+    """How many files the heads of one family flag: ``gun`` by ``gun_any``."""
+
+    family: str
+    heads: tuple[str, ...]
+    files: int
+
+
+@dataclass(frozen=True)
+class GroupFindings:
+    """The files that the heads of one group flag (sexual, violence …), each once.
+
+    Harmful classes of a head are added up; across heads the highest counts. ``validated``: all of the heads
+    that flag are. ``files`` counts all, ``findings`` may be fewer by the limit.
+    """
+
+    group: str
+    files: int
+    validated: bool
+    families: tuple[FamilyCount, ...]
+    findings: tuple[GroupFinding, ...]
 
 
 @dataclass(frozen=True)
@@ -130,7 +189,9 @@ class Question:
     threshold: float
     head_thresholds: dict[str, float]
     heads: tuple[str, ...]
+    ignored: tuple[str, ...]
     all_classes: bool
+    by_group: bool
     since: datetime | None
     where: str | None
     group_by: str | None
@@ -155,6 +216,7 @@ class Report:
     matches: tuple[Match, ...]
     flagged_files: int | None
     heads: tuple[HeadFindings, ...]
+    head_groups: tuple[GroupFindings, ...]
     groups: Groups | None
     coverage: Coverage
 

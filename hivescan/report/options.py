@@ -30,8 +30,12 @@ class Format(StrEnum):
 class ReportOptions:
     """What goes into a report.
 
-    - ``threshold`` is 0 to 1, ``head_thresholds`` replace it for single heads.
-    - ``heads`` keeps these heads only; hash matches are always shown.
+    - ``threshold`` is 0 to 1, ``head_thresholds`` replace it for single heads (``gun``) and classes
+      (``gun.animated_gun``): a class with a threshold of its own is not added to the others of its head,
+      and is a finding whatever its polarity. ``ignored`` heads and classes are no findings.
+    - ``heads`` keeps these heads only; hash matches are always shown. The name of a head of the field
+      speaks for all heads of its family: ``gun`` for ``gun_any``.
+    - ``by_group``: people are shown one section a group of heads in place of one a head.
     - ``all_classes`` also lists benign, descriptive and undeclared classes, and matches with entries
       that are known to be harmless.
     - ``since`` keeps items that were analyzed or matched at that time or later (aware datetime).
@@ -43,7 +47,9 @@ class ReportOptions:
     threshold: float = DEFAULT_THRESHOLD
     head_thresholds: Mapping[str, float] = field(default_factory=dict)
     heads: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     all_classes: bool = False
+    by_group: bool = False
     since: datetime | None = None
     where: str | None = None
     group_by: str | None = None
@@ -60,7 +66,9 @@ def report_options(
     *,
     thresholds: Sequence[str] = (),
     heads: Sequence[str] = (),
+    ignored: Sequence[str] = (),
     all_classes: bool = False,
+    by_group: bool = False,
     aggregate: str = "max",
     since: str | None = None,
     where: str | None = None,
@@ -79,7 +87,9 @@ def report_options(
         threshold=general,
         head_thresholds=by_head,
         heads=tuple(dict.fromkeys(heads)),
+        ignored=tuple(dict.fromkeys(ignored)),
         all_classes=all_classes,
+        by_group=by_group,
         since=parse_since(since) if since is not None else None,
         where=where,
         group_by=group_by,
@@ -89,7 +99,7 @@ def report_options(
 
 
 def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
-    """Read ``0.9`` (for all heads) and ``head=0.8`` (for one): (for all, by head). UsageError if wrong."""
+    """Read ``0.9`` (for all), ``head=0.8`` and ``head.class=0.99``: (for all, by name). Or UsageError."""
     general = DEFAULT_THRESHOLD
     by_head: dict[str, float] = {}
     for text in texts:
@@ -99,7 +109,9 @@ def parse_thresholds(texts: Sequence[str]) -> tuple[float, dict[str, float]]:
         except ValueError:
             threshold = math.nan
         if not 0 <= threshold <= 1 or (equals and not head.strip()):
-            raise UsageError(f"--threshold {text!r}: give a number from 0 to 1, or HEAD=NUMBER")
+            raise UsageError(
+                f"--threshold {text!r}: give a number from 0 to 1, or HEAD=NUMBER or HEAD.CLASS=NUMBER"
+            )
         if equals:
             by_head[head.strip()] = threshold
         else:

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from hivescan.errors import UsageError
 from hivescan.queries.coverage import coverage
-from hivescan.queries.heads import check_heads, create_classes, known_heads
+from hivescan.queries.heads import class_rules, create_classes, known_heads
 from hivescan.queries.selection import SELECTION, columns_of, create_selection
 from hivescan.queries.spans import read_spans
 from hivescan.report.model import (
     AlgorithmMatch,
+    ClassThreshold,
+    FamilyCount,
     Finding,
     Group,
+    GroupFinding,
+    GroupFindings,
     Groups,
     HeadFindings,
+    HeadScore,
     LabelCount,
     LabelScore,
     Match,
@@ -27,6 +32,7 @@ from hivescan.report.model import (
 from hivescan.report.options import ReportOptions
 from hivescan.report.statements import (
     create_flagged,
+    create_groups,
     create_matches,
     create_shown,
     quoted,
@@ -54,20 +60,21 @@ def report(store: Store, options: ReportOptions | None = None) -> Report:
 
 def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store: str) -> Report:
     heads = known_heads(connection)
-    check_heads(heads, (*options.heads, *options.head_thresholds))
-    column = _column(connection, options.group_by) if options.group_by is not None else None
-    create_selection(connection, where=options.where, since=options.since)
-    create_classes(
-        connection,
-        name="report_classes",
+    rules = class_rules(
+        heads,
         threshold=options.threshold,
         overrides=options.head_thresholds,
+        ignored=options.ignored,
         heads=options.heads,
     )
+    column = _column(connection, options.group_by) if options.group_by is not None else None
+    create_selection(connection, where=options.where, since=options.since)
+    create_classes(connection, name="report_classes", rules=rules)
     create_matches(connection)
-    create_flagged(connection, options)
+    create_flagged(connection, options, rules)
     create_shown(connection, options.limit)
-    seen = coverage(connection, heads, wanted=options.heads)
+    create_groups(connection)
+    seen = coverage(connection, heads, wanted=rules.heads)
     matched, match_rows, harmless, flagged = connection.execute(
         f"""
         SELECT
@@ -89,7 +96,9 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
             threshold=options.threshold,
             head_thresholds=dict(options.head_thresholds),
             heads=options.heads,
+            ignored=options.ignored,
             all_classes=options.all_classes,
+            by_group=options.by_group,
             since=options.since,
             where=options.where,
             group_by=column,
@@ -102,7 +111,8 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
         harmless_matches=harmless,
         matches=_matches(connection, options),
         flagged_files=flagged if classified else None,
-        heads=_heads(connection),
+        heads=_heads(connection, options.threshold),
+        head_groups=_head_groups(connection, options.limit),
         groups=_groups(connection, column, options.limit, hashed=hashed, classified=classified)
         if column is not None
         else None,
@@ -161,7 +171,7 @@ _MATCH_COLUMNS = (
 )
 
 
-def _heads(connection: duckdb.DuckDBPyConnection) -> tuple[HeadFindings, ...]:
+def _heads(connection: duckdb.DuckDBPyConnection, threshold: float) -> tuple[HeadFindings, ...]:
     """One section a head and polarity, harmful ones first, then by name."""
     labels: dict[tuple[str, str, str, str], list[LabelScore]] = defaultdict(list)
     for content_id, head, part, model, label, score in connection.execute(
@@ -185,6 +195,7 @@ def _heads(connection: duckdb.DuckDBPyConnection) -> tuple[HeadFindings, ...]:
                 head=row["head"],
                 label=row["label"],
                 score=row["score"],
+                threshold=row["threshold"],
                 disagreement=row["disagreement"],
                 models=models,
                 spans=read_spans(row["spans"]),
@@ -196,18 +207,29 @@ def _heads(connection: duckdb.DuckDBPyConnection) -> tuple[HeadFindings, ...]:
             GROUP BY ALL ORDER BY 4 DESC, 3"""
     ).fetchall():
         counts[head, polarity].append(LabelCount(label, files))
+    own: dict[str, list[ClassThreshold]] = defaultdict(list)
+    for head, label, at in connection.execute(
+        f"""SELECT DISTINCT head, label, threshold FROM report_classes
+            WHERE part <> '' AND polarity = '{Polarity.HARMFUL}' ORDER BY ALL"""
+    ).fetchall():
+        own[head].append(ClassThreshold(label, at))
     sections = _records(
         connection,
         f"""
         WITH spoken AS (
-            SELECT head, list_sort(list(DISTINCT model)) AS models, bool_and(validated) AS validated
-            FROM heads GROUP BY head)
-        SELECT f.head, f.polarity, any_value(f.threshold) AS threshold,
+            SELECT head, list_sort(list(DISTINCT model)) AS models, bool_and(validated) AS validated,
+                any_value(family) AS family
+            FROM heads GROUP BY head),
+        asked AS (SELECT head, max(head_threshold) AS threshold FROM report_classes GROUP BY head)
+        SELECT f.head, f.polarity, coalesce(any_value(a.threshold), $threshold) AS threshold,
+            coalesce(any_value(s.family), f.head) AS family,
             coalesce(any_value(s.models), []) AS models, coalesce(any_value(s.validated), false) AS validated,
             count(DISTINCT i.uri) AS files
         FROM flagged f JOIN {SELECTION} i USING (content_id) LEFT JOIN spoken s USING (head)
+            LEFT JOIN asked a USING (head)
         GROUP BY f.head, f.polarity ORDER BY f.polarity <> '{Polarity.HARMFUL}', f.head, f.polarity
         """,
+        {"threshold": threshold},
     )
     return tuple(
         HeadFindings(
@@ -219,8 +241,40 @@ def _heads(connection: duckdb.DuckDBPyConnection) -> tuple[HeadFindings, ...]:
             files=section["files"],
             labels=tuple(counts[section["head"], section["polarity"]]),
             findings=tuple(findings[section["head"], section["polarity"]]),
+            family=section["family"],
+            class_thresholds=tuple(own[section["head"]]) if section["polarity"] == Polarity.HARMFUL else (),
         )
         for section in sections
+    )
+
+
+def _head_groups(connection: duckdb.DuckDBPyConnection, limit: int | None) -> tuple[GroupFindings, ...]:
+    """One section a group of heads that flag files, by name."""
+    families: dict[str, list[FamilyCount]] = defaultdict(list)
+    for group, family, heads, files in connection.execute(
+        f"""SELECT heading, h.family, list_sort(list(DISTINCT h.head)), count(DISTINCT i.uri)
+            FROM (SELECT content_id, heading, unnest(heads) AS h FROM flagged_groups)
+            JOIN {SELECTION} i USING (content_id) GROUP BY ALL ORDER BY 4 DESC, 2"""
+    ).fetchall():
+        families[group].append(FamilyCount(family, tuple(heads), files))
+    findings: dict[str, list[GroupFinding]] = defaultdict(list)
+    for row in _records(
+        connection,
+        f"""SELECT g.heading, i.uri, i.content_id, i.media_type, i.status, g.score, g.heads
+            FROM flagged_groups g JOIN {SELECTION} i USING (content_id)
+            QUALIFY $limit::BIGINT IS NULL
+                OR row_number() OVER (PARTITION BY heading ORDER BY score DESC, uri) <= $limit
+            ORDER BY g.score DESC, i.uri""",
+        {"limit": limit},
+    ):
+        heads = tuple(HeadScore(**said) for said in row.pop("heads"))
+        findings[row.pop("heading")].append(GroupFinding(**row, heads=heads))
+    return tuple(
+        GroupFindings(group, files, validated, tuple(families[group]), tuple(findings[group]))
+        for group, files, validated in connection.execute(
+            f"""SELECT heading, count(DISTINCT uri), bool_and(validated)
+                FROM flagged_groups JOIN {SELECTION} USING (content_id) GROUP BY 1 ORDER BY 1"""
+        ).fetchall()
     )
 
 

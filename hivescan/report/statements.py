@@ -4,10 +4,10 @@
 
     selection ─► report_matches ─► match_rows, match_spans
         │
-        └─► candidates ─► report_samples ─► verdicts ─► flagged ─► shown, shown_labels
+        └─► candidates ─► report_samples ─► verdicts ─► flagged ─► shown, shown_labels, flagged_groups
 
 A ``part`` of a head is what one verdict is about: the empty string for the sum of its harmful classes,
-a label's name for one benign, descriptive or undeclared class.
+a label's name for a class with a threshold of its own, or one that is benign, descriptive or undeclared.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hivescan.queries.aggregate import file_scores_sql
-from hivescan.queries.heads import REST_LABEL, UNDECLARED, harmful_samples_sql, label_samples_sql
+from hivescan.queries.heads import (
+    REST_LABEL,
+    UNDECLARED,
+    ClassRules,
+    harmful_samples_sql,
+    label_samples_sql,
+)
 from hivescan.queries.selection import SELECTION
 from hivescan.queries.spans import spans_sql
 from hivescan.report.options import ReportOptions
@@ -85,7 +91,7 @@ def _nested(query: str) -> str:
     return f"SELECT * FROM ({query})"
 
 
-def create_flagged(connection: duckdb.DuckDBPyConnection, options: ReportOptions) -> None:
+def create_flagged(connection: duckdb.DuckDBPyConnection, options: ReportOptions, rules: ClassRules) -> None:
     """Create report_samples, verdicts (a row a content, part and model) and flagged (a content, part).
 
     A file can only be flagged where a sample reaches the threshold, and a sum of n classes only where
@@ -109,17 +115,20 @@ def create_flagged(connection: duckdb.DuckDBPyConnection, options: ReportOptions
     sums = harmful_samples_sql(
         "(SELECT * FROM scores SEMI JOIN candidates USING (content_id, head))", "report_classes"
     )
-    parts = f"SELECT *, '{harmful}' AS polarity, '' AS part FROM ({sums})"
+    parts = f"SELECT *, '{harmful}' AS polarity FROM ({sums})"
     if options.all_classes:
-        parts += f" UNION ALL BY NAME {_single_classes(connection, options)}"
+        parts += f" UNION ALL BY NAME {_single_classes(connection, rules)}"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE report_samples AS {parts}")
     keys = ("content_id", "head", "polarity", "part")
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE verdicts AS
-        SELECT v.*, coalesce(t.threshold, {options.threshold!r}) AS threshold
+        SELECT v.*, coalesce(p.threshold, t.threshold, {options.threshold!r}) AS threshold
         FROM ({file_scores_sql(options.aggregate, "report_samples", (*keys, "model"))}) v
-        LEFT JOIN (SELECT DISTINCT head, threshold FROM report_classes) t USING (head)
+        LEFT JOIN (SELECT head, part, max(threshold) AS threshold FROM report_classes GROUP BY ALL) p
+            USING (head, part)
+        LEFT JOIN (SELECT head, max(head_threshold) AS threshold FROM report_classes GROUP BY head) t
+            USING (head)
         """
     )
     connection.execute(
@@ -142,18 +151,19 @@ def create_flagged(connection: duckdb.DuckDBPyConnection, options: ReportOptions
     )
 
 
-def _single_classes(connection: duckdb.DuckDBPyConnection, options: ReportOptions) -> str:
+def _single_classes(connection: duckdb.DuckDBPyConnection, rules: ClassRules) -> str:
     """Samples of classes that are not harmful, of contents where one of them reaches the threshold."""
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE single_candidates AS
         SELECT DISTINCT s.content_id, s.head, s.label FROM scores s
-        LEFT JOIN (SELECT DISTINCT head, threshold FROM report_classes) t ON t.head = s.head
-        WHERE s.score >= coalesce(t.threshold, {options.threshold!r}) - {_SLACK} AND s.label <> '{REST_LABEL}'
+        LEFT JOIN (SELECT head, max(head_threshold) AS threshold FROM report_classes GROUP BY head) t
+            ON t.head = s.head
+        WHERE s.score >= coalesce(t.threshold, {rules.threshold!r}) - {_SLACK} AND s.label <> '{REST_LABEL}'
             AND (len($heads::VARCHAR[]) = 0 OR list_contains($heads::VARCHAR[], s.head))
             AND s.content_id IN (SELECT content_id FROM {SELECTION})
         """,
-        {"heads": list(options.heads)},
+        {"heads": list(rules.heads)},
     )
     single = f"""(
         SELECT s.*, coalesce(c.polarity, '{UNDECLARED}') AS polarity
@@ -168,7 +178,7 @@ def _create_labels(connection: duckdb.DuckDBPyConnection, options: ReportOptions
     """Create part_labels: the file's score of every single label behind a reached verdict, by model."""
     harmful = f"""(
         SELECT s.* FROM scores s JOIN report_classes c USING (model, head, label)
-        WHERE c.polarity = '{Polarity.HARMFUL}'
+        WHERE c.polarity = '{Polarity.HARMFUL}' AND c.part = ''
             AND (s.content_id, s.head) IN (SELECT (content_id, head) FROM reached WHERE part = ''))"""
     keys = ("content_id", "head", "model", "label")
     connection.execute(
@@ -213,5 +223,26 @@ def create_shown(connection: duckdb.DuckDBPyConnection, limit: int | None) -> No
         """
         CREATE OR REPLACE TEMP TABLE shown_labels AS
         SELECT * FROM part_labels SEMI JOIN listed USING (content_id, head, part)
+        """
+    )
+
+
+def create_groups(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create flagged_groups: a row a content and group of heads, with the heads that flag it, highest first.
+
+    Harmful classes were added up within each head; across the heads of a group the highest counts.
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE flagged_groups AS
+        WITH named AS (
+            SELECT head, any_value("group") AS heading, any_value(coalesce(family, head)) AS family,
+                bool_and(validated) AS validated
+            FROM heads GROUP BY head)
+        SELECT f.content_id, n.heading, max(f.score) AS score, bool_and(n.validated) AS validated,
+            list({{'family': n.family, 'head': f.head, 'label': f.label, 'score': f.score}}
+                ORDER BY f.score DESC, f.head, f.label) AS heads
+        FROM flagged f JOIN named n USING (head)
+        WHERE f.polarity = '{Polarity.HARMFUL}' GROUP BY ALL
         """
     )

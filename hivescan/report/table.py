@@ -91,7 +91,7 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
                 "polarity": section.polarity,
                 "label": finding.label,
                 "score": f"{finding.score:.6g}",
-                "threshold": f"{section.threshold:g}",
+                "threshold": f"{finding.threshold:g}",
                 "disagreement": None if finding.disagreement is None else f"{finding.disagreement:.6g}",
                 "models": ", ".join(f"{m.model} {m.score:.6g}" for m in finding.models),
                 "validated": str(section.validated).lower(),

@@ -281,3 +281,118 @@ def test_a_report_says_what_a_plain_loop_over_all_scores_says(tmp_path: Path, se
         found = {(f.uri, f.head): f.score for section in made.heads for f in section.findings}
         assert found == {key: pytest.approx(s) for key, s in expected.items() if s >= threshold}
         assert made.flagged_files == len({uri for uri, _ in found})
+
+
+def policed(path: Path) -> MadeStore:
+    """A store with a head of the field's four classes, and a coarser one of another model."""
+    m = MadeStore(path)
+    m.head(
+        "ours/gun",
+        harmful=["gun_in_hand", "gun_not_in_hand", "animated_gun"],
+        benign=["no_gun"],
+        group="violence",
+    )
+    m.head("lite/gun_any", harmful=["yes_gun_any"], descriptive=["holster"], group="violence", family="gun")
+    m.head("lite/blood", harmful=["very_bloody"], descriptive=["other_blood"], group="violence")
+    m.head("lite/alcohol", harmful=["yes_alcohol"], group="drugs_and_vice", validated=False)
+    return m
+
+
+def armed(hand: float, animated: float) -> dict[str, dict[str, float]]:
+    return {"ours/gun": {"gun_in_hand": hand, "gun_not_in_hand": 0.0, "animated_gun": animated}}
+
+
+def test_a_class_with_a_threshold_of_its_own_leaves_its_heads_sum(tmp_path: Path) -> None:
+    m = policed(tmp_path / "s")
+    m.file("/real.jpg", [armed(0.95, 0.02)])
+    m.file("/drawn.jpg", [armed(0.02, 0.95)])
+    m.file("/surely.jpg", [armed(0.0, 0.995)])
+    m.file("/both.jpg", [armed(0.5, 0.45)])
+    store = m.done()
+    assert len(findings(report(store), "gun")) == 4
+    made = report(store, ReportOptions(head_thresholds={"gun.animated_gun": 0.99}))
+    assert [(f.uri, f.label, f.threshold) for f in findings(made, "gun")] == [
+        ("/surely.jpg", "animated_gun", 0.99),
+        ("/real.jpg", "gun_in_hand", 0.9),
+    ]
+    (section,) = made.heads
+    assert (section.threshold, section.files) == (0.9, 2)
+    assert [(c.label, c.threshold) for c in section.class_thresholds] == [("animated_gun", 0.99)]
+
+
+def test_an_ignored_class_is_no_finding_and_is_listed_with_all_classes(tmp_path: Path) -> None:
+    m = policed(tmp_path / "s")
+    m.file("/real.jpg", [armed(0.95, 0.02)])
+    m.file("/drawn.jpg", [armed(0.02, 0.98)])
+    store = m.done()
+    made = report(store, ReportOptions(ignored=("gun.animated_gun",)))
+    assert [f.uri for f in findings(made, "gun")] == ["/real.jpg"]
+    assert made.flagged_files == 1
+    listed = report(store, ReportOptions(ignored=("gun.animated_gun",), all_classes=True))
+    assert [f.uri for f in findings(listed, "gun", "descriptive")] == ["/drawn.jpg"]
+    assert report(store, ReportOptions(ignored=("gun",))).flagged_files == 0
+
+
+def test_a_descriptive_class_that_a_threshold_names_is_a_finding(tmp_path: Path) -> None:
+    m = policed(tmp_path / "s")
+    m.file("/a.jpg", [{"lite/blood": {"very_bloody": 0.1, "other_blood": 0.8}}])
+    store = m.done()
+    assert report(store).flagged_files == 0
+    made = report(store, ReportOptions(head_thresholds={"blood.other_blood": 0.7}))
+    (found,) = findings(made, "blood")
+    assert (found.label, found.score, made.flagged_files) == ("other_blood", 0.8, 1)
+
+
+def test_a_family_speaks_for_its_heads_unless_they_are_named(tmp_path: Path) -> None:
+    m = policed(tmp_path / "s")
+    m.file("/a.jpg", [{"lite/gun_any": {"yes_gun_any": 0.85, "holster": 0.1}, **armed(0.85, 0.0)}])
+    store = m.done()
+    made = report(store, ReportOptions(head_thresholds={"gun": 0.8}))
+    assert [s.head for s in made.heads] == ["gun", "gun_any"]
+    made = report(store, ReportOptions(head_thresholds={"gun": 0.8, "gun_any": 0.9}))
+    assert [s.head for s in made.heads] == ["gun"]
+    m = MadeStore(tmp_path / "t")
+    m.head("lite/gun_any", harmful=["yes_gun_any"], group="violence", family="gun")
+    m.file("/a.jpg", [{"lite/gun_any": {"yes_gun_any": 0.85}}])
+    store = m.done()
+    for options in (
+        ReportOptions(heads=("gun",), head_thresholds={"gun": 0.8}),
+        ReportOptions(head_thresholds={"gun_any": 0.8, "gun": 0.95}),
+    ):
+        (section,) = report(store, options).heads
+        assert (section.head, section.family, section.threshold) == ("gun_any", "gun", 0.8)
+    with pytest.raises(UsageError, match=r"no model here tells the classes of gun apart.*gun_any speaks"):
+        report(store, ReportOptions(head_thresholds={"gun.animated_gun": 0.99}))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("gun.animated", "head gun has no class 'animated' in this store: it has animated_gun, gun_in_hand"),
+        ("guns.animated_gun", "no head 'guns' in this store: it knows alcohol, blood, gun, gun_any"),
+    ],
+)
+def test_an_unknown_class_is_answered_with_those_that_exist(tmp_path: Path, name: str, told: str) -> None:
+    store = policed(tmp_path / "s").done()
+    for options in (ReportOptions(head_thresholds={name: 0.5}), ReportOptions(ignored=(name,))):
+        with pytest.raises(UsageError, match=told):
+            report(store, options)
+
+
+def test_groups_count_each_file_once_with_the_highest_head_first(tmp_path: Path) -> None:
+    m = policed(tmp_path / "s")
+    both = {"lite/gun_any": {"yes_gun_any": 0.93}, "lite/blood": {"very_bloody": 0.97}}
+    m.file("/both.jpg", [both])
+    m.file("/gun.jpg", [{**armed(0.5, 0.49), "lite/gun_any": {"yes_gun_any": 0.91}}])
+    m.file("/drink.jpg", [{"lite/alcohol": {"yes_alcohol": 0.92}}])
+    m.file("/none.jpg", [{"lite/alcohol": {"yes_alcohol": 0.2}}])
+    drugs, violence = report(m.done()).head_groups
+    assert (drugs.group, drugs.files, drugs.validated) == ("drugs_and_vice", 1, False)
+    assert (violence.group, violence.files, violence.validated) == ("violence", 2, True)
+    assert [(f.family, f.heads, f.files) for f in violence.families] == [
+        ("gun", ("gun", "gun_any"), 2),
+        ("blood", ("blood",), 1),
+    ]
+    first, second = violence.findings
+    assert (first.uri, first.score, [h.head for h in first.heads]) == ("/gun.jpg", 0.99, ["gun", "gun_any"])
+    assert (second.uri, second.score, second.heads[0].label) == ("/both.jpg", 0.97, "very_bloody")
