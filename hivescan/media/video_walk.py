@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hivescan.errors import DecodeError, UnsupportedError
+from hivescan.media.hevc import Unreferenced
 from hivescan.media.video_container import (
     choose_video_stream,
     codec_name,
@@ -33,10 +34,6 @@ SHORTCUT_FORMATS = frozenset({"mov", "matroska"})
 """Containers where a packet is a whole frame, so that the decoder can be asked for one frame at once."""
 
 SHORTCUT_CODECS = frozenset({"h264", "hevc"})
-NONREF_CODECS = frozenset({"h264"})
-"""Codecs in which a packet marked as not referenced is referenced by nothing (in HEVC it may be, by a
-higher sub-layer)."""
-
 JUMP_CODECS = frozenset(
     {
         "h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "h263", "mjpeg", "prores",
@@ -74,7 +71,10 @@ class Walk:
         self._shortcut = (
             pace is Pace.FAST and self._jumping and container in SHORTCUT_FORMATS and codec in SHORTCUT_CODECS
         )
-        self._nonref = self._shortcut and codec in NONREF_CODECS
+        self._nonref = self._shortcut and codec == "h264"
+        self._unreferenced = (
+            Unreferenced(stream.codec_context.extradata) if self._shortcut and codec == "hevc" else None
+        )
         self._look = Lookahead(self.container, stream)
         self._decoder = Decoder(stream, limits)
         self._ready: deque[Any] = deque()
@@ -229,8 +229,11 @@ class Walk:
             return True
         packet = self._look.pop()
         shortcut = wanted is not None and self._shortcut
+        before = shortcut and packet.pts < wanted
         if self._nonref:
-            self._decoder.skip("NONREF" if shortcut and packet.pts < wanted else "DEFAULT")
+            self._decoder.skip("NONREF" if before else "DEFAULT")
+        if self._unreferenced is not None and self._unreferenced(packet) and before:
+            return True
         self._collect(self._decoder.decode(packet))
         if self._decoder.errors and self._shortcut:
             raise Irregular("damage hides differently where frames are left out", Pace.JUMPING)
