@@ -6,7 +6,7 @@ Pictures are ``uint8 [H, W, 3]`` RGB, upright, with alpha composited on white.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NewType
@@ -270,6 +270,29 @@ class Region:
     confidence: float
 
 
+class Says(StrEnum):
+    """What a piece of evidence speaks for. It is evidence, never a verdict."""
+
+    AI_GENERATED = "ai_generated"
+    EDITED = "edited"
+    CAMERA = "camera"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Something that a file says of where it comes from.
+
+    ``kind`` is where it stood (``c2pa``, ``digital_source_type`` …), ``name`` what it is in a word or two,
+    ``value`` plain JSON values.
+    """
+
+    kind: str
+    name: str
+    says: Says
+    value: Mapping[str, object]
+
+
 @dataclass(frozen=True)
 class Findings:
     """What one analyzer says of a batch of N samples, as columns. Every part has N rows."""
@@ -280,6 +303,8 @@ class Findings:
     hashes: tuple[Hashes, ...] = ()
     regions: tuple[tuple[Region, ...], ...] | None = None
     """``regions[i]`` are those of sample i; None where the analyzer finds none by nature."""
+    evidence: tuple[tuple[Evidence, ...], ...] | None = None
+    """As ``regions``."""
 
 
 @dataclass(frozen=True)

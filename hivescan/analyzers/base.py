@@ -10,12 +10,23 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.types import VIEWS_REVISION, Findings, HeadSpec, MediaType, Pixels, View
+from hivescan.types import (
+    VIEWS_REVISION,
+    Alive,
+    Findings,
+    HeadSpec,
+    Level,
+    MediaInfo,
+    MediaType,
+    Pixels,
+    View,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,8 @@ class AnalyzerSpec:
     """What the engine must know to plan, without loading a model.
 
     - ``name`` is the chain in the ledger and the word after ``--analyzers``.
-    - ``runs_in``: ``decoder`` analyzers get each unreduced picture in the worker that decoded it;
+    - ``level`` is what its samples are: ``FRAME`` for pictures, ``FILE`` for the file itself.
+    - ``runs_in``: ``decoder`` analyzers get each unreduced picture, or the file, in the worker that reads it;
       ``host`` analyzers get batches of views in the inference process.
     - ``revision`` is raised only when the output changes for the same weights.
     - ``weights`` are the sha256 of every file that the output depends on.
@@ -40,11 +52,12 @@ class AnalyzerSpec:
     views: Mapping[str, View] | None = None
     heads: Mapping[str, tuple[HeadSpec, ...]] | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    level: Level = Level.FRAME
 
     def fingerprint(self, sampling_key: str | None) -> str:
         """16 hex digits that change exactly when the rows may change.
 
-        ``sampling_key`` is :meth:`hivescan.types.Sampling.key` for timed media, None for stills.
+        ``sampling_key`` is :meth:`hivescan.types.Sampling.key` for frames of timed media, else None.
         """
         views = {name: (repr(view), VIEWS_REVISION) for name, view in sorted((self.views or {}).items())}
         heads = {
@@ -82,4 +95,17 @@ class DecoderAnalyzer(Protocol):
 
     def infer(self, pictures: Sequence[Pixels]) -> Findings:
         """``pictures`` are N masters, ``uint8 [H, W, 3]`` RGB; the findings have N rows."""
+        ...
+
+
+class FileAnalyzer(Protocol):
+    """Runs in the decode worker after the pictures, on the file itself; must be cheap to import."""
+
+    spec: AnalyzerSpec
+
+    def infer(self, path: Path, info: MediaInfo, alive: Alive) -> Findings:
+        """``path`` is open for this worker and shows no name; the findings have one row.
+
+        ``alive`` is to be called now and then by what takes long. What it raises costs this chain alone.
+        """
         ...

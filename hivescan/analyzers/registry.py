@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 from hivescan.analyzers import body_parts, embedding, nsfw, objects
-from hivescan.analyzers.base import AnalyzerSpec, DecoderAnalyzer, HostAnalyzer
+from hivescan.analyzers.base import AnalyzerSpec, DecoderAnalyzer, FileAnalyzer, HostAnalyzer
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement, Precision
@@ -18,20 +18,21 @@ from hivescan.models.cards import load_cards, models_folder
 from hivescan.models.fetch import obstacle
 from hivescan.models.network import Networks
 from hivescan.models.schema import Card
-from hivescan.types import MediaType
+from hivescan.types import Level, MediaType
 
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
-    "standard": ("hashes", "nsfw", "objects", "embedding"),
+    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance"),
     # All that need no agreement to a licence; like standard until there is more.
-    "full": ("hashes", "nsfw", "objects", "embedding"),
+    "full": ("hashes", "nsfw", "objects", "embedding", "provenance"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
 
 _HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, body_parts)}
 _ON_CPU: Final = Placement()
-_DECODER: Final = ("hashes", "null")
+_IN_WORKER: Final = ("hashes", "provenance", "null")
+"""Analyzers without models that run in the decode workers: on pictures, or on the file."""
 
 
 def profile(name: str) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
     A model that a user deployed (:func:`~hivescan.models.cards.models_folder`) is an analyzer of its own,
     under the name of its card.
     """
-    specs = {name: _decoder_module(name).spec() for name in _DECODER}
+    specs = {name: _worker_module(name).spec() for name in _IN_WORKER}
     for name in (*_HOST, *_deployed()):
         cards = _cards(name, without)
         if cards:
@@ -63,8 +64,8 @@ def spec_of(name: str, *, without: Collection[str] = (), precision: Precision = 
 
     Raises :class:`UsageError` where one of its models has no such precision.
     """
-    if name in _DECODER:
-        spec: AnalyzerSpec = _decoder_module(name).spec()
+    if name in _IN_WORKER:
+        spec: AnalyzerSpec = _worker_module(name).spec()
         return spec
     return _spec(name, _cards(name, without), precision)
 
@@ -103,7 +104,7 @@ def load(
     Raises ``CatalogueError`` leaves (weights) and ``ModelUnhealthyError``.
     """
     cards = _cards(name, without)
-    if name in _DECODER:
+    if name in _IN_WORKER:
         raise UsageError(f"analyzer {name} runs in the decode workers")
     if name in _HOST:
         analyzer: HostAnalyzer = _HOST[name].load(cards, placement, networks or Networks())
@@ -112,24 +113,41 @@ def load(
 
 
 def load_decoder(name: str) -> DecoderAnalyzer:
-    """An analyzer that runs in the worker that decoded the picture."""
-    if name not in _DECODER:
-        raise UsageError(f"there is no decoder analyzer {name!r}; there are {', '.join(_DECODER)}")
-    analyzer: DecoderAnalyzer = _decoder_module(name).load()
+    """An analyzer of pictures that runs in the worker that decoded them."""
+    analyzer: DecoderAnalyzer = _loaded_in_worker(name, Level.FRAME)
     return analyzer
 
 
+def load_file_analyzer(name: str) -> FileAnalyzer:
+    """An analyzer of whole files that runs in the worker that reads them."""
+    analyzer: FileAnalyzer = _loaded_in_worker(name, Level.FILE)
+    return analyzer
+
+
+def _loaded_in_worker(name: str, level: Level) -> Any:
+    able = [n for n in _IN_WORKER if _worker_module(n).spec().level is level]
+    if name not in able:
+        raise UsageError(
+            f"there is no {level.value} analyzer {name!r} in decode workers; there are {', '.join(able)}"
+        )
+    return _worker_module(name).load()
+
+
 def libraries_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Modules that decoder analyzers import when they are loaded."""
-    return tuple(library for name in names for library in _decoder_module(name).LIBRARIES)
+    """Modules that analyzers in decode workers import when they are loaded."""
+    return tuple(library for name in names for library in _worker_module(name).LIBRARIES)
 
 
-def _decoder_module(name: str) -> ModuleType:
+def _worker_module(name: str) -> ModuleType:
     """Imported late: the hashes bring image libraries that the inference host has no use for."""
     if name == "null":
         from hivescan.analyzers import null
 
         return null
+    if name == "provenance":
+        from hivescan.analyzers import provenance
+
+        return provenance
     from hivescan.analyzers import hashes
 
     return hashes
@@ -139,7 +157,7 @@ def _deployed() -> tuple[str, ...]:
     own = [card for card in load_cards().values() if card.folder.parent == models_folder()]
     names = tuple(card.name for card in own if card.heads or card.embedding)
     for name in names:
-        if name in _HOST or name in _DECODER:
+        if name in _HOST or name in _IN_WORKER:
             raise CatalogueError(
                 f"{models_folder() / name}: the name is taken by an analyzer; choose another"
             )
@@ -153,7 +171,7 @@ def _deployed_heads() -> tuple[str, ...]:
 
 def _models(name: str) -> tuple[str, ...]:
     """The names of an analyzer's models, in the order of its rows."""
-    if name in _DECODER:
+    if name in _IN_WORKER:
         return ()
     if name in _HOST:
         models: tuple[str, ...] = _HOST[name].MODELS
@@ -161,7 +179,7 @@ def _models(name: str) -> tuple[str, ...]:
     deployed = _deployed()
     if name not in deployed:
         raise UsageError(
-            f"there is no analyzer {name!r}; there are {', '.join((*_DECODER, *_HOST, *deployed))}"
+            f"there is no analyzer {name!r}; there are {', '.join((*_IN_WORKER, *_HOST, *deployed))}"
         )
     return (name,)
 

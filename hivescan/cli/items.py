@@ -11,6 +11,7 @@ from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from hivescan.cli.output import say
 
 _COLUMNS = ("status", "media_type", "reason", "uri")
+_OF_EVIDENCE = ("says", "kind", "name", "uri")
 _SHOWN = 100
 
 
@@ -35,6 +36,10 @@ def items(
         str | None,
         typer.Option("--where", metavar="SQL", help="Only items that fit: \"media_type = 'video'\"."),
     ] = None,
+    evidence: Annotated[
+        bool,
+        typer.Option("--evidence", help="What files say of where they come from, a row a piece of evidence."),
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -47,17 +52,18 @@ def items(
     from hivescan.cli.blocks import emit_blocks
     from hivescan.report.blocks import Column, Table
     from hivescan.store.answers import AnswerFormat, plain_rows, render
-    from hivescan.store.items import ERROR_STATUSES, list_items
+    from hivescan.store.items import ERROR_STATUSES, list_evidence, list_items
     from hivescan.store.store import open_store
 
     plain_text = not (as_json or as_csv)
     wanted = [*(status or ()), *(ERROR_STATUSES if errors else ())]
     most = (_SHOWN if plain_text else 0) if limit is None else limit
-    listed = list_items(open_store(store), statuses=wanted, where=where, limit=most + 1 if most else None)
+    look, names = (list_evidence, _OF_EVIDENCE) if evidence else (list_items, _COLUMNS)
+    listed = look(open_store(store), statuses=wanted, where=where, limit=most + 1 if most else None)
     shown = listed.slice(0, most) if most else listed
     if plain_text:
-        columns = tuple(Column(name, path=name == "uri") for name in _COLUMNS)
-        rows = plain_rows(shown.select(_COLUMNS))
+        columns = tuple(Column(name, path=name == "uri") for name in names)
+        rows = plain_rows(shown.select(names))
         emit_blocks([Table(columns, tuple(tuple(str(v or "") for v in row.values()) for row in rows))])
     else:
         form = AnswerFormat.JSON if as_json else AnswerFormat.CSV

@@ -10,6 +10,7 @@ from hivescan.queries.coverage import ChainCoverage, Coverage, ListMatched
 from hivescan.queries.spans import Span, span_text
 from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, listing
 from hivescan.report.model import (
+    EvidenceCount,
     Finding,
     GroupFinding,
     GroupFindings,
@@ -21,6 +22,7 @@ from hivescan.report.model import (
 from hivescan.types import Polarity
 from hivescan.wording import count
 
+EVIDENCE_SHOWN = 12
 SPANS_SHOWN = 3
 """Spans that a cell shows to a person; JSON and CSV have all."""
 
@@ -33,6 +35,7 @@ def report_blocks(report: Report, *, shorten_paths: bool = False) -> tuple[Block
         *_matches(report, folder),
         *_findings(report, folder),
         *(_groups(report.groups) if report.groups is not None else ()),
+        *_evidence(report.evidence),
         *_coverage(report),
     )
 
@@ -290,6 +293,22 @@ def _groups(groups: Groups) -> Iterator[Block]:
     )
     if len(groups.rows) < groups.total:
         yield Line(f"{len(groups.rows):,} of {count(groups.total, 'value')} shown (--limit)", Tone.QUIET)
+
+
+def _evidence(evidence: Sequence[EvidenceCount]) -> Iterator[Block]:
+    if not evidence:
+        return
+    yield Heading("What files say of themselves", "evidence, not a verdict: it can be removed or forged")
+    yield Table(
+        (Column("says"), Column("where"), Column("what"), Column("files", number=True)),
+        tuple(
+            (e.says.replace("_", " "), e.kind.replace("_", " "), e.name, f"{e.files:,}")
+            for e in evidence[:EVIDENCE_SHOWN]
+        ),
+    )
+    if len(evidence) > EVIDENCE_SHOWN:
+        yield Line(f"{EVIDENCE_SHOWN} of {len(evidence):,} rows shown", Tone.QUIET)
+    yield Line("by file: hivescan items --evidence", Tone.QUIET)
 
 
 _MEANINGS = {

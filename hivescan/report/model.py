@@ -161,6 +161,16 @@ class GroupFindings:
 
 
 @dataclass(frozen=True)
+class EvidenceCount:
+    """How many files hold this piece of evidence of where they come from, and what it speaks for."""
+
+    says: str
+    kind: str
+    name: str
+    files: int
+
+
+@dataclass(frozen=True)
 class Group:
     """Counts of files by one value of a column. ``value`` None: the column is empty.
 
@@ -218,6 +228,7 @@ class Report:
     heads: tuple[HeadFindings, ...]
     head_groups: tuple[GroupFindings, ...]
     groups: Groups | None
+    evidence: tuple[EvidenceCount, ...]
     coverage: Coverage
 
     @property

@@ -14,6 +14,7 @@ from hivescan.queries.spans import read_spans
 from hivescan.report.model import (
     AlgorithmMatch,
     ClassThreshold,
+    EvidenceCount,
     FamilyCount,
     Finding,
     Group,
@@ -116,8 +117,22 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
         groups=_groups(connection, column, options.limit, hashed=hashed, classified=classified)
         if column is not None
         else None,
+        evidence=_evidence(connection),
         coverage=seen,
     )
+
+
+def _evidence(connection: duckdb.DuckDBPyConnection) -> tuple[EvidenceCount, ...]:
+    """Evidence, never a finding: it flags no file and clears none."""
+    rows = connection.execute(
+        f"""
+        SELECT says, kind, name, count(DISTINCT uri)
+        FROM evidence JOIN {SELECTION} USING (content_id) WHERE says <> 'nothing' OR kind = 'c2pa'
+        GROUP BY says, kind, name
+        ORDER BY list_position(['ai_generated', 'edited', 'camera', 'nothing'], says), 4 DESC, kind, name
+        """
+    ).fetchall()
+    return tuple(EvidenceCount(*row) for row in rows)
 
 
 def _column(connection: duckdb.DuckDBPyConnection, name: str) -> str:

@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hivescan.scan.messages import Ending
 from hivescan.scan.rows import ResultRows, frame_key
 from hivescan.store.schema import PROBE_CHAIN
-from hivescan.types import ContentId, Digests, Findings, MediaInfo, SampleKey, Status
+from hivescan.types import ContentId, Digests, Findings, Level, MediaInfo, SampleKey, Status
 
 
 @dataclass
 class ChainState:
-    """One analyzer on one content."""
+    """One analyzer on one content. ``level`` is what its samples are."""
 
     fingerprint: str
+    level: Level = Level.FRAME
     keys: list[SampleKey] = field(default_factory=list)
     pieces: list[tuple[list[SampleKey], Findings]] = field(default_factory=list)
     trouble: str | None = None
@@ -23,19 +25,20 @@ class ChainState:
 
 @dataclass
 class ContentRun:
-    """A content being decoded and analyzed. ``pending`` samples are with the inference host."""
+    """A content being decoded and analyzed. ``pending`` samples are with the inference host.
+
+    ``end`` is known when no more is to come from the worker, ``pictures`` when no more pictures are; where
+    the latter is None the former speaks for them.
+    """
 
     digests: Digests
     info: MediaInfo
     chains: dict[str, ChainState]
     pending: int = 0
     samples: int = 0
-    decoded: bool = False
-    status: Status = Status.DONE
-    reason: str | None = None
-    retryable: bool = False
+    end: Ending | None = None
+    pictures: Ending | None = None
     size: int = 0
-    decoder: str | None = None
 
     @property
     def content_id(self) -> ContentId:
@@ -43,7 +46,13 @@ class ContentRun:
 
     @property
     def complete(self) -> bool:
-        return self.decoded and self.pending == 0
+        return self.end is not None and self.pending == 0
+
+    @property
+    def decoder(self) -> str | None:
+        """Who decoded its pictures; None where nobody did."""
+        end = self.pictures or self.end
+        return end.decoder if end is not None else None
 
     def key(self, index: int, start_ms: int | None, end_ms: int | None) -> SampleKey:
         return frame_key(self.content_id, index, start_ms, end_ms)
@@ -56,11 +65,6 @@ class ContentRun:
         state = self.chains[chain]
         state.trouble = state.trouble or reason
 
-    def ended(self, status: Status, reason: str | None, *, retryable: bool) -> None:
-        """No more samples will come."""
-        self.decoded = True
-        self.status, self.reason, self.retryable = status, reason, retryable
-
     def forget(self, chains: Iterable[str]) -> None:
         """Nothing of these analyzers is to be written, as if they had not been asked for."""
         for chain in chains:
@@ -68,7 +72,7 @@ class ContentRun:
 
     def begun_anew(self) -> ContentRun:
         """The same content with nothing found yet. What still comes for this one leads nowhere."""
-        chains = {chain: ChainState(state.fingerprint) for chain, state in self.chains.items()}
+        chains = {chain: ChainState(state.fingerprint, state.level) for chain, state in self.chains.items()}
         return ContentRun(self.digests, self.info, chains)
 
     def write(self, rows: ResultRows, run_id: str, now: datetime) -> Status:
@@ -100,10 +104,18 @@ class ContentRun:
         return worst(statuses)
 
     def _verdict(self, state: ChainState) -> tuple[Status, str | None, bool]:
-        if self.status is Status.FAILED or (state.trouble and not state.pieces):
-            return Status.FAILED, self.reason or state.trouble, self.retryable or self.reason is None
-        if self.status is Status.PARTIAL or state.trouble:
-            return Status.PARTIAL, self.reason or state.trouble, self.retryable
+        assert self.end is not None
+        if state.level is Level.FILE:
+            if state.pieces:
+                return Status.DONE, None, False
+            if state.trouble:
+                return Status.FAILED, state.trouble, True
+            return Status.FAILED, self.end.reason, self.end.retryable
+        end = self.pictures or self.end
+        if end.status is Status.FAILED or (state.trouble and not state.pieces):
+            return Status.FAILED, end.reason or state.trouble, end.retryable or end.reason is None
+        if end.status is Status.PARTIAL or state.trouble:
+            return Status.PARTIAL, end.reason or state.trouble, end.retryable
         return Status.DONE, None, False
 
 

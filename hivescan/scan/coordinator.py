@@ -20,16 +20,19 @@ from hivescan.keyset import KeySet
 from hivescan.scan.arena import Arena, Leases
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.contents import ChainState, ContentRun
-from hivescan.scan.costs import Bill, Costs, Stopwatch
+from hivescan.scan.costs import Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
 from hivescan.scan.known import Known, is_recorded, keeping_columns
 from hivescan.scan.messages import (
     Alive,
+    Ending,
+    FileSeen,
     Finished,
     Job,
     Layout,
     Lease,
+    PicturesOver,
     Placed,
     Probed,
     Proceed,
@@ -40,12 +43,13 @@ from hivescan.scan.messages import (
 from hivescan.scan.plan import Planner
 from hivescan.scan.pool import Assignment, Pool, Worker
 from hivescan.scan.records import RunRows, probe_status
+from hivescan.scan.rows import file_key
 from hivescan.scan.walker import Walker
 from hivescan.scan.worker import describe_exit
 from hivescan.store.lookup import KnownFile, Lookup
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.store.writer import StoreWriter
-from hivescan.types import Observation, Status
+from hivescan.types import Level, Observation, Status
 
 _CHUNK = 4_000
 """Files that are planned together: few enough to be cheap to keep, and to look up by themselves."""
@@ -189,7 +193,7 @@ class Coordinator:
         hosted = self._planner.hosted(tuple(self._planner.specs))
         for content in self._hosting.contents():
             content.forget(hosted)
-            if content.decoded:
+            if content.end is not None:
                 self._write(content)
         if isinstance(error, ModelUnhealthyError):
             for chain in hosted if error.analyzer is None else (error.analyzer,):
@@ -213,8 +217,8 @@ class Coordinator:
         while self._todo:
             if self._pool is None:
                 self._hosting.prepare()
-                decoders = self._planner.in_decoder(tuple(self._planner.specs))
-                self._pool = Pool(self._config.worker_count(), self._arena, self._config.limits, decoders)
+                analyzers = self._planner.without_models
+                self._pool = Pool(self._config.worker_count(), self._arena, self._config.limits, analyzers)
             worker = self._pool.with_room()
             if worker is None:
                 return
@@ -285,6 +289,10 @@ class Coordinator:
             self._identified(message, doing)
         elif isinstance(message, SampleReady):
             self._sample(message, doing)
+        elif isinstance(message, PicturesOver):
+            self._pictures_over(message, doing)
+        elif isinstance(message, FileSeen):
+            self._file_seen(message, doing)
         elif isinstance(message, Finished):
             self._finished(message, doing)
 
@@ -324,14 +332,16 @@ class Coordinator:
                 self.progress.duplicates += 1
             self._skip(message.job, doing)
             return
-        run = ContentRun(digests, info, {c: ChainState(f) for c, f in missing.items()})
+        run = ContentRun(
+            digests, info, {c: ChainState(f, self._planner.level(c)) for c, f in missing.items()}
+        )
         chains = [chain for chain in missing if chain != PROBE_CHAIN]
         if PROBE_CHAIN in missing and (message.error is not None or not chains):
             # Where it was identified before, and is not now, what was known of the content stands.
             self._rows.add_probe(run, message.error, now)
             self._rows.add_content(run, doing.size, None, now)
         if message.error is not None:
-            run.ended(Status.FAILED, message.error.reason, retryable=message.error.retryable)
+            run.end = Ending(Status.FAILED, message.error.reason, message.error.retryable)
             run.write(self._rows, self._writer.run_id, now)
             self._count(Status.FAILED)
             self._skip(message.job, doing)
@@ -367,8 +377,10 @@ class Coordinator:
 
     def _proceed(self, job: int, doing: Doing) -> None:
         assert doing.content is not None
-        decoders = self._planner.in_decoder([c for c in doing.content.chains if c != PROBE_CHAIN])
-        doing.worker.send(Proceed(job, decoders, doing.layout, doing.lease, self._config.sampling))
+        chains = [c for c in doing.content.chains if c != PROBE_CHAIN]
+        decoders = self._planner.in_worker(chains, Level.FRAME)
+        of_file = self._planner.in_worker(chains, Level.FILE)
+        doing.worker.send(Proceed(job, decoders, of_file, doing.layout, doing.lease, self._config.sampling))
         self._expect(doing.worker)
 
     def _skip(self, job: int, doing: Doing) -> None:
@@ -404,6 +416,22 @@ class Coordinator:
             self._wanting.append(message.job)
             self._grant_leases()
 
+    def _pictures_over(self, message: PicturesOver, doing: Doing) -> None:
+        """What the worker does from now on with the file needs no room, and costs the pictures nothing."""
+        assert doing.content is not None
+        doing.content.pictures = message.end
+        self._give_back(message.job, doing)
+        self._expect(doing.worker)
+
+    def _file_seen(self, message: FileSeen, doing: Doing) -> None:
+        content = doing.content
+        assert content is not None
+        for chain, findings in message.findings.items():
+            content.found(chain, [file_key(content.content_id)], findings)
+        for chain, reason in message.trouble.items():
+            content.failed_on(chain, reason)
+        self._expect(doing.worker)
+
     def _grant_leases(self) -> None:
         while self._wanting:
             job = self._wanting[0]
@@ -432,22 +460,27 @@ class Coordinator:
         assert self._pool is not None
         self._pool.job_over(doing.worker)
         self._costs.add("decode", message.bill)
-        self._end_job(message.job, message)
+        self._end_job(message.job, message.end)
 
     def _let_go(self, job: int) -> Doing:
         """Forget a job; what it held in the arena is free."""
         doing = self._doing.pop(job)
+        self._give_back(job, doing)
+        return doing
+
+    def _give_back(self, job: int, doing: Doing) -> None:
+        """A job that wants no more room in the arena."""
         if job in self._wanting:
             self._wanting.remove(job)
         if doing.lease is not None:
             self._leases.give(doing.lease)
-        return doing
+            doing.lease = None
+        self._grant_leases()
 
-    def _end_job(self, job: int, end: Finished) -> None:
+    def _end_job(self, job: int, end: Ending) -> None:
         doing = self._let_go(job)
         if doing.content is not None:
-            doing.content.size, doing.content.decoder = doing.size, end.decoder
-            doing.content.ended(end.status, end.reason, retryable=end.retryable)
+            doing.content.size, doing.content.end = doing.size, end
             self._settle(doing.content)
         self._grant_leases()
 
@@ -458,7 +491,8 @@ class Coordinator:
     def _write(self, content: ContentRun) -> Status:
         """All rows of a content at once: what a kill cuts off is done anew, and stands nowhere twice."""
         now = datetime.now(UTC)
-        self._rows.add_content(content, content.size, content.decoder, now)
+        if content.decoder is not None or PROBE_CHAIN in content.chains:  # else it says no more than before
+            self._rows.add_content(content, content.size, content.decoder, now)
         if PROBE_CHAIN in content.chains:
             self._rows.add_probe(content, None, now)
         return content.write(self._rows, self._writer.run_id, now)
@@ -524,10 +558,10 @@ class Coordinator:
         if doing.content is None:
             if not doing.settled:
                 self._unreadable(doing.seen, why)
-            self._end_job(job, Finished(job, Status.FAILED, why.reason, True, None, Bill()))
+            self._end_job(job, Ending(Status.FAILED, why.reason, retryable=True))
             return
         status = Status.PARTIAL if doing.content.samples else Status.FAILED
-        self._end_job(job, Finished(job, status, why.reason, why.retryable, None, Bill()))
+        self._end_job(job, Ending(status, why.reason, why.retryable))
 
     def _unreadable(self, seen: Observation, error: MediaError) -> None:
         self._count(Status.FAILED)

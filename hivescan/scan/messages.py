@@ -41,15 +41,21 @@ class Job:
 class Proceed:
     """Decode the file of the current job.
 
-    ``decoders`` are decoder analyzers to run; ``layout`` is what to write for the host (None: nothing);
-    ``lease`` is where the first sample goes.
+    ``decoders`` are analyzers to run on its pictures, ``of_file`` those to run on the file itself; ``layout``
+    is what to write for the host (None: nothing); ``lease`` is where the first sample goes. Without
+    ``decoders`` and ``layout`` no picture is wanted.
     """
 
     job: int
     decoders: tuple[str, ...]
+    of_file: tuple[str, ...]
     layout: Layout | None
     lease: int | None
     sampling: Sampling
+
+    @property
+    def wants_pictures(self) -> bool:
+        return bool(self.decoders) or self.layout is not None
 
 
 @dataclass(frozen=True)
@@ -116,14 +122,38 @@ class SampleReady:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """The current job is over."""
+class Ending:
+    """How the pictures of a file ended, or the whole file before any could be had."""
+
+    status: Status
+    reason: str | None = None
+    retryable: bool = False
+    decoder: str | None = None
+
+
+@dataclass(frozen=True)
+class PicturesOver:
+    """No more pictures will come; what happens to the worker from now on costs them nothing."""
 
     job: int
-    status: Status
-    reason: str | None
-    retryable: bool
-    decoder: str | None
+    end: Ending
+
+
+@dataclass(frozen=True)
+class FileSeen:
+    """Analyzers of the file itself have spoken. ``trouble`` names those that failed, with the reason."""
+
+    job: int
+    findings: dict[str, Findings]
+    trouble: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The current job is over. ``end`` counts for the pictures unless they were over before."""
+
+    job: int
+    end: Ending
     bill: Bill
 
 

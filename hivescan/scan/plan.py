@@ -10,7 +10,7 @@ from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.scan.messages import Layout
 from hivescan.store.lookup import KnownAttempt, Wanted
 from hivescan.store.schema import PROBE_CHAIN
-from hivescan.types import MediaType, Sampling, Status, View
+from hivescan.types import Level, MediaType, Sampling, Status, View
 
 PROBE_FINGERPRINT = "probe-1"
 """Raised when telling types apart changes its answers."""
@@ -35,7 +35,7 @@ class Planner:
         wanted = {PROBE_CHAIN: PROBE_FINGERPRINT}
         for name, spec in self.specs.items():
             if media_type in spec.consumes:
-                wanted[name] = self._fingerprints[name, timed]
+                wanted[name] = self._fingerprints[name, timed and spec.level is Level.FRAME]
         return wanted
 
     @cached_property
@@ -95,5 +95,15 @@ class Planner:
     def hosted(self, chains: Sequence[str]) -> tuple[str, ...]:
         return tuple(c for c in chains if self.specs[c].runs_in == "host")
 
-    def in_decoder(self, chains: Sequence[str]) -> tuple[str, ...]:
-        return tuple(c for c in chains if self.specs[c].runs_in == "decoder")
+    @property
+    def without_models(self) -> tuple[str, ...]:
+        """Analyzers that decode workers load."""
+        return tuple(name for name, spec in self.specs.items() if spec.runs_in == "decoder")
+
+    def level(self, chain: str) -> Level:
+        """What a chain's samples are."""
+        return self.specs[chain].level if chain in self.specs else Level.FILE
+
+    def in_worker(self, chains: Sequence[str], level: Level) -> tuple[str, ...]:
+        """Analyzers of one level that run in the decode workers."""
+        return tuple(c for c in chains if self.specs[c].runs_in == "decoder" and self.specs[c].level is level)

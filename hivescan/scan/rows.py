@@ -5,6 +5,7 @@ A row takes a kilobyte or more as Python objects, and a tenth of that in a table
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ def pick(findings: Findings, rows: Sequence[int]) -> Findings:
             for h in findings.hashes
         ),
         regions=None if findings.regions is None else tuple(findings.regions[i] for i in at),
+        evidence=None if findings.evidence is None else tuple(findings.evidence[i] for i in at),
     )
 
 
@@ -88,6 +90,8 @@ class ResultRows:
             self._append(("hashes", chain, hashes.algorithm, hashes.transformation), keys, pairs)
         if findings.regions is not None:
             self._append(("regions", chain), keys, findings.regions)
+        if findings.evidence is not None:
+            self._append(("evidence", chain), keys, findings.evidence)
 
     def _append(self, block: tuple[Any, ...], keys: Sequence[SampleKey], values: Iterable[Any]) -> None:
         columns = self._blocks[block]
@@ -237,14 +241,34 @@ def _regions(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[st
     return _table("regions", made)
 
 
+def _evidence(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str, pa.Table]:
+    _, chain = block
+    repeat = np.array([len(found) for found in columns.values], dtype=np.int64)
+    made = _sample_columns(run_id, chain, columns.keys, repeat)
+    found = [piece for pieces in columns.values for piece in pieces]
+    made |= {
+        "kind": pa.array([e.kind for e in found], pa.string()).dictionary_encode(),
+        "name": pa.array([e.name for e in found], pa.string()).dictionary_encode(),
+        "says": pa.array([e.says.value for e in found], pa.string()).dictionary_encode(),
+        "value": pa.array([json.dumps(dict(e.value), ensure_ascii=False) for e in found], pa.string()),
+    }
+    return _table("evidence", made)
+
+
 _BUILDERS = {
     "scores": _scores,
     "top": _top,
     "embeddings": _embeddings,
     "hashes": _hashes,
     "regions": _regions,
+    "evidence": _evidence,
 }
 
 
 def frame_key(content_id: ContentId, index: int, start_ms: int | None, end_ms: int | None) -> SampleKey:
     return SampleKey(content_id, Level.FRAME, index, start_ms, end_ms)
+
+
+def file_key(content_id: ContentId) -> SampleKey:
+    """The one sample that is the whole file."""
+    return SampleKey(content_id, Level.FILE, 0, None, None)

@@ -13,12 +13,11 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from hivescan.analyzers import registry
-from hivescan.analyzers.base import DecoderAnalyzer
+from hivescan.analyzers.base import DecoderAnalyzer, FileAnalyzer
 from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
 from hivescan.media.blob import Blob, digests, open_blob
 from hivescan.media.decode import pictures
@@ -29,10 +28,13 @@ from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import (
     Alive,
+    Ending,
+    FileSeen,
     Finished,
     Job,
     Layout,
     Lease,
+    PicturesOver,
     Probed,
     Proceed,
     SampleReady,
@@ -145,18 +147,8 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How one file ended, but for its samples, which were sent one by one."""
-
-    status: Status
-    reason: str | None = None
-    retryable: bool = False
-    decoder: str | None = None
-
-
 class DecodeWorker:
-    """One worker's end of its pipe, and the decoder analyzers it has loaded so far."""
+    """One worker's end of its pipe, and the analyzers it has loaded so far."""
 
     def __init__(self, pipe: Connection, arena: Arena, limits: Limits) -> None:
         self._line = Line(pipe)
@@ -164,16 +156,16 @@ class DecodeWorker:
         self._arena = arena
         self._limits = limits
         self._analyzers: dict[str, DecoderAnalyzer] = {}
+        self._of_file: dict[str, FileAnalyzer] = {}
         self._watch = Stopwatch("waiting")
 
     def run(self) -> None:
         self._line.send(Started())
         while (job := self._inbox.next_job()) is not None:
             end = self._serve(job)
-            bill = self._watch.bill()
-            self._line.send(Finished(job.job, end.status, end.reason, end.retryable, end.decoder, bill))
+            self._line.send(Finished(job.job, end, self._watch.bill()))
 
-    def _serve(self, job: Job) -> Outcome:
+    def _serve(self, job: Job) -> Ending:
         told = False
         self._watch.now("reading")
         try:
@@ -184,12 +176,17 @@ class DecodeWorker:
                 self._watch.now("waiting")
                 answer = self._inbox.answer(job.job)
                 if isinstance(answer, Skip):
-                    return Outcome(Status.DONE)
+                    return Ending(Status.DONE)
                 assert isinstance(answer, Proceed) and info is not None
-                outcome = self._decode(answer, blob, info)
+                end = self._decode(answer, blob, info) if answer.wants_pictures else Ending(Status.DONE)
                 self._watch.now("waiting")
                 blob.check_unchanged()
-                return outcome
+                if answer.of_file:
+                    self._line.send(PicturesOver(job.job, end))
+                    seen_file = self._look_at_file(answer, blob, info)
+                    blob.check_unchanged()
+                    self._line.send(seen_file)
+                return end
         except CoordinatorGoneError:
             raise
         except Exception as error:
@@ -197,7 +194,7 @@ class DecodeWorker:
             if not told:
                 self._line.send(Probed(job.job, None, None, None, None, failure))
                 self._inbox.answer(job.job)
-            return Outcome(Status.FAILED, failure.reason, failure.retryable)
+            return Ending(Status.FAILED, failure.reason, failure.retryable)
 
     def _identify(self, blob: Blob) -> tuple[Digests, MediaInfo | None, MediaError | None]:
         seen = digests(blob)
@@ -207,7 +204,7 @@ class DecodeWorker:
         except Exception as error:
             return seen, identify(blob.path), as_media_error(error)
 
-    def _decode(self, plan: Proceed, blob: Blob, info: MediaInfo) -> Outcome:
+    def _decode(self, plan: Proceed, blob: Blob, info: MediaInfo) -> Ending:
         for name in plan.decoders:
             if name not in self._analyzers:
                 self._analyzers[name] = registry.load_decoder(name)
@@ -236,10 +233,27 @@ class DecodeWorker:
         except Exception as error:
             failure = as_media_error(error)
             status = Status.PARTIAL if decoded else Status.FAILED
-            return Outcome(status, failure.reason, failure.retryable, getattr(stream, "decoder", None))
+            return Ending(status, failure.reason, failure.retryable, getattr(stream, "decoder", None))
         if not decoded:
-            return Outcome(Status.FAILED, "no picture could be decoded", False, stream.decoder)
-        return Outcome(Status.DONE, decoder=stream.decoder)
+            return Ending(Status.FAILED, "no picture could be decoded", False, stream.decoder)
+        return Ending(Status.DONE, decoder=stream.decoder)
+
+    def _look_at_file(self, plan: Proceed, blob: Blob, info: MediaInfo) -> FileSeen:
+        """What analyzers of the file itself say. What fails, fails alone."""
+        found: dict[str, Findings] = {}
+        trouble: dict[str, str] = {}
+        for name in plan.of_file:
+            self._watch.now(name)
+            try:
+                if name not in self._of_file:
+                    self._of_file[name] = registry.load_file_analyzer(name)
+                found[name] = self._of_file[name].infer(blob.path, info, self._signs(plan.job))
+            except CoordinatorGoneError:
+                raise
+            except Exception as error:
+                trouble[name] = as_media_error(error).reason
+        self._watch.now("waiting")
+        return FileSeen(plan.job, found, trouble)
 
     def _signs(self, job: int) -> Callable[[], None]:
         """To be called as often as one likes; the coordinator hears of it every second."""

@@ -25,6 +25,30 @@ def list_items(
     ``where`` is a SQL condition over the columns of ``items``. ``UsageError`` for an unknown status,
     ``QueryError`` for a condition that is wrong.
     """
+    query = (
+        "SELECT uri, status, reason, * EXCLUDE (uri, status, reason) "
+        f"FROM items WHERE {_condition(statuses, where)} ORDER BY uri"
+    )
+    return store.sql(query if limit is None else f"{query} LIMIT {int(limit)}")
+
+
+def list_evidence(
+    store: Store, *, statuses: Sequence[str] = (), where: str | None = None, limit: int | None = None
+) -> pa.Table:
+    """What the files say of where they come from: a row a piece of evidence, what speaks loudest first.
+
+    ``statuses`` and ``where`` choose among items, as in :func:`list_items`.
+    """
+    query = (
+        "SELECT uri, e.says, e.kind, e.name, e.start_ms, e.end_ms, e.value, content_id "
+        f"FROM (SELECT uri, content_id FROM items WHERE {_condition(statuses, where)}) "
+        "JOIN evidence e USING (content_id) "
+        "ORDER BY list_position(['ai_generated', 'edited', 'camera', 'nothing'], e.says), uri, e.kind, e.name"
+    )
+    return store.sql(query if limit is None else f"{query} LIMIT {int(limit)}")
+
+
+def _condition(statuses: Sequence[str], where: str | None) -> str:
     unknown = [status for status in statuses if status not in ITEM_STATUSES]
     if unknown:
         raise UsageError(f"unknown status {unknown[0]!r}: one of {', '.join(ITEM_STATUSES)}")
@@ -33,11 +57,7 @@ def list_items(
         conditions.append("status IN (" + ", ".join(f"'{status}'" for status in statuses) + ")")
     if where is not None:
         conditions.append(_checked(where))
-    query = (
-        "SELECT uri, status, reason, * EXCLUDE (uri, status, reason) FROM items "
-        f"WHERE {' AND '.join(conditions)} ORDER BY uri"
-    )
-    return store.sql(query if limit is None else f"{query} LIMIT {int(limit)}")
+    return " AND ".join(conditions)
 
 
 def _checked(where: str) -> str:

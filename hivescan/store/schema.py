@@ -1,7 +1,7 @@
 """The tables. Columns are only ever added, and new ones are nullable.
 
-Result rows (``scores``, ``hashes``, ``regions``, ``texts``, ``embeddings``) belong to one attempt:
-``(content_id, chain, run_id)``, the key of one row of ``analyses``, the ledger. The views that users
+Result rows (``scores``, ``hashes``, ``regions``, ``texts``, ``embeddings``, ``evidence``) belong to one
+attempt: ``(content_id, chain, run_id)``, the key of one row of ``analyses``, the ledger. The views that users
 query show the rows of the attempt that counts: the newest that is done or partial.
 """
 
@@ -127,6 +127,18 @@ TEXTS = pa.schema(
     ]
 )
 
+EVIDENCE = pa.schema(
+    [
+        # What a file says of where it comes from. It never overrides what models or people say.
+        *_attempt,
+        *_sample,
+        pa.field("kind", _word),  # c2pa, digital_source_type, generator, software, camera, quantisation
+        pa.field("name", _word),
+        pa.field("says", _word),  # ai_generated, edited, camera, nothing
+        pa.field("value", pa.string()),  # JSON object
+    ]
+)
+
 EMBEDDINGS = pa.schema(
     [
         *_attempt,
@@ -228,14 +240,18 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "regions": REGIONS,
     "texts": TEXTS,
     "embeddings": EMBEDDINGS,
+    "evidence": EVIDENCE,
     "matches": MATCHES,
     "decisions": DECISIONS,
     "runs": RUNS,
     "heads": HEADS,
 }
 
-RESULT_TABLES: Final = ("scores", "hashes", "regions", "texts", "embeddings")
+RESULT_TABLES: Final = ("scores", "hashes", "regions", "texts", "embeddings", "evidence")
 """Tables whose rows belong to an attempt in the ledger."""
 
 PROBE_CHAIN: Final = "probe"
 """The ledger's row for a content as such: could it be read and told what it is."""
+
+METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance")
+"""Chains that read what stands beside pictures and sound. An item with these alone was not looked at."""

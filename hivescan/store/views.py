@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from hivescan.store import user_columns
 from hivescan.store.log import Part, Snapshot
-from hivescan.store.schema import PROBE_CHAIN, RESULT_TABLES, TABLES
+from hivescan.store.schema import METADATA_CHAINS, RESULT_TABLES, TABLES
 
 VIEWS: Final = ("items", *TABLES)
 """In the order in which they are exported and listed."""
@@ -121,8 +121,8 @@ def _items(types: user_columns.UserTypes) -> str:
                 WHEN bool_or(status = 'failed') THEN 'failed'
                 WHEN bool_or(status = 'unopened') THEN 'unopened'
                 WHEN bool_or(status = 'partial') THEN 'partial'
-                WHEN bool_and(chain = '{PROBE_CHAIN}') THEN 'not_analyzed'
-                WHEN bool_and(status = 'skipped' OR chain = '{PROBE_CHAIN}') THEN 'skipped'
+                WHEN bool_and(chain IN {METADATA_CHAINS}) THEN 'not_analyzed'
+                WHEN bool_and(status = 'skipped' OR chain IN {METADATA_CHAINS}) THEN 'skipped'
                 ELSE 'done'
             END AS status
         FROM main.analyses GROUP BY content_id

@@ -56,12 +56,12 @@ def decoded(paths: list[Path], analyzers: tuple[str, ...]) -> tuple[float, list[
     from hivescan.media.picture import Wanted
     from hivescan.media.probe import probe
     from hivescan.scan.plan import Planner
-    from hivescan.types import Limits, Sampling
+    from hivescan.types import Level, Limits, Sampling
 
     limits, sampling = Limits(), Sampling()
     available = registry.available()
     planner = Planner({name: available[name] for name in analyzers}, sampling)
-    in_decoder = [registry.load_decoder(name) for name in planner.in_decoder(analyzers)]
+    in_decoder = [registry.load_decoder(name) for name in planner.in_worker(analyzers, Level.FRAME)]
     views = {str(i): view for i, view in enumerate(planner.views_for(analyzers))}
     wanted = Wanted(views=tuple(views.values()), unreduced=bool(in_decoder))
     made = []

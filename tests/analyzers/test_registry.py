@@ -70,7 +70,7 @@ def test_an_unknown_analyzer_is_answered_with_those_that_exist() -> None:
             ask("tarot")
     with pytest.raises(UsageError, match="decode workers"):
         registry.load("hashes")
-    with pytest.raises(UsageError, match="no decoder analyzer 'nsfw'"):
+    with pytest.raises(UsageError, match="no frame analyzer 'nsfw'"):
         registry.load_decoder("nsfw")
 
 

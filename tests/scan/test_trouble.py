@@ -61,13 +61,13 @@ def test_a_decoder_that_raises_eof_fails_its_file_and_not_its_worker(
     ours.send(Job(0, str(folder / "coffee.png")))
     assert isinstance(ours.recv(), Started)
     assert isinstance(ours.recv(), Probed)
-    ours.send(Proceed(0, (), None, None, Sampling()))
+    ours.send(Proceed(0, ("null",), (), None, None, Sampling()))
     end = ours.recv()
     ours.send(None)
     thread.join()
     arena.close()
-    assert isinstance(end, Finished) and end.status is Status.FAILED
-    assert str(end.reason).startswith("the decoder gave up")
+    assert isinstance(end, Finished) and end.end.status is Status.FAILED
+    assert str(end.end.reason).startswith("the decoder gave up")
 
 
 def test_an_arena_that_holds_no_picture_is_an_error_and_no_endless_wait(
