@@ -40,7 +40,7 @@ def match_known(
     """
     opened = open_store(store)
     summary = match_store(opened, lists, MatchOptions(max_distance=max_distance, contents=contents))
-    found = matched_files(opened, summary.list_ids, contents=contents, max_distance=max_distance)
+    found = matched_files(opened, summary.lineages, contents=contents, max_distance=max_distance)
     return HashMatches(summary, found)
 
 

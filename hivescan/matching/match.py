@@ -11,32 +11,33 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from hivescan.errors import KnownListError, RunInterruptedError
-from hivescan.matching.algorithms import ALGORITHMS, DIGESTS, PERCEPTUAL, Algorithm
-from hivescan.matching.entries import MatchableEntries
+from hivescan.matching.algorithms import ALGORITHMS
+from hivescan.matching.compare import Comparison
+from hivescan.matching.floods import FLOOD, Flood, FloodLimit, Floods
 from hivescan.matching.known import KnownInfo, KnownList, read_known
+from hivescan.matching.lookup import lineage_of
+from hivescan.matching.meetings import COMMAND, ListState, details_of, meetings
+from hivescan.matching.retraction import reasons
+from hivescan.matching.storing import (
+    Matches,
+    StoredMatches,
+    quarantined,
+    retract,
+    rows_of_works,
+    standing_rows,
+)
 from hivescan.matching.subjects import Subjects
-from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
+from hivescan.matching.vetoes import Veto
 from hivescan.store.location import StoreLocation
 from hivescan.store.merge import merge_small_parts
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store
 from hivescan.store.writer import StoreWriter
-
-if TYPE_CHECKING:
-    import duckdb
-
-COMMAND: Final = "hash-match"
-
-_COMMIT_BYTES: Final = 32 * 1024**2
-_LOOKED_UP_ROWS: Final = 1 << 15
-_KEY: Final = ["content_id", "level", "index", "start_ms", "algorithm", "entry_id"]
-"""With the list's id: what makes two matches the same."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +46,29 @@ class MatchOptions:
 
     - ``max_distance`` is the largest PDQ distance accepted, for every entry; None leaves 31 bits to
       entries that name no distance of their own, and theirs to those that do.
+    - ``turned`` compares pictures mirrored and turned, too (:mod:`hivescan.matching.variants`).
     - ``since`` takes only files that were first seen, or changed, at that time or later.
     - ``contents`` takes only these content ids; None takes those of all live files.
+    - ``flood`` is when a known work goes into quarantine; ``release`` are entries and known videos whose
+      matches are let through all the same.
     """
 
     max_distance: int | None = None
+    turned: bool = True
     since: datetime | None = None
     contents: Sequence[str] | None = None
+    flood: FloodLimit = field(default_factory=FloodLimit)
+    release: Sequence[str] = ()
 
     @property
     def selective(self) -> bool:
         """Whether some live files are left out."""
         return self.since is not None or self.contents is not None
 
-    def limit(self, algorithm: Algorithm) -> int | None:
-        return self.max_distance if algorithm.name == "pdq" else None
+    @property
+    def narrow(self) -> bool:
+        """Whether less is found than might be."""
+        return self.max_distance is not None or not self.turned
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,10 @@ class MatchSummary:
     ``contents`` were compared: their digests, and ``compared[algorithm]`` perceptual hashes of their
     pictures, each list counted. ``unhashed`` pictures and videos have no PDQ hash in the store, so that
     only their digests were compared. ``found`` are matches, of which ``added`` were not in the store yet,
-    in ``matched`` different contents.
+    in ``matched`` different contents. ``vetoed`` pairs did not match because a negative or benign entry was
+    at least as near; ``retracted`` matches of earlier runs do not stand any more; ``quarantined`` are the
+    known works whose matches are kept back, of these lists. ``untold`` matches are of samples that have a
+    thousand nearer ones.
     """
 
     run_id: str
@@ -81,11 +93,19 @@ class MatchSummary:
     found: int
     added: int
     matched: int
+    vetoed: tuple[Veto, ...]
+    retracted: int
+    quarantined: tuple[Flood, ...]
+    untold: int
     seconds: float
 
     @property
     def list_ids(self) -> tuple[str, ...]:
         return tuple(info.list_id for info in self.lists)
+
+    @property
+    def lineages(self) -> tuple[str, ...]:
+        return tuple(lineage_of(info) for info in self.lists)
 
 
 def match_store(
@@ -98,29 +118,52 @@ def match_store(
     """Match the hashes of live files against the lists and store every match.
 
     Digests match when equal. A perceptual hash matches entries within their distance when both qualities,
-    where known, are at least 50; of the scenes of one known video the nearest counts for each sample. A
-    second run with the same list adds nothing. Matches of a list are found by its ``list_id``
-    (:mod:`hivescan.matching.found`).
+    where known, are at least 50; of the entries of one known work the nearest counts for each sample, and of
+    videos the scenes that they share. Negative and benign entries of any of the lists veto. A second run adds
+    nothing; matches that do not stand any more are retracted, and those of a work that floods are kept back.
 
-    Every list is checked before anything is written: :class:`KnownListError` where one cannot be used.
-    :class:`StoreError` where the store cannot be written; what was committed stays.
+    Every list is checked before anything is written: :class:`KnownListError` where one cannot be used, or
+    where two are versions of one list. :class:`StoreError` where the store cannot be written; what was
+    committed stays.
     """
-    options = options or MatchOptions()
-    started = datetime.now(UTC)
-    clock = time.perf_counter()
     if not lists:
         raise KnownListError("no hash list: name one with --db")
     with ExitStack() as stack:
         known = _distinct(stack.enter_context(read_known(path)) for path in lists)
+        return match_known_lists(store, known, options or MatchOptions(), run_id=run_id)
+
+
+def match_known_lists(
+    store: Store,
+    known: Sequence[KnownList],
+    options: MatchOptions,
+    *,
+    run_id: str | None = None,
+    covers_all: bool | None = None,
+    states: Mapping[str, ListState] | None = None,
+) -> MatchSummary:
+    """:func:`match_store` with lists that are open.
+
+    ``covers_all`` says that the run speaks for all files although it compares some: the others are known to
+    match nothing new. ``states`` of the lists, by list id, are recorded.
+    """
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    lineages = [lineage_of(each.info) for each in known]
+    with closing(store.connect()) as connection:
+        again = lineages if _any_changed(connection, known) or not options.selective or covers_all else []
+        subjects = Subjects(connection, since=options.since, contents=options.contents, again=again)
         writer = StoreWriter(store, run_id or _new_run_id(started))
-        connection = stack.enter_context(closing(store.connect()))
-        subjects = Subjects(connection, since=options.since, contents=options.contents)
-        run = _Run(writer, connection, subjects, started)
-        run.record_start(known, options)
+        stored = [StoredMatches.of(connection, lineage) for lineage in lineages]
+        comparison = Comparison(known, max_distance=options.max_distance, turned=options.turned)
+        run = _Run(writer, subjects, comparison, options, started, stored)
+        run.record_start(known, options.selective if covers_all is None else not covers_all, states or {})
         status = "failed"
         try:
-            for each in known:
-                run.match(each, options)
+            run.compare()
+            run.retract_missing(connection)
+            writer.commit()
+            run.hold_back_floods()
             status = "done"
         except KeyboardInterrupt:
             status = "interrupted"
@@ -140,13 +183,33 @@ def match_store(
         found=run.found,
         added=run.added,
         matched=len(run.matched),
+        vetoed=tuple(run.vetoed),
+        retracted=run.retracted,
+        quarantined=run.quarantined,
+        untold=run.untold,
         seconds=time.perf_counter() - clock,
     )
 
 
 def _distinct(known: Iterator[KnownList]) -> tuple[KnownList, ...]:
     """The lists, each once however often it was named."""
-    return tuple({each.list_id: each for each in known}.values())
+    distinct = tuple({each.list_id: each for each in known}.values())
+    by_lineage: dict[str, Path] = {}
+    for each in distinct:
+        other = by_lineage.setdefault(lineage_of(each.info), each.info.path)
+        if other != each.info.path:
+            raise KnownListError(
+                f"{other} and {each.info.path} are versions of one list: name the one that counts"
+            )
+    return distinct
+
+
+def _any_changed(connection: Any, known: Sequence[KnownList]) -> bool:
+    """Whether a list is another version than the store met last."""
+    last: dict[str, str] = {}
+    for meeting in meetings(connection):
+        last.setdefault(meeting.lineage, meeting.list_id)
+    return any(last.get(lineage_of(each.info)) != each.list_id for each in known)
 
 
 def _new_run_id(started: datetime) -> str:
@@ -155,28 +218,54 @@ def _new_run_id(started: datetime) -> str:
 
 @dataclass
 class _Run:
-    """One run on its way."""
+    """One run while it goes on."""
 
     writer: StoreWriter
-    connection: duckdb.DuckDBPyConnection
     subjects: Subjects
+    comparison: Comparison
+    options: MatchOptions
     started: datetime
+    stored: Sequence[StoredMatches]
     compared: Counter[str] = field(default_factory=Counter)
-    found: int = 0
-    added: int = 0
     matched: set[str] = field(default_factory=set)
+    vetoed: list[Veto] = field(default_factory=list)
+    retracted: int = 0
+    untold: int = 0
+    quarantined: tuple[Flood, ...] = ()
     row: dict[str, Any] = field(default_factory=dict)
-    stored: Keys = field(default_factory=lambda: NO_KEYS)
-    waiting: list[pa.Table] = field(default_factory=list)
 
-    def record_start(self, known: Sequence[KnownList], options: MatchOptions) -> None:
-        lists = [_list_record(each.info) for each in known]
-        # A run over some of the files says nothing of the others: it must not count as their coverage.
-        details = {
-            "lists_on_selection" if options.selective else "lists": lists,
-            "max_distance": options.max_distance,
-            "since": options.since.isoformat() if options.since else None,
+    def __post_init__(self) -> None:
+        most = self.options.flood.of(self.subjects.contents)
+        self._matches = {
+            stored.lineage: Matches(
+                writer=self.writer,
+                stored=stored,
+                floods=Floods(most, stored.quarantined_works),
+                renew=not self.options.narrow,
+                released=self.options.release,
+            )
+            for stored in self.stored
         }
+
+    @property
+    def found(self) -> int:
+        return sum(each.found for each in self._matches.values())
+
+    @property
+    def added(self) -> int:
+        return sum(each.added for each in self._matches.values())
+
+    def record_start(
+        self, known: Sequence[KnownList], selective: bool, states: Mapping[str, ListState]
+    ) -> None:
+        options = self.options
+        asked = {
+            "max_distance": options.max_distance,
+            "turned": options.turned,
+            "since": options.since.isoformat() if options.since else None,
+            "release": list(options.release),
+        }
+        details = details_of([each.info for each in known], states, selective=selective, options=asked)
         self.row = {
             "run_id": self.writer.run_id,
             "command": COMMAND,
@@ -191,8 +280,14 @@ class _Run:
 
     def record_end(self, status: str) -> None:
         now = datetime.now(UTC)
-        details = json.loads(self.row["details"])
-        details |= {"compared": dict(self.compared), "found": self.found, "added": self.added}
+        details = json.loads(self.row["details"]) | {
+            "compared": dict(self.compared),
+            "found": self.found,
+            "added": self.added,
+            "vetoed": len(self.vetoed),
+            "retracted": self.retracted,
+            "quarantined": len(self.quarantined),
+        }
         self.row |= {"status": status, "recorded_at": now, "ended_at": now, "details": json.dumps(details)}
         self._add_run_row()
         self.writer.commit()
@@ -200,81 +295,52 @@ class _Run:
     def _add_run_row(self) -> None:
         self.writer.add("runs", pa.Table.from_pylist([self.row], schema=TABLES["runs"]))
 
-    def match(self, known: KnownList, options: MatchOptions) -> None:
-        self.stored = self._stored(known.list_id)
-        for name in DIGESTS:
-            if known.info.entries.get(name):
-                entries = MatchableEntries(known.entries(name), ALGORITHMS[name], None)
-                self.compared[name] += self.subjects.contents
-                for samples, found, distances in self.subjects.equal_digests(name, entries):
-                    self._keep(entries.rows(samples, found, distances), known.list_id)
-        for name in PERCEPTUAL:
-            if known.info.entries.get(name):
-                algorithm = ALGORITHMS[name]
-                entries = MatchableEntries(
-                    known.entries(name),
-                    algorithm,
-                    options.limit(algorithm),
-                    index_path=index_path(known.info.path, known.list_id, name),
-                    index_of=f"{known.list_id} {name}",
-                )
-                for samples in self.subjects.samples(algorithm):
-                    self.compared[name] += samples.num_rows
-                    for places, found, distances in entries.search(samples):
-                        rows = entries.rows(samples.take(places), found, distances)
-                        self._keep(rows, known.list_id)
-        self._flush(known.list_id)
+    def compare(self) -> None:
+        for name in self.comparison.algorithms:
+            lists = self.comparison.lists_with(name)
+            for samples in self.subjects.samples(ALGORITHMS[name]):
+                self.compared[name] += samples.num_rows * lists
+                found = self.comparison.compare(name, samples)
+                self.vetoed += found.vetoed
+                self.untold += found.untold
+                self.matched.update(found.rows.column("content_id").unique().to_pylist())
+                for lineage, matches in self._matches.items():
+                    matches.add(found.rows.filter(pa.compute.equal(found.rows.column("lineage"), lineage)))
+        for matches in self._matches.values():
+            matches.flush()
 
-    def _stored(self, list_id: str) -> Keys:
-        """The keys of the matches with this list that the store has already, sorted."""
-        query = """
-            SELECT content_id, level::VARCHAR AS level, "index", start_ms, algorithm::VARCHAR AS algorithm,
-                entry_id
-            FROM raw.matches WHERE list_id = ?"""
-        rows = self.connection.sql(query, params=[list_id]).to_arrow_table()
-        return np.unique(hash_rows(rows, _KEY))
+    def retract_missing(self, connection: Any) -> None:
+        """Take back what was stored of the contents compared and not found again."""
+        for lineage, matches in self._matches.items():
+            missing = matches.missing()
+            if not missing.size:
+                continue
+            rows = standing_rows(connection, lineage, missing)
+            whys = reasons(
+                connection,
+                rows,
+                self.comparison,
+                lineage,
+                self.vetoed,
+                strict=not (self.options.narrow or self.untold),
+                max_distance=self.options.max_distance,
+            )
+            told = [i for i, why in enumerate(whys) if why is not None]
+            retract(self.writer, rows.take(pa.array(told, pa.int64())), [whys[i] or "" for i in told])
+            self.retracted += len(told)
 
-    def _keep(self, rows: pa.Table, list_id: str) -> None:
-        """Take matches in; they are looked up and written by the thousand."""
-        self.waiting.append(rows)
-        if sum(each.num_rows for each in self.waiting) >= _LOOKED_UP_ROWS:
-            self._flush(list_id)
-
-    def _flush(self, list_id: str) -> None:
-        """Hand the matches that are new to the writer."""
-        if not self.waiting:
+    def hold_back_floods(self) -> None:
+        """Take back what was stored of a work before it was seen to flood, and say what is in quarantine."""
+        flooding = {
+            lineage: each.floods.new for lineage, each in self._matches.items() if each.floods.new.size
+        }
+        if not flooding and not any(stored.quarantined.size for stored in self.stored):
             return
-        rows = pa.concat_tables(self.waiting)
-        self.waiting.clear()
-        self.found += rows.num_rows
-        self.matched.update(rows.column("content_id").unique().to_pylist())
-        keys = hash_rows(rows, _KEY)
-        is_new = ~among(keys, self.stored)
-        if not is_new.any():
-            return
-        new = rows.filter(pa.array(is_new))
-        self.stored = np.union1d(self.stored, keys)
-        self.added += new.num_rows
-        stamps = {"list_id": list_id, "matched_at": datetime.now(UTC), "run_id": self.writer.run_id}
-        for name, value in stamps.items():
-            new = new.append_column(name, pa.repeat(pa.scalar(value), new.num_rows))
-        self.writer.add("matches", new)
-        if self.writer.nbytes >= _COMMIT_BYTES:
-            self.writer.commit()
-
-
-def index_path(path: Path, list_id: str, algorithm: str) -> Path:
-    """Where the index of a large list lies: in a folder beside it, under the list's own id."""
-    return path.with_name(f"{path.name}.index") / f"{list_id[:16]}-{algorithm}"
-
-
-def _list_record(info: KnownInfo) -> dict[str, object]:
-    return {
-        "list_id": info.list_id,
-        "name": info.path.name,
-        "path": str(info.path.absolute()),
-        "entries": dict(info.entries),
-        "unmatched": dict(info.unmatched),
-        "deleted": info.deleted,
-        "vetoing": info.vetoing,
-    }
+        with closing(self.writer.store.connect()) as connection:
+            for lineage, works in flooding.items():
+                rows = rows_of_works(connection, lineage, self.writer.run_id, works)
+                retract(self.writer, rows, [FLOOD] * rows.num_rows)
+                self._matches[lineage].added -= rows.num_rows
+        self.writer.commit()
+        with closing(self.writer.store.connect()) as connection:
+            self.quarantined = quarantined(connection, tuple(self._matches))

@@ -2,7 +2,8 @@
 
 ``raw.<table>`` holds every row ever written. The views beside it show what counts now: the newest
 observation of each file, and of each chain on each content the rows of the attempt that counts, which is
-the newest that is done or partial, else the newest of all.
+the newest that is done or partial, else the newest of all. Matches that were taken back stand in
+``retractions`` instead of ``matches``.
 
 Every view is right for any history. Where a cheap look at the keys (:func:`look_at_keys`) shows that
 nothing was superseded, it is a plain scan of the parts.
@@ -22,16 +23,22 @@ from hivescan.store import user_columns
 from hivescan.store.log import Part, Snapshot
 from hivescan.store.schema import METADATA_CHAINS, RESULT_TABLES, TABLES
 
-VIEWS: Final = ("items", *TABLES)
+VIEWS: Final = ("items", *TABLES, "retractions")
 """In the order in which they are exported and listed."""
+
+MATCH_KEY: Final = (
+    "content_id", "level", "index", "start_ms", "end_ms", "algorithm", "entry_id", "source", "hash_set",
+    "scene_start_ms", "scene_end_ms",
+)  # fmt: skip
+"""With the list's lineage: what makes two matches the same, whatever version of the list each was found with."""
 
 _NEWEST: Final = {
     # table: (its key, what makes one of several rows with that key the one that counts)
     "files": ("uri", "observed_at DESC, run_id DESC"),
     "contents": ("content_id", "created_at DESC, run_id DESC"),
     "matches": (
-        'content_id, level, "index", start_ms, algorithm, entry_id, list_id, scene_start_ms, transformation',
-        "matched_at DESC, run_id DESC",
+        ", ".join(f'"{name}"' for name in MATCH_KEY) + ", coalesce(lineage, list_id)",
+        "greatest(matched_at, retracted_at) DESC, run_id DESC, retracted_at NULLS LAST",
     ),
     "decisions": ("content_id, uri, policy", "decided_at DESC, run_id DESC"),
     "runs": ("run_id", "recorded_at DESC, status = 'running'"),
@@ -93,6 +100,10 @@ def create_current_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
             newest += f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {order}) = 1"
         if table == "files":
             newest = f"SELECT * FROM ({newest}) WHERE gone_since IS NULL"
+        if table == "matches":
+            connection.execute(f"CREATE VIEW raw.newest_matches AS {newest}")
+            connection.execute(f"CREATE VIEW main.retractions AS {_matches(retracted=True)}")
+            newest = _matches(retracted=False)
         connection.execute(f"CREATE VIEW main.{table} AS {newest}")
     for table in _OF_ATTEMPTS:
         without = (
@@ -101,6 +112,11 @@ def create_current_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
         connection.execute(f"CREATE VIEW main.{table} AS SELECT * FROM raw.{table}{without}")
     types = user_columns.union(part.user for part in snapshot.parts("files"))
     connection.execute(f"CREATE VIEW main.items AS {_items(types)}")
+
+
+def _matches(*, retracted: bool) -> str:
+    """Those that stand, or those that were taken back: what the newest row says of each."""
+    return f"SELECT * FROM raw.newest_matches WHERE retracted_at IS {'NOT ' if retracted else ''}NULL"
 
 
 def _items(types: user_columns.UserTypes) -> str:

@@ -1,0 +1,179 @@
+"""Frames that match moments of a known video, as the scenes that both videos share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hivescan.matching.algorithms import MIN_QUALITY
+from hivescan.matching.lookup import ListLookup
+from hivescan.matching.pairs import Hits, Numbers, firsts
+from hivescan.matching.timeline import Interval, intervals, shares
+
+_WINDOW: Final = 512
+
+
+@dataclass(frozen=True)
+class KnownVideo:
+    """What a list has of a known video: how long it is, and how many of its frames can match."""
+
+    length_ms: int | None
+    frames: int
+
+
+@dataclass(frozen=True)
+class SharedScenes:
+    """What one content shares with one known video.
+
+    ``evidence`` are the pairs that show it, each frame's nearest; ``nearest[i]`` is the place in it of the
+    nearest pair of ``intervals[i]``. ``upload_share`` and ``known_share`` are vPDQ's: the frames of each that
+    match any of the other, of those that could; ``upload_frames`` are how many of the content do.
+    """
+
+    content: int
+    evidence: Hits
+    intervals: tuple[Interval, ...]
+    nearest: tuple[int, ...]
+    known: KnownVideo
+    upload_length_ms: int | None
+    upload_frames: int
+    upload_share: float
+    known_share: float
+
+
+class KnownVideos:
+    """The extents of the known videos of one list, looked up once each. A list has the scenes of a video
+    one after another.
+    """
+
+    def __init__(self, lookup: ListLookup) -> None:
+        self._lookup = lookup
+        self._found: dict[tuple[str | None, ...], KnownVideo] = {}
+
+    def of(self, row: int, entry: dict[str, object]) -> KnownVideo:
+        """That of the scene in this row of the list."""
+        key = (str(entry["parent_id"]), _word(entry["source"]), _word(entry["hash_set"]))
+        if key not in self._found:
+            self._found[key] = self._measure(row, key)
+        return self._found[key]
+
+    def _measure(self, row: int, key: tuple[str | None, ...]) -> KnownVideo:
+        before, after = row, row + 1
+        step = _WINDOW
+        while (found := self._leading(np.arange(before - 1, max(-1, before - 1 - step), -1), key)) == step:
+            before -= found
+        before -= found
+        while (found := self._leading(np.arange(after, min(len(self._lookup), after + step)), key)) == step:
+            after += found
+        after += found
+        rows = self._lookup.rows(np.arange(before, after))
+        quality = pc.fill_null(rows.column("quality"), MIN_QUALITY)
+        usable = rows.filter(
+            pc.and_(pc.invert(rows.column("deleted")), pc.greater_equal(quality, MIN_QUALITY))
+        )
+        ends = pc.max(pc.coalesce(rows.column("scene_end_ms"), rows.column("scene_start_ms"))).as_py()
+        return KnownVideo(ends, len(pc.unique(usable.column("scene_start_ms").drop_null())))
+
+    def _leading(self, numbers: npt.NDArray[np.int64], key: tuple[str | None, ...]) -> int:
+        """How many of these rows, from the first on, are of the same video."""
+        if not len(numbers):
+            return 0
+        rows = self._lookup.rows(numbers)
+        same = pa.array([True] * len(numbers))
+        for name, value in zip(("parent_id", "source", "hash_set"), key, strict=True):
+            column = rows.column(name).cast(pa.string())
+            equal = column.is_null() if value is None else pc.fill_null(pc.equal(column, value), False)
+            same = pc.and_(same, equal)
+        alike = np.asarray(same.to_numpy(), np.bool_)
+        return len(alike) if alike.all() else int(np.argmin(alike))
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def shared_scenes(
+    samples: pa.Table, content: Numbers, hits: Hits, videos: KnownVideos
+) -> Iterator[SharedScenes]:
+    """What the contents of timed samples share with known videos; nothing where pairs make no interval.
+
+    ``content[s]`` numbers the contents of the samples, all of whose samples are there. All ``hits`` are of
+    timed samples with scenes of known videos. One shared picture, such as a black frame, is no scene
+    (:func:`hivescan.matching.timeline.intervals`).
+    """
+    start = _numbers(samples, "start_ms")
+    end = np.maximum(_numbers(samples, "end_ms", start), start)
+    lengths = samples.column("duration_ms").to_pylist()
+    works, contents = hits.works(), content[hits.sample]
+    order = np.lexsort((works, contents))
+    starts = np.flatnonzero(firsts(contents[order], works[order]))
+    for group in np.split(order, starts[1:]) if len(order) else ():
+        pairs = hits.only(group)
+        this = int(contents[group[0]])
+        first_row = int(pairs.entry[0])
+        entry = pairs.entries.select(["parent_id", "source", "hash_set"]).slice(first_row, 1).to_pylist()[0]
+        known = videos.of(int(pairs.numbers[first_row]), entry)
+        known_start = _numbers(pairs.entries, "scene_start_ms")
+        known_end = np.maximum(_numbers(pairs.entries, "scene_end_ms", known_start), known_start)
+        at, to = start[pairs.sample], end[pairs.sample]
+        known_at, known_to = known_start[pairs.entry], known_end[pairs.entry]
+        length = lengths[int(pairs.sample[0])]
+        found = intervals(
+            at,
+            to,
+            known_at,
+            known_to,
+            pairs.distance,
+            upload_length_ms=length,
+            known_length_ms=known.length_ms,
+        )
+        if not found:
+            continue
+        mine = np.flatnonzero(content == this)
+        both = shares(at, known_at, upload_samples=len(np.unique(start[mine])), known_samples=known.frames)
+        places, nearest = _evidence(found, at, known_at, known_to, pairs)
+        yield SharedScenes(
+            content=int(mine[0]),
+            evidence=pairs.only(places),
+            intervals=tuple(found),
+            nearest=nearest,
+            known=known,
+            upload_length_ms=length,
+            upload_frames=len(np.unique(at)),
+            upload_share=both.upload,
+            known_share=both.known,
+        )
+
+
+def _evidence(
+    found: list[Interval], at: Numbers, known_at: Numbers, known_to: Numbers, pairs: Hits
+) -> tuple[Numbers, tuple[int, ...]]:
+    """The places of the pairs within the intervals, the nearest of each frame; and of each interval."""
+    chosen: dict[int, int] = {}
+    nearest = []
+    order = np.lexsort((pairs.entry, pairs.code, pairs.distance))
+    for interval in found:
+        inside = (at >= interval.start_ms) & (at < max(interval.end_ms, interval.start_ms + 1))
+        met = inside & (known_to >= interval.known_start_ms) & (known_at <= interval.known_end_ms)
+        ordered = order[(met if met.any() else inside)[order]]
+        nearest.append(int(ordered[0]))
+        for place in ordered:
+            chosen.setdefault(int(at[place]), int(place))
+    places = np.array(sorted({*chosen.values(), *nearest}), np.int64)
+    where = {int(place): i for i, place in enumerate(places)}
+    return places, tuple(where[place] for place in nearest)
+
+
+def _numbers(table: pa.Table, name: str, instead: Numbers | None = None) -> Numbers:
+    """A column of whole numbers; nulls are zero, or what ``instead`` says."""
+    column = table.column(name)
+    values = np.asarray(pc.fill_null(column, 0).to_numpy(), np.int64)
+    if instead is None:
+        return values
+    return np.where(np.asarray(column.is_null().to_numpy(), np.bool_), instead, values)

@@ -1,0 +1,217 @@
+"""Storing what a run found: what is new of each list's matches, what is in quarantine, what is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hivescan.matching.floods import FLOOD, Flood, Floods
+from hivescan.matching.subjects import WANTED
+from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
+from hivescan.store.views import MATCH_KEY
+from hivescan.store.writer import StoreWriter
+
+if TYPE_CHECKING:
+    import duckdb
+
+_COMMIT_BYTES: Final = 32 * 1024**2
+_LOOKED_UP_ROWS: Final = 1 << 15
+_KEY: Final = list(MATCH_KEY)
+_STATE: Final = [
+    *_KEY, "distance", "transformation", "known_transformation", "match_type", "classification", "polarity",
+    "samples" ]  # fmt: skip
+"""What a match says; where it says something else with another version of the list, it is stored again."""
+_WORK: Final = ["work", "source", "hash_set"]
+_WORK_SQL: Final = "hash(coalesce(parent_id, entry_id), source, hash_set)"
+
+
+def _hash_sql(columns: Sequence[str]) -> str:
+    """The number of :func:`hivescan.store.keys.hash_rows`."""
+    listed = ", ".join(f'"{name}"' for name in columns)
+    return f"hash({listed})"
+
+
+@dataclass
+class StoredMatches:
+    """What the store has of one list (all its versions) when a run begins, as numbers of rows."""
+
+    lineage: str
+    standing: Keys
+    compared: Keys
+    """Of ``standing``, those of contents that the run compares."""
+    states: Keys
+    pairs: Keys
+    """Work and content of the standing ones."""
+    quarantined: Keys
+    quarantined_works: Keys
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, lineage: str) -> StoredMatches:
+        columns = connection.execute(
+            f"""
+            SELECT {_hash_sql(_KEY)} AS key, {_hash_sql(_STATE)} AS state, {_WORK_SQL} AS work,
+                hash(content_id, coalesce(parent_id, entry_id), source, hash_set) AS pair,
+                retracted_at IS NULL AS standing, coalesce(retracted_why = '{FLOOD}', false) AS flood,
+                content_id IN (SELECT content_id FROM {WANTED}) AS compared
+            FROM raw.newest_matches WHERE coalesce(lineage, list_id) = ?""",
+            [lineage],
+        ).fetchnumpy()
+        standing, flood = (np.asarray(columns[name], np.bool_) for name in ("standing", "flood"))
+        compared = standing & np.asarray(columns["compared"], np.bool_)
+
+        def keys(name: str, where: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Keys:
+            return np.unique(np.asarray(columns[name], np.uint64)[where])
+
+        return cls(
+            lineage=lineage,
+            standing=keys("key", standing),
+            compared=keys("key", compared),
+            states=keys("state", standing),
+            pairs=keys("pair", standing),
+            quarantined=keys("key", flood),
+            quarantined_works=keys("work", flood),
+        )
+
+
+@dataclass
+class Matches:
+    """Takes the matches of one list and hands to the writer those that the store does not have.
+
+    ``renew`` stores a match again that now says something else. ``released`` entries never flood.
+    """
+
+    writer: StoreWriter
+    stored: StoredMatches
+    floods: Floods
+    renew: bool
+    released: Collection[str] = ()
+    found: int = 0
+    added: int = 0
+    _waiting: list[pa.Table] = field(default_factory=list)
+    _keys: list[Keys] = field(default_factory=list)
+
+    def add(self, rows: pa.Table) -> None:
+        """Matches as found (:data:`hivescan.matching.compare.FOUND_SCHEMA`)."""
+        self._waiting.append(rows)
+        if sum(each.num_rows for each in self._waiting) >= _LOOKED_UP_ROWS:
+            self.flush()
+
+    def missing(self) -> Keys:
+        """Standing matches of compared contents that were not found this time."""
+        found = np.concatenate([NO_KEYS, *self._keys])
+        return self.stored.compared[~among(self.stored.compared, found)]
+
+    def flush(self) -> None:
+        rows = pa.concat_tables(self._waiting) if self._waiting else None
+        self._waiting.clear()
+        if rows is None or not rows.num_rows:
+            return
+        stored = self.stored
+        work = pc.coalesce(rows.column("parent_id"), rows.column("entry_id"))
+        rows = rows.append_column("work", work)
+        keys, states = hash_rows(rows, _KEY), hash_rows(rows, _STATE)
+        self.found += rows.num_rows
+        self._keys.append(keys)
+        stands = among(keys, stored.standing)
+        new = ~stands
+        flooding = np.zeros(rows.num_rows, np.bool_)
+        if new.any():
+            known_pair = among(hash_rows(rows, ["content_id", *_WORK]), stored.pairs)
+            guarded = new & ~known_pair
+            if self.released:
+                guarded &= ~np.asarray(
+                    pc.is_in(work, pa.array(self.released, pa.string())).to_numpy(), np.bool_
+                )
+            flooding[guarded] = self.floods.take(
+                hash_rows(rows, _WORK)[guarded], hash_rows(rows, ["content_id"])[guarded]
+            )
+        rows = rows.drop_columns(["work"])
+        changed = stands & ~among(states, stored.states) if self.renew else np.zeros(len(stands), np.bool_)
+        kept_back = flooding & ~among(keys, stored.quarantined)
+        told = new & ~flooding
+        self._write(rows.filter(pa.array(told | changed)), None)
+        self._write(rows.filter(pa.array(kept_back)), FLOOD)
+        self.added += int(told.sum())
+        stored.standing = np.union1d(stored.standing, keys[told])
+        stored.states = np.union1d(stored.states, states[told | changed])
+        stored.quarantined = np.union1d(stored.quarantined, keys[kept_back])
+        if self.writer.nbytes >= _COMMIT_BYTES:
+            self.writer.commit()
+
+    def _write(self, rows: pa.Table, why: str | None) -> None:
+        if not rows.num_rows:
+            return
+        now = datetime.now(UTC)
+        rows = rows.append_column("matched_at", _repeated(now, rows.num_rows))
+        rows = rows.append_column("run_id", _repeated(self.writer.run_id, rows.num_rows))
+        self.writer.add(
+            "matches", rows if why is None else _taken_back(rows, now, _repeated(why, rows.num_rows))
+        )
+
+
+def retract(writer: StoreWriter, rows: pa.Table, whys: Sequence[str]) -> None:
+    """Take stored matches back, each with its reason. ``rows`` are as stored; when each was found is kept."""
+    if not rows.num_rows:
+        return
+    kept = rows.drop_columns(["run_id", "retracted_at", "retracted_why"])
+    kept = kept.append_column("run_id", _repeated(writer.run_id, rows.num_rows))
+    writer.add("matches", _taken_back(kept, datetime.now(UTC), pa.array(whys, pa.string())))
+
+
+def standing_rows(connection: duckdb.DuckDBPyConnection, lineage: str, keys: Keys) -> pa.Table:
+    """The stored matches of a list that have these numbers."""
+    connection.register("asked_keys", pa.table({"key": pa.array(keys, pa.uint64())}))
+    rows = connection.sql(
+        f"""SELECT * FROM matches WHERE coalesce(lineage, list_id) = ?
+            AND {_hash_sql(_KEY)} IN (SELECT key FROM asked_keys)""",
+        params=[lineage],
+    ).to_arrow_table()
+    connection.unregister("asked_keys")
+    return rows
+
+
+def rows_of_works(connection: duckdb.DuckDBPyConnection, lineage: str, run_id: str, works: Keys) -> pa.Table:
+    """The standing matches with these works that a run stored."""
+    connection.register("asked_works", pa.table({"work": pa.array(works, pa.uint64())}))
+    rows = connection.sql(
+        f"""SELECT * FROM matches WHERE coalesce(lineage, list_id) = ? AND run_id = ?
+            AND {_WORK_SQL} IN (SELECT work FROM asked_works)""",
+        params=[lineage, run_id],
+    ).to_arrow_table()
+    connection.unregister("asked_works")
+    return rows
+
+
+def quarantined(connection: duckdb.DuckDBPyConnection, lineages: Sequence[str]) -> tuple[Flood, ...]:
+    """The works of these lists that are in quarantine, those with the most contents first."""
+    rows = connection.execute(
+        f"""
+        WITH held AS (
+            SELECT coalesce(parent_id, entry_id) AS work, source, hash_set, content_id,
+                arg_max(list_id, matched_at) AS list_id
+            FROM retractions
+            WHERE retracted_why = '{FLOOD}' AND list_contains(?, coalesce(lineage, list_id)) GROUP BY ALL),
+        places AS (SELECT content_id, count(*) AS files FROM files GROUP BY content_id)
+        SELECT work, source, hash_set, max(list_id), count(DISTINCT content_id) AS contents,
+            coalesce(sum(files), 0)::BIGINT
+        FROM held LEFT JOIN places USING (content_id)
+        GROUP BY work, source, hash_set ORDER BY contents DESC, work""",
+        [list(lineages)],
+    ).fetchall()
+    return tuple(Flood(*row) for row in rows)
+
+
+def _taken_back(rows: pa.Table, at: datetime, whys: pa.Array) -> pa.Table:
+    return rows.append_column("retracted_at", _repeated(at, rows.num_rows)).append_column(
+        "retracted_why", whys
+    )
+
+
+def _repeated(value: object, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value), count)

@@ -1,0 +1,173 @@
+"""Vetoes: entries that say that there is no harm keep others from matching.
+
+A picture that a negative or benign entry matches at least as closely as a positive one does not match. A
+negative or benign digest speaks of the very bytes: nothing of such a content matches. Vetoes of all lists
+that are matched together count for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from hivescan.matching.lookup import ListLookup
+from hivescan.matching.pairs import Hits, Mask, Numbers, find, firsts
+
+
+@dataclass(frozen=True)
+class Veto:
+    """Which entry kept another from matching: both by their ids, with the distance of each.
+
+    ``level``, ``index`` and ``start_ms`` say which sample it was; ``list_id`` is the version of the list of
+    the entry that was vetoed, ``by_list`` that of the entry which vetoed.
+    """
+
+    content_id: str
+    level: str
+    index: int | None
+    start_ms: int | None
+    algorithm: str
+    distance: int
+    entry_id: str
+    parent_id: str | None
+    source: str | None
+    hash_set: str | None
+    lineage: str
+    list_id: str
+    by_entry: str
+    by_polarity: str
+    by_algorithm: str
+    by_distance: int
+    by_list: str
+
+    @property
+    def why(self) -> str:
+        return f"vetoed by the {self.by_polarity} entry {self.by_entry}"
+
+
+def apply_vetoes(
+    samples: pa.Table,
+    unit: Numbers,
+    hits: Sequence[Hits],
+    digests: Mapping[str, Sequence[ListLookup]],
+) -> tuple[list[Hits], list[Veto]]:
+    """The pairs that match, list by list, and what was vetoed: of each unit and entry the nearest pair.
+
+    ``unit[s]`` numbers the picture that sample ``s`` is a hash of. ``digests`` are the lists with vetoing
+    rows, by the names of digests, which are columns of ``samples`` (hex).
+    """
+    told: list[Veto] = []
+    nearest, by = _nearest_vetoes(unit, hits)
+    kept = []
+    for each in hits:
+        matching = each.only(~each.vetoing())
+        vetoed = nearest[unit[matching.sample]] <= matching.distance
+        if vetoed.any():
+            told += _told(samples, unit, matching.only(vetoed), by)
+        kept.append(matching.only(~vetoed))
+    return _without_barred(samples, unit, kept, digests, told)
+
+
+_By = tuple[str, str, str, int, str]
+"""Entry, polarity, algorithm, distance, list."""
+
+
+def _nearest_vetoes(unit: Numbers, hits: Sequence[Hits]) -> tuple[Numbers, dict[int, _By]]:
+    """For each unit the distance of its nearest vetoing entry (a large one where it has none), and which."""
+    nearest = np.full(int(unit.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    by: dict[int, _By] = {}
+    for each in hits:
+        vetoing = each.only(each.vetoing())
+        units = unit[vetoing.sample]
+        order = np.lexsort((vetoing.entry, vetoing.distance, units))
+        for at in order[firsts(units[order])]:
+            distance = int(vetoing.distance[at])
+            if distance < nearest[units[at]]:
+                nearest[units[at]] = distance
+                by[int(units[at])] = _by(vetoing, int(at))
+    return nearest, by
+
+
+def _by(vetoing: Hits, at: int) -> _By:
+    entry = vetoing.entries.slice(int(vetoing.entry[at]), 1).to_pylist()[0]
+    lookup = vetoing.lookup
+    return (
+        entry["entry_id"],
+        entry["polarity"],
+        lookup.algorithm.name,
+        int(vetoing.distance[at]),
+        lookup.info.list_id,
+    )
+
+
+def _without_barred(
+    samples: pa.Table,
+    unit: Numbers,
+    hits: list[Hits],
+    digests: Mapping[str, Sequence[ListLookup]],
+    told: list[Veto],
+) -> tuple[list[Hits], list[Veto]]:
+    """Less the pairs of contents whose bytes a vetoing digest names."""
+    asked = np.unique(np.concatenate([np.empty(0, np.int64), *(each.sample for each in hits)]))
+    barred: dict[str, _By] = {}
+    some = samples.take(pa.array(asked))
+    for name, lookups in digests.items():
+        if not len(asked):
+            break
+        named = some.select(["content_id", name]).drop_null()
+        of_content = {row["content_id"]: bytes.fromhex(row[name]) for row in named.to_pylist()}
+        queries = pa.table(
+            {
+                "content_id": pa.array(of_content.keys(), pa.string()),
+                "hash": pa.array(of_content.values(), pa.binary()),
+            }
+        )
+        for lookup in lookups:
+            found = find(lookup, queries, turned=False)
+            vetoing = found.only(found.vetoing())
+            for at in range(len(vetoing)):
+                content = queries.column("content_id")[int(vetoing.sample[at])].as_py()
+                barred.setdefault(content, _by(vetoing, at))
+    if not barred:
+        return hits, told
+    ids = samples.column("content_id").to_pylist()
+    of_sample: Mask = np.fromiter((content in barred for content in ids), np.bool_, len(ids))
+    by = {int(unit[s]): barred[ids[s]] for s in np.flatnonzero(of_sample)}
+    for each in hits:
+        told += _told(samples, unit, each.only(of_sample[each.sample]), by)
+    return [each.only(~of_sample[each.sample]) for each in hits], told
+
+
+def _told(samples: pa.Table, unit: Numbers, vetoed: Hits, by: Mapping[int, _By]) -> list[Veto]:
+    units = unit[vetoed.sample]
+    order = np.lexsort((vetoed.distance, vetoed.entry, units))
+    kept = vetoed.only(order[firsts(units[order], vetoed.entry[order])])
+    which = (
+        samples.select(["content_id", "level", "index", "start_ms"]).take(pa.array(kept.sample)).to_pylist()
+    )
+    entries = (
+        kept.entries.select(["entry_id", "parent_id", "source", "hash_set"])
+        .take(pa.array(kept.entry))
+        .to_pylist()
+    )
+    lookup = kept.lookup
+    return [
+        Veto(
+            **which[i],
+            algorithm=lookup.algorithm.name,
+            distance=int(kept.distance[i]),
+            **entries[i],
+            lineage=lookup.lineage,
+            list_id=lookup.info.list_id,
+            by_entry=who[0],
+            by_polarity=who[1],
+            by_algorithm=who[2],
+            by_distance=who[3],
+            by_list=who[4],
+        )
+        for i in range(len(kept))
+        for who in [by[int(unit[kept.sample[i]])]]
+    ]
