@@ -33,15 +33,16 @@ class SharedInterval:
 class MatchedFile:
     """One file that one algorithm recognised as one known work.
 
-    ``distance`` is the nearest of its samples, with the limit that applied there; qualities and transformations
-    are those of that sample: ``transformation`` what was done to the file's picture before it was compared,
-    ``known_transformation`` to the known one. ``entry_id`` is the known work: the entry, or the video of which
-    entries are scenes. ``spans`` are where in the file, empty for a still and where the whole file matched.
+    ``distance`` is the nearest of its samples, with the limit that applied there; qualities and
+    transformations are those of that sample: ``transformation`` what was done to the file's picture before it
+    was compared, ``known_transformation`` to the known one. ``entry_id`` is the known work: the entry, or the
+    video of which entries are scenes. ``spans`` are where in the file, empty for a still and where the whole
+    file matched.
 
-    Of two videos ``intervals`` are the scenes that they share, ``coverage`` and ``known_coverage`` the shares of
-    their lengths that these cover (0 to 1), ``known_start_ms`` and ``known_end_ms`` the first and last moments
-    of the known one that were met. ``frames_matched`` and ``known_frames_matched`` are vPDQ's shares: the frames
-    of each that match any frame of the other, of those that could.
+    Of two videos ``intervals`` are the scenes that they share, ``coverage`` and ``known_coverage`` the shares
+    of their lengths that these cover (0 to 1), ``known_start_ms`` and ``known_end_ms`` the first and last
+    moments of the known one that were met. ``frames_matched`` and ``known_frames_matched`` are vPDQ's shares:
+    the frames of each that match any frame of the other, of those that could.
     """
 
     uri: str
@@ -118,8 +119,8 @@ def matched_files(
             condition += f" AND (algorithm <> 'pdq' OR distance <= {int(max_distance)})"
         connection.execute(
             f"""CREATE TABLE chosen AS
-                SELECT * REPLACE (coalesce(lineage, list_id) AS lineage), coalesce(parent_id, entry_id) AS work
-                FROM matches WHERE {condition}"""
+                SELECT * REPLACE (coalesce(lineage, list_id) AS lineage), coalesce(parent_id, entry_id) AS
+                work FROM matches WHERE {condition}"""
         ).fetchall()
         connection.execute(
             """CREATE VIEW timed AS
@@ -129,8 +130,8 @@ def matched_files(
         rows = connection.sql(
             f"""
             WITH works AS (
-                SELECT {key}, min(distance) AS distance, {nearest}, count(*) FILTER (samples IS NULL) AS samples,
-                    min(scene_start_ms) AS known_start_ms, max(scene_end_ms) AS known_end_ms,
+                SELECT {key}, min(distance) AS distance, {nearest}, count(*) FILTER (samples IS NULL) AS
+                samples, min(scene_start_ms) AS known_start_ms, max(scene_end_ms) AS known_end_ms,
                     any_value(coverage) FILTER (level = 'file') AS frames_matched,
                     any_value(known_coverage) FILTER (level = 'file') AS known_frames_matched,
                     list({{'start_ms': start_ms, 'end_ms': end_ms, 'known_start_ms': scene_start_ms,

@@ -64,7 +64,9 @@ def create_matches(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE OR REPLACE TEMP TABLE match_rows AS
         WITH best AS (
             SELECT match_id, {key}, harmless, algorithm, min(distance) AS distance,
-                arg_min(max_distance, distance) AS max_distance, count(*) AS samples
+                arg_min(max_distance, distance) AS max_distance,
+                -- Rows of intervals say again what their frames say.
+                count(*) FILTER (samples IS NULL) AS samples
             FROM report_matches GROUP BY ALL),
         entries AS (
             SELECT match_id, {key}, harmless, min(distance / greatest(max_distance, 1)) AS nearness,
@@ -81,7 +83,7 @@ def create_matches(connection: duckdb.DuckDBPyConnection) -> None:
         WITH placed AS (
             SELECT DISTINCT m.match_id, m.index, m.start_ms, m.end_ms
             FROM report_matches m JOIN {SELECTION} i USING (content_id)
-            WHERE m.index IS NOT NULL AND m.level <> 'file' AND {_PAGES})
+            WHERE m.index IS NOT NULL AND m.level NOT IN ('file', 'clip') AND {_PAGES})
         {_nested(spans_sql("placed", ("match_id",)))}
         """
     )

@@ -30,7 +30,7 @@ MATCH_KEY: Final = (
     "content_id", "level", "index", "start_ms", "end_ms", "algorithm", "entry_id", "source", "hash_set",
     "scene_start_ms", "scene_end_ms",
 )  # fmt: skip
-"""With the list's lineage: what makes two matches the same, whatever version of the list each was found with."""
+"""With the list's lineage: what makes two matches the same, whatever version of the list found them."""
 
 _NEWEST: Final = {
     # table: (its key, what makes one of several rows with that key the one that counts)

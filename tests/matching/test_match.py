@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hivescan.errors import KnownListError, StoreError
-from hivescan.matching import entries
+from hivescan.matching import lookup
 from hivescan.matching.found import matched_files
 from hivescan.matching.hamming import as_hashes, brute_force
 from hivescan.matching.match import MatchOptions, match_store
@@ -26,7 +26,7 @@ OTHER = bytes(255 - b for b in range(32))
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small lists are compared entry by entry; here they are also looked up, as large ones are."""
     if request.param == "looked up":
-        monkeypatch.setattr(entries, "_MANY", 0)
+        monkeypatch.setattr(lookup, "_MANY", 0)
 
 
 def rows_of(store: Store) -> list[dict[str, object]]:
@@ -53,7 +53,7 @@ def test_an_equal_digest_matches_the_whole_file(tmp_path: Path, algorithm: str) 
 
 
 def test_a_match_row_says_everything(tmp_path: Path) -> None:
-    store = store_of(tmp_path / "store", [Item("/clip", [Sample(GREY, 80, 3000)], "video")])
+    store = store_of(tmp_path / "store", [Item("/still", [Sample(GREY, 80, index=3)])])
     entry = Entry(
         "v.4",
         "pdq",
@@ -76,11 +76,11 @@ def test_a_match_row_says_everything(tmp_path: Path) -> None:
     (row,) = rows_of(store)
     assert isinstance(row.pop("matched_at"), datetime)
     assert row == {
-        "content_id": Item("/clip").content_id,
+        "content_id": Item("/still").content_id,
         "level": "frame",
         "index": 3,
-        "start_ms": 3000,
-        "end_ms": 4000,
+        "start_ms": None,
+        "end_ms": None,
         "algorithm": "pdq",
         "distance": 7,
         "max_distance": 20,
@@ -96,7 +96,7 @@ def test_a_match_row_says_everything(tmp_path: Path) -> None:
         "scene_start_ms": 4000,
         "scene_end_ms": 5000,
         "transformation": None,
-        "lineage": None,
+        "lineage": summary.lineages[0],
         "known_transformation": None,
         "samples": None,
         "coverage": None,
@@ -196,13 +196,13 @@ def test_phash_takes_its_quality_from_the_pdq_hash_of_the_same_picture(tmp_path:
 
 
 def test_a_sample_matches_a_known_video_once_by_its_nearest_scene(tmp_path: Path) -> None:
-    store = store_of(tmp_path / "store", [Item("/clip", [Sample(GREY, 90, 0)], "video")])
+    store = store_of(tmp_path / "store", [Item("/still", [Sample(GREY, 90)])])
     scenes = [
         Entry(f"v.{i}", "pdq", flipped(GREY, bits), {"parent_id": "v", "scene_start_ms": i * 1000})
         for i, bits in enumerate((9, 3, 3, 12))
     ]
     match_store(store, [list_of(tmp_path / "known.parquet", [*scenes, Entry("other", "pdq", GREY)])])
-    assert matched(store) == {("/clip", "v.1", 3), ("/clip", "other", 0)}
+    assert matched(store) == {("/still", "v.1", 3), ("/still", "other", 0)}
 
 
 def test_a_second_run_with_the_same_list_adds_nothing(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_run_that_fails_is_recorded_as_failed(tmp_path: Path, monkeypatch: pyt
     def fail(*_: object) -> None:
         raise StoreError("disk full")
 
-    monkeypatch.setattr("hivescan.matching.entries.MatchableEntries.search", fail)
+    monkeypatch.setattr("hivescan.matching.lookup.ListLookup.search", fail)
     with pytest.raises(StoreError):
         match_store(store, [known])
     assert store.sql("SELECT status FROM runs WHERE command = 'hash-match'").to_pylist() == [
@@ -339,27 +339,67 @@ def test_matches_equal_those_of_brute_force(tmp_path: Path) -> None:
     assert len(expected) > 100
 
 
-def test_found_matches_are_told_by_file_with_spans_of_time(tmp_path: Path) -> None:
-    clip = Item("/clip", [Sample(GREY, 90, t) for t in (2000, 3000, 4000, 9000)], "video")
-    still = Item("/still", [Sample(flipped(GREY, 4))], frame_count=1)
-    store = store_of(tmp_path / "store", [clip, still, Item("/copy", data=b"/still", frame_count=1)])
-    scenes = [
+def frames(seed: int, seconds: range) -> list[Sample]:
+    """A second a frame, each another picture."""
+    pictures = random.Random(seed)
+    every = [pictures.randbytes(32) for _ in range(100)]
+    return [Sample(every[i], 90, i * 1000) for i in seconds]
+
+
+def video(name: str, samples: list[Sample], **more: object) -> list[Entry]:
+    """A known video, a frame an entry."""
+    return [
         Entry(
-            f"v.{i}",
+            f"{name}.{i}",
             "pdq",
-            GREY,
-            {"parent_id": "v", "scene_start_ms": i * 1000, "scene_end_ms": i * 1000 + 1000},
+            sample.hash,
+            {"parent_id": name, "scene_start_ms": i * 1000, "scene_end_ms": i * 1000 + 1000, **more},
         )
-        for i in (0, 5)
+        for i, sample in enumerate(samples)
     ]
-    summary = match_store(store, [list_of(tmp_path / "known.parquet", scenes)])
-    found = matched_files(store, summary.list_ids)
+
+
+def test_found_matches_are_told_by_file_with_the_intervals_of_both_videos(tmp_path: Path) -> None:
+    own, shared = frames(1, range(20)), frames(2, range(30))
+    moved = [Sample(s.hash, 90, i * 1000) for i, s in enumerate([*own[:5], *shared[10:16], *own[5:9]])]
+    clip = Item("/clip", moved, "video")
+    still = Item("/still", [Sample(flipped(shared[3].hash, 4))], frame_count=1)
+    store = store_of(tmp_path / "store", [clip, still, Item("/copy", data=b"/still", frame_count=1)])
+    summary = match_store(store, [list_of(tmp_path / "known.parquet", video("v", shared, match_type="T"))])
+    found = matched_files(store, summary.lineages)
     assert [(f.uri, f.entry_id, f.distance, f.samples) for f in found] == [
-        ("/clip", "v", 0, 4), ("/copy", "v", 4, 1), ("/still", "v", 4, 1)
+        ("/clip", "v", 0, 6), ("/copy", "v", 4, 1), ("/still", "v", 4, 1)
     ]  # fmt: skip
-    assert [(s.start_ms, s.end_ms) for s in found[0].spans] == [(2000, 5000), (9000, 10000)]
-    assert (found[0].known_start_ms, found[0].known_end_ms) == (0, 1000)
-    assert found[2].spans == ()
-    assert [f.uri for f in matched_files(store, summary.list_ids, max_distance=3)] == ["/clip"]
-    assert matched_files(store, summary.list_ids, contents=[]) == ()
+    in_clip = found[0]
+    assert [(s.start_ms, s.end_ms) for s in in_clip.spans] == [(5000, 11000)]
+    ((start, end, known_start, known_end),) = [
+        (i.start_ms, i.end_ms, i.known_start_ms, i.known_end_ms) for i in in_clip.intervals
+    ]
+    assert (start, end, known_start, known_end) == (5000, 11000, 10000, 16000)
+    assert (in_clip.known_start_ms, in_clip.known_end_ms) == (10000, 16000)
+    assert in_clip.known_coverage == pytest.approx(0.2)
+    assert in_clip.frames_matched == pytest.approx(6 / 15)
+    assert in_clip.known_frames_matched == pytest.approx(6 / 30)
+    assert (in_clip.match_type, in_clip.max_distance) == ("T", 31)
+    assert found[2].spans == found[2].intervals == ()
+    assert found[2].coverage is None
+    assert [f.uri for f in matched_files(store, summary.lineages, max_distance=3)] == ["/clip"]
+    assert matched_files(store, summary.lineages, contents=[]) == ()
     assert matched_files(store, ["another"]) == ()
+
+
+def test_a_shared_picture_is_not_a_match_of_two_videos(tmp_path: Path) -> None:
+    own, known = frames(1, range(20)), frames(2, range(20))
+    with_one = [*own[:7], Sample(known[4].hash, 90, 7000), *own[8:]]
+    store = store_of(tmp_path / "store", [Item("/clip", with_one, "video")])
+    summary = match_store(store, [list_of(tmp_path / "known.parquet", video("v", known))])
+    assert (summary.found, rows_of(store)) == (0, [])
+
+
+def test_a_video_matches_a_known_still_frame_by_frame(tmp_path: Path) -> None:
+    clip = frames(1, range(5))
+    store = store_of(tmp_path / "store", [Item("/clip", clip, "video")])
+    match_store(store, [list_of(tmp_path / "known.parquet", [Entry("e", "pdq", clip[2].hash)])])
+    assert [(row["level"], row["start_ms"], row["entry_id"]) for row in rows_of(store)] == [
+        ("frame", 2000, "e")
+    ]
