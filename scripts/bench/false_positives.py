@@ -27,10 +27,9 @@ _SIZED = re.compile(r"(\d+)x(\d+)")
 
 _ROWS = """
     WITH meant AS (
-        SELECT model, head, label, CASE WHEN polarity = 'harmful' THEN '' ELSE label END AS part, family
+        SELECT model, head, label, CASE WHEN polarity = 'harmful' THEN '' ELSE label END AS part
         FROM heads WHERE polarity <> 'benign' AND head <> 'imagenet')
-    SELECT s.model, s.head, m.part, any_value(m.family) AS family, s.content_id,
-        round(sum(s.score::DOUBLE), 6) AS score
+    SELECT s.model, s.head, m.part, s.content_id, round(sum(s.score::DOUBLE), 6) AS score
     FROM scores s JOIN meant m USING (model, head, label) GROUP BY ALL"""
 
 
@@ -76,13 +75,14 @@ def main() -> None:
 def report(where: Path, files: dict[str, str], threshold: float, worst: Path | None) -> None:
     store = hivescan.open(where)
     named: dict[str, str] = {}
-    for uri, content in store.sql("SELECT uri, content_id FROM items WHERE status = 'done'").fetchall():
-        if uri in files:
-            named.setdefault(content, uri)
+    for row in store.sql("SELECT uri, content_id FROM items WHERE status = 'done'").to_pylist():
+        if row["uri"] in files:
+            named.setdefault(row["content_id"], row["uri"])
     scores: dict[tuple[str, str, str], list[tuple[float, str]]] = {}
-    for model, head, part, _family, content, score in store.sql(_ROWS).fetchall():
-        if content in named:
-            scores.setdefault((head, part, model), []).append((score, named[content]))
+    for row in store.sql(_ROWS).to_pylist():
+        if row["content_id"] in named:
+            key = (row["head"], row["part"], row["model"])
+            scores.setdefault(key, []).append((row["score"], named[row["content_id"]]))
     counts = [
         f"{name} {sum(files[u] == name for u in named.values()):,}" for name in dict.fromkeys(files.values())
     ]
