@@ -1,8 +1,8 @@
-"""Covered and exposed parts of bodies: boxes, and a head a part. Off by default: see its licence.
+"""Covered and exposed parts of bodies: boxes, and heads made of them. Off by default: see its licence.
 
-The detector gives, for each of its anchors, a box and a confidence for each kind. A head ``<kind>`` scores
-``yes_<kind>`` with the best confidence of any anchor, before thresholds; regions are the boxes that reach
-the card's ``min_confidence`` and survive non-maximum suppression within their kind.
+The detector gives, for each of its anchors, a box and a confidence for each kind. A head scores
+``yes_<name>`` with the best confidence of any anchor in any of its kinds, before thresholds; regions are the
+boxes that reach the card's ``min_confidence`` and survive non-maximum suppression within their kind.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from hivescan.analyzers.classifiers import classifier_spec
 from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.network import Networks
 from hivescan.models.schema import Card, DetectorSpec
-from hivescan.types import Findings, HeadClass, HeadScores, HeadSpec, Polarity, Region, View
+from hivescan.types import Findings, HeadScores, HeadSpec, Region, View
 
 NAME: Final = "body_parts"
 MODELS: Final = ("nudenet",)
-REVISION: Final = 1
+REVISION: Final = 2
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,28 +33,15 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     (card,) = cards
     base = classifier_spec(NAME, REVISION, cards, precision)
     detector = _detector(card)
+    specs = tuple(head.spec for head in detector.heads)
+    made = [(f"{card.name} head {head.spec.name}", " ".join(head.kinds)) for head in detector.heads]
     kept = (f"{card.name} boxes", f"confidence {detector.min_confidence:g}, iou {detector.iou:g}")
-    return replace(base, heads={card.name: part_heads(detector)}, settings=(*base.settings, kept))
+    return replace(base, heads={card.name: specs}, settings=(*base.settings, kept, *made))
 
 
 def load(cards: Sequence[Card], placement: Placement, networks: Networks) -> HostAnalyzer:
     """The analyzer with its model open and healthy."""
     return BodyParts(cards, placement, networks)
-
-
-def part_heads(detector: DetectorSpec) -> tuple[HeadSpec, ...]:
-    """A head a kind: its presence means what the card says, its absence nothing."""
-    return tuple(
-        HeadSpec(
-            name=kind.label,
-            classes=(
-                HeadClass(f"yes_{kind.label}", kind.polarity),
-                HeadClass(f"no_{kind.label}", Polarity.BENIGN),
-            ),
-            group="body_parts",
-        )
-        for kind in detector.kinds
-    )
 
 
 def _detector(card: Card) -> DetectorSpec:
@@ -69,7 +56,8 @@ class BodyParts:
         (card,) = cards
         self.spec = spec(cards, placement.precision)
         self._detector = _detector(card)
-        self._heads = part_heads(self._detector)
+        labels = [kind.label for kind in self._detector.kinds]
+        self._columns = [[labels.index(kind) for kind in head.kinds] for head in self._detector.heads]
         self._networks = networks
         self._network = networks.open(card, placement)
 
@@ -83,8 +71,8 @@ class BodyParts:
         output = self._networks.run(self._network, views)[self._detector.output]
         best = output[:, 4:, :].max(axis=2)
         scores = tuple(
-            HeadScores(card.name, head.name, head.labels, np.stack([best[:, i], 1 - best[:, i]], axis=1))
-            for i, head in enumerate(self._heads)
+            _presence(card.name, head.spec, best[:, columns].max(axis=1))
+            for head, columns in zip(self._detector.heads, self._columns, strict=True)
         )
         if SIZES not in views:
             return Findings(scores=scores)
@@ -94,6 +82,10 @@ class BodyParts:
             for anchors, (width, height) in zip(output, views[SIZES], strict=True)
         )
         return Findings(scores=scores, regions=regions)
+
+
+def _presence(model: str, head: HeadSpec, yes: npt.NDArray[np.float32]) -> HeadScores:
+    return HeadScores(model, head.name, head.labels, np.stack([yes, 1 - yes], axis=1))
 
 
 def content_size(width: int, height: int, view: View) -> tuple[float, float]:

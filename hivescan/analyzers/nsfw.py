@@ -6,9 +6,9 @@ and porn. Their difference for a sample is therefore one subtraction over rows o
     SELECT content_id, "index", max(score) - min(score) AS disagreement
     FROM scores WHERE head = 'nsfw' AND label = 'general_nsfw' GROUP BY ALL
 
-nsfwjs also tells suggestive photographs (its class sexy: swimwear, underwear and the like), photographs from
-drawings, and drawn from realistic nsfw: heads ``drawing``, ``realistic_nsfw`` and ``drawn_nsfw``. opennsfw
-knows none of that; what it does not call nsfw stays under its own label, ``sfw``.
+nsfwjs also tells suggestive photographs (its class sexy: swimwear, underwear and the like), illustrations
+from photographs, and drawn from realistic nsfw: heads ``illustration``, ``realistic_nsfw``, ``drawn_nsfw``.
+opennsfw knows none of that; what it does not call nsfw stays under its own label, ``sfw``.
 
 A model whose weights cannot be had is left out, and the fingerprint with it: once it can be had, the
 contents are analyzed again.

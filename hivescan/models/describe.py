@@ -143,6 +143,8 @@ def _output_lines(card: Card) -> Iterator[str]:
         detector = card.detector
         yield from ("", f"Boxes from a confidence of {detector.min_confidence:g}")
         yield from (f"  {kind.label}: {kind.polarity.value}" for kind in detector.kinds)
+        yield from ("", f"Heads made of them ({detector.heads[0].spec.group}, not validated)")
+        yield from (f"  {head.spec.name}: {' or '.join(head.kinds)}" for head in detector.heads)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -126,7 +126,11 @@ def check_group(group: str | None) -> None:
 
 def _spoken(cards: Sequence[Card] | None) -> list[tuple[Card, HeadSpec]]:
     chosen = load_cards().values() if cards is None else cards
-    return [(card, spec) for card in chosen for spec in card.heads]
+    return [(card, spec) for card in chosen for spec in (*card.heads, *_of_boxes(card))]
+
+
+def _of_boxes(card: Card) -> tuple[HeadSpec, ...]:
+    return () if card.detector is None else tuple(head.spec for head in card.detector.heads)
 
 
 def _state(head: FieldHead, spoken: Sequence[tuple[Card, HeadSpec]]) -> HeadState:

@@ -13,6 +13,7 @@ from hivescan.models.schema import (
     BackendSpec,
     Card,
     Channels,
+    DetectorHead,
     DetectorSpec,
     EmbeddingSpec,
     Golden,
@@ -227,9 +228,11 @@ def _embedding(table: TomlTable) -> EmbeddingSpec:
 
 
 def _detector(table: TomlTable) -> DetectorSpec:
+    kinds = parse_classes(table, "kinds")
     spec = DetectorSpec(
         output=table.text("output"),
-        kinds=parse_classes(table, "kinds"),
+        kinds=kinds,
+        heads=_detector_heads(table, kinds),
         min_confidence=table.number("min_confidence"),
         iou=table.number("iou"),
     )
@@ -238,6 +241,37 @@ def _detector(table: TomlTable) -> DetectorSpec:
             table.fail(key, f"{value} is not within 0..1")
     table.close()
     return spec
+
+
+def _detector_heads(table: TomlTable, kinds: Sequence[HeadClass]) -> tuple[DetectorHead, ...]:
+    """Heads that the card makes of the kinds, then one by itself for each kind that none of them has."""
+    group = table.text("group")
+    labels = [kind.label for kind in kinds]
+    heads = []
+    for entry in table.tables("heads"):
+        named = entry.texts("kinds")
+        for name in named:
+            if name not in labels:
+                entry.fail("kinds", f"{name!r} is not one of the detector's kinds")
+        polarity = Polarity(entry.choice("polarity", [p.value for p in Polarity]))
+        spec = _presence(entry.text("name"), polarity, group, entry.optional_text("description") or "")
+        heads.append(DetectorHead(spec, named))
+        entry.close()
+    used = {name for head in heads for name in head.kinds}
+    heads += [
+        DetectorHead(_presence(kind.label, kind.polarity, group), (kind.label,))
+        for kind in kinds
+        if kind.label not in used
+    ]
+    if len({head.spec.name for head in heads}) != len(heads):
+        table.fail("heads", "has a name twice")
+    return tuple(heads)
+
+
+def _presence(name: str, polarity: Polarity, group: str, description: str = "") -> HeadSpec:
+    """Its presence means what the card says, its absence nothing."""
+    classes = (HeadClass(f"yes_{name}", polarity), HeadClass(f"no_{name}", Polarity.BENIGN))
+    return HeadSpec(name, classes, group, description=description)
 
 
 def _golden(table: TomlTable) -> Golden:

@@ -200,17 +200,26 @@ class LanguageSpec:
 
 
 @dataclass(frozen=True)
+class DetectorHead:
+    """A head of two classes, ``yes_<name>`` first: as likely as the likeliest of its kinds."""
+
+    spec: HeadSpec
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DetectorSpec:
     """Boxes: kinds in the order of the output's class columns, and what is kept.
 
     ``min_confidence`` in 0..1; ``iou`` is the overlap from which the weaker of two boxes of one kind
-    is dropped.
+    is dropped. ``heads`` are made of the kinds; every kind is in one of them at least.
     """
 
     output: str
     kinds: tuple[HeadClass, ...]
     min_confidence: float
     iou: float
+    heads: tuple[DetectorHead, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
     python scripts/bench/head_quality.py nsfwjs drawing yes_drawing --yes portraits=FOLDER --no photos=FOLDER
 
 Scans the folders of those that show the class (--yes) and those that do not (--no), and prints the area under
-the ROC curve with its 95 % interval (1,000 bootstrap draws, seed 0), precision at 90 % recall and recall at 1 %
-false positives, over all and by folder of --yes. Precision holds for the given numbers of both kinds alone.
+the ROC curve with its 95 % interval (1,000 bootstrap draws, seed 0), precision at 90 % recall and recall at
+1 % false positives, over all and by folder of --yes. Precision holds for these numbers of both kinds alone.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def main() -> None:
 
         others = scored([path for files in no.values() for path in files])
         kinds = {name: scored(files) for name, files in yes.items()}
-    print("| yes | n | n of no | AUC | 95 % interval | precision at 90 % recall | recall at 1 % FPR | recall at 0.9 |")
+    columns = ("yes", "n", "n of no", "AUC", "95 % interval", "precision at 90 % recall")
+    print(f"| {' | '.join((*columns, 'recall at 1 % false positives', 'recall at 0.9'))} |")
     print("| --- | ---: | ---: | ---: | --- | --- | --- | ---: |")
     print(row("all", np.concatenate(list(kinds.values())), others))
     for name, table in kinds.items():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hivescan.analyzers.body_parts import content_size, part_heads, regions_of, without_overlaps
+from hivescan.analyzers.body_parts import content_size, regions_of, without_overlaps
 from hivescan.models.cards import find_card
 from hivescan.types import Polarity
 
@@ -81,9 +81,12 @@ def test_suppression_equals_its_definition(boxes: list[tuple[int, ...]], limit: 
     assert without_overlaps(corners, kinds, limit) == expected
 
 
-def test_each_part_is_a_head_that_means_what_the_card_says() -> None:
-    heads = {head.name: head for head in part_heads(DETECTOR)}
-    assert len(heads) == 18
-    assert heads["buttocks_exposed"].labels == ("yes_buttocks_exposed", "no_buttocks_exposed")
-    assert heads["buttocks_exposed"].classes[0].polarity is Polarity.HARMFUL
-    assert heads["face_male"].classes[0].polarity is Polarity.DESCRIPTIVE
+def test_every_kind_speaks_in_a_head_of_the_field_or_in_its_own() -> None:
+    heads = {head.spec.name: head for head in DETECTOR.heads}
+    assert {kind for head in heads.values() for kind in head.kinds} == {k.label for k in DETECTOR.kinds}
+    assert heads["female_nudity"].kinds == ("female_breast_exposed", "female_genitalia_exposed")
+    assert heads["butt"].spec.labels == ("yes_butt", "no_butt")
+    assert heads["butt"].spec.classes[0].polarity is Polarity.HARMFUL
+    assert heads["male_shirtless"].spec.classes[0].polarity is Polarity.DESCRIPTIVE
+    assert heads["face_male"].spec.classes[0].polarity is Polarity.DESCRIPTIVE
+    assert "buttocks_exposed" not in heads

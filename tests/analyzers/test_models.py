@@ -91,7 +91,7 @@ def test_both_nsfw_models_call_harmless_photos_harmless(analyzer, views_of, phot
         drawn = yes["nsfwjs", "drawn_nsfw", "yes_drawn_nsfw"]
         both = yes["nsfwjs", "realistic_nsfw", "yes_realistic_nsfw"] + drawn
         assert np.allclose(yes["nsfwjs", "nsfw", "general_nsfw"], both, atol=1e-6)
-        assert (yes["nsfwjs", "drawing", "yes_drawing"] >= drawn).all()
+        assert (yes["nsfwjs", "illustration", "yes_illustration"] >= drawn).all()
 
 
 @pytest.mark.parametrize("analyzer", ["objects"], indirect=True)
