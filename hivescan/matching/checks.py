@@ -115,6 +115,11 @@ class Faults:
             self._note(text, broken)
         self._rows += batch.num_rows
 
+    @property
+    def any(self) -> bool:
+        """Whether a rule was broken yet."""
+        return bool(self._found)
+
     def problems(self) -> tuple[Problem, ...]:
         """The rules that were broken, in the order of their first row."""
         return tuple(sorted(self._found.values(), key=lambda problem: problem.row))

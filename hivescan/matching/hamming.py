@@ -21,10 +21,10 @@ _BLOCK_WORDS: Final = 1 << 18
 
 
 class Pairs(NamedTuple):
-    """Row ``i``: query ``query[i]`` and known hash ``entry[i]`` differ in ``distance[i]`` bits."""
+    """Row ``i``: query ``query[i]`` and known hash ``row[i]`` differ in ``distance[i]`` bits."""
 
     query: npt.NDArray[np.int64]
-    entry: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
     distance: npt.NDArray[np.int32]
 
 

@@ -30,7 +30,7 @@ def _popcount(typing: Any, value: Any) -> Any:
 
 
 @intrinsic
-def _prefetch(typing: Any, array: Any, index: Any) -> Any:
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of ``array[index]``; nothing is read, a place out of bounds does no harm."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -50,7 +50,7 @@ def _prefetch(typing: Any, array: Any, index: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _chunk(words: Any, row: int, first: int, bits: int) -> Any:
+def chunk_of(words: Any, row: int, first: int, bits: int) -> Any:
     """``bits`` (at most 32) of a hash from bit ``first`` on, as a number."""
     at, shift = first >> 6, np.uint64(first & 63)
     value = words[row, at] >> shift
@@ -71,29 +71,6 @@ def permuted(hashes: Any, table: Any, out: Any) -> None:
                 out[row, word] |= table[at, value, word]
 
 
-@njit(nogil=True, cache=True)
-def sort_by_value(words: Any, first: int, bits: int, offsets: Any, ids: Any) -> None:
-    """A counting sort: ``ids[offsets[v] : offsets[v + 1]]`` become the rows whose chunk has the value ``v``.
-
-    ``offsets`` have two places more than there are values; the last is not used afterwards.
-    """
-    rows = len(words)
-    offsets[:] = 0
-    # One further on than a row's value: when the rows are placed, each begin moves to its own place.
-    for row in range(rows):
-        offsets[np.int64(_chunk(words, row, first, bits)) + 2] += np.uint32(1)
-    total = np.uint32(0)
-    for at in range(len(offsets)):
-        total += offsets[at]
-        offsets[at] = total
-    for row in range(rows):
-        if row + AHEAD < rows:
-            _prefetch(offsets, np.int64(_chunk(words, row + AHEAD, first, bits)) + 1)
-        value = np.int64(_chunk(words, row, first, bits)) + 1
-        ids[offsets[value]] = np.uint32(row)
-        offsets[value] += np.uint32(1)
-
-
 @njit(nogil=True, cache=True, inline="always")
 def _distance(words: Any, row: int, queries: Any, query: int, most: int) -> int:
     """Bits in which they differ; anything above ``most`` once it is more than that."""
@@ -111,7 +88,7 @@ def _seen_before(
 ) -> bool:
     """Whether an earlier chunk finds this pair as well."""
     for c in range(chunk):
-        differing = _chunk(words, row, firsts[c], bits[c]) ^ _chunk(queries, query, firsts[c], bits[c])
+        differing = chunk_of(words, row, firsts[c], bits[c]) ^ chunk_of(queries, query, firsts[c], bits[c])
         if np.int64(_popcount(differing)) <= radii[c]:
             return True
     return False
@@ -154,31 +131,42 @@ def _probe(
     rows = len(words)
     met = 0
     for c in range(plan.shape[1]):
-        value = np.int64(_chunk(queries, query, firsts[c], bits[c]))
+        value = np.int64(chunk_of(queries, query, firsts[c], bits[c]))
         table, mask, last = table_at[c], masks_at[c], probes[c] - 1
+        # The hashes stand in the order of the first chunk: its buckets are rows, the others' are of ids.
+        direct = c == 0
         for j in range(min(AHEAD, probes[c])):
-            _prefetch(offsets, table + (value ^ np.int64(masks[mask + j])))
+            prefetch(offsets, table + (value ^ np.int64(masks[mask + j])))
         buckets = 0
         for j in range(probes[c]):
             if j + AHEAD <= last:
-                _prefetch(offsets, table + (value ^ np.int64(masks[mask + j + AHEAD])))
+                prefetch(offsets, table + (value ^ np.int64(masks[mask + j + AHEAD])))
             key = table + (value ^ np.int64(masks[mask + j]))
-            begin, end = np.int64(offsets[key]), np.int64(offsets[key + 1])
+            # Never beyond the arrays, even where a file is damaged.
+            begin, end = int(offsets[key]), min(int(offsets[key + 1]), rows)
             if end > begin:
                 met += int(end - begin)
                 if met > enough:
                     return -2
-                begins[buckets] = c * rows + begin
-                ends[buckets] = c * rows + end
-                _prefetch(ids, begins[buckets])
+                if direct:
+                    begins[buckets] = begin
+                    ends[buckets] = end
+                    prefetch(words, begin * words.shape[1])
+                else:
+                    begins[buckets] = (c - 1) * rows + begin
+                    ends[buckets] = (c - 1) * rows + end
+                    prefetch(ids, begins[buckets])
                 buckets += 1
             if buckets < BATCH and j < last:
                 continue
             waiting = 0
             for b in range(buckets):
                 for at in range(begins[b], ends[b]):
-                    candidates[waiting] = ids[at]
-                    _prefetch(words, candidates[waiting] * words.shape[1])
+                    if direct:
+                        candidates[waiting] = at
+                    else:
+                        candidates[waiting] = min(int(ids[at]), rows - 1)
+                        prefetch(words, candidates[waiting] * words.shape[1])
                     waiting += 1
                     if waiting < BATCH and (b < buckets - 1 or at < ends[b] - 1):
                         continue

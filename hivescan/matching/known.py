@@ -1,207 +1,165 @@
-"""Opening a hash list: every row is checked before any is used."""
+"""Opening a hash list: every row is checked before any is used, and all hashes can be searched."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from hivescan.errors import KnownListError
 from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.checks import Counts, Faults, Problem, matchable
-from hivescan.matching.schema import KNOWN, KNOWN_VERSION, MADE_WITH_KEY, VERSION_KEY
+from hivescan.matching.compiled import compiled
+from hivescan.matching.compiling import DELETED, POLARITY, Made, hashes_of, info_of, sha256_of
+from hivescan.matching.info import KnownInfo
+from hivescan.matching.reading import AS_READ, open_file, open_list, reading
+from hivescan.matching.schema import MATCHED_POLARITIES, POLARITIES
+from hivescan.matching.searching import Searchable, searchable, searchable_part
+from hivescan.matching.stamp import state_of
 
-_BATCH_ROWS: Final = 1 << 18
-_COPY_BYTES: Final = 1 << 20
-_AS_READ: Final = pa.schema([field.with_nullable(True) for field in KNOWN])
+__all__ = ["KnownInfo", "KnownList", "check_known", "read_known"]
 
+_MATCHES: Final = np.array([polarity in MATCHED_POLARITIES for polarity in POLARITIES] + [False] * 3)
 
-@dataclass(frozen=True)
-class KnownInfo:
-    """What a list holds.
-
-    ``entries`` counts rows that can match by algorithm, ``unmatched`` live rows of algorithms that are
-    only carried; ``deleted`` are tombstones, ``vetoing`` rows are negative or benign. ``low_quality``
-    are rows below the quality at which a hash is matched.
-    """
-
-    path: Path
-    list_id: str
-    version: int
-    rows: int
-    size: int
-    entries: Mapping[str, int]
-    unmatched: Mapping[str, int]
-    deleted: int
-    vetoing: int
-    low_quality: int
-    hash_sets: tuple[str, ...]
-    match_types: tuple[str, ...]
-    made_with: Mapping[str, object]
+Rows = npt.NDArray[np.int64]
+"""Numbers of rows of a list, from 0 on."""
 
 
 class KnownList:
     """An open list whose rows were checked. Made by :func:`read_known`; reads the file it opened, even
     when another has since been put in its place.
+
+    Rows are named by their number in the list. Every row can be found, those that veto and tombstones too:
+    :meth:`matches` and :meth:`vetoes` tell them apart at little cost.
     """
 
-    def __init__(self, info: KnownInfo, file: pq.ParquetFile) -> None:
-        self.info = info
-        self._file = file
+    def __init__(self, made: Made, handle: BinaryIO) -> None:
+        self.info = made.stamp.info
+        self._made = made
+        self._handle = handle
 
     @property
     def list_id(self) -> str:
         return self.info.list_id
 
+    @property
+    def row_count(self) -> int:
+        return self.info.rows
+
+    def searchable(self, algorithm: str) -> Searchable | None:
+        """The hashes of an algorithm that is matched, of all rows; None where the list has none."""
+        return searchable(self._made, algorithm)
+
+    def rows(self, rows: Rows) -> pa.Table:
+        """All that is known of these rows but their hashes, in this order."""
+        return self._made.rows.take(rows)
+
+    def matches(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which of the rows are live and of a polarity that matches."""
+        marks = self._made.marks["marks"][rows]
+        live: npt.NDArray[np.bool_] = marks & DELETED == 0
+        live &= _MATCHES[marks & POLARITY]
+        return live
+
+    def vetoes(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which of the rows are live and negative or benign: what they match is known to be harmless."""
+        marks = self._made.marks["marks"][rows]
+        live: npt.NDArray[np.bool_] = marks & DELETED == 0
+        live &= ~_MATCHES[marks & POLARITY]
+        return live
+
+    def deleted(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which of the rows are tombstones."""
+        deleted: npt.NDArray[np.bool_] = self._made.marks["marks"][rows] & DELETED != 0
+        return deleted
+
+    def named(self, algorithm: str, names: pa.Array) -> Rows:
+        """The rows of an algorithm whose entry or known video has one of these names."""
+        kept = self._made.rows
+        found: list[Rows] = [np.empty(0, np.int64)]
+        columns = (kept.column("entry_id"), kept.column("parent_id"), kept.column("algorithm"))
+        for (at, entries), (_, parents), (_, algorithms) in zip(*columns, strict=True):
+            chosen = pc.or_(pc.is_in(entries, names), pc.is_in(parents, names))
+            if pc.any(chosen).as_py():
+                chosen = pc.and_(chosen, pc.equal(algorithms.cast(pa.string()), algorithm))
+                found.append(np.flatnonzero(chosen.to_numpy(zero_copy_only=False)) + at)
+        return np.concatenate(found)
+
+    def changed_since(self, when: datetime) -> Mapping[str, Rows]:
+        """The rows that were added, changed or deleted at that time or later, by algorithm; rows that do not
+        say when are among them. Algorithms that are only carried are left out.
+        """
+        limit = pa.scalar(when.astimezone(UTC), pa.timestamp("us", tz="UTC"))
+        found: dict[str, list[Rows]] = {}
+        algorithms = self._made.rows.column("algorithm")
+        for (at, updated), (_, names) in zip(self._made.rows.column("updated_at"), algorithms, strict=True):
+            late = pc.fill_null(pc.greater_equal(updated, limit), True).to_numpy(zero_copy_only=False)
+            if not late.any():
+                continue
+            words = names.dictionary.to_pylist()
+            numbers = names.indices.to_numpy(zero_copy_only=False)
+            for number, word in enumerate(words):
+                rows = np.flatnonzero(late & (numbers == number)) + at
+                if word in ALGORITHMS and rows.size:
+                    found.setdefault(word, []).append(rows)
+        return {name: np.unique(np.concatenate(found[name])) for name in ALGORITHMS if name in found}
+
+    def only(self, algorithm: str, rows: Rows) -> Searchable:
+        """Some rows of an algorithm as a small index of their own, in memory. Reads their hashes from the
+        list.
+        """
+        rows = np.unique(rows)
+        file = open_list(self.info.path, self._handle).file
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        starts = np.cumsum([0, *sizes])
+        parts = []
+        for group in np.unique(np.searchsorted(starts, rows, "right") - 1):
+            with reading(self.info.path):
+                column = file.read_row_group(int(group), columns=["hash"]).column("hash")
+            first, last = np.searchsorted(rows, [starts[group], starts[group + 1]])
+            wanted = column.take(pa.array(rows[first:last] - starts[group])).combine_chunks()
+            parts.append(hashes_of(wanted, ALGORITHMS[algorithm].nbytes))
+        return searchable_part(self._made, algorithm, parts, rows)
+
     def entries(self, algorithm: str) -> pa.Table:
-        """The rows of an algorithm that can match: live, of a polarity that matches. Schema ``KNOWN``."""
-        with _reading(self.info.path):
-            kept = [batch.filter(matchable(batch, algorithm)) for batch in _batches(self._file)]
-        return pa.Table.from_batches(kept, schema=_AS_READ).unify_dictionaries().combine_chunks()
+        """The rows of an algorithm that can match: live, of a polarity that matches. Schema ``KNOWN``. All
+        are read into memory.
+        """
+        listed = open_list(self.info.path, self._handle)
+        with reading(self.info.path):
+            kept = [batch.filter(matchable(batch, algorithm)) for batch in listed.batches()]
+        return pa.Table.from_batches(kept, schema=AS_READ).unify_dictionaries().combine_chunks()
 
 
 @contextmanager
 def read_known(path: Path) -> Iterator[KnownList]:
-    """Open a list and check every row of it.
+    """Open a list. The first time, and after it was changed, every row of it is checked, and an index made.
 
     Raises :class:`KnownListError` with the first thing that is wrong: no Parquet, a newer version, columns
     missing or of another type, a hash of the wrong length for its algorithm, an unknown polarity, a
     quality or distance out of range.
     """
-    with _open(path) as handle:
-        info, problems, file = _examine(path, handle)
-        if problems:
-            raise KnownListError(
-                f"{path}: {problems[0]}; `hivescan known check` lists everything that is wrong"
-            )
-        yield KnownList(info, file)
+    with open_file(path) as handle, compiled(path, handle) as made:
+        yield KnownList(made, handle)
 
 
 def check_known(path: Path) -> tuple[KnownInfo, tuple[Problem, ...]]:
     """What a list holds, and every kind of fault in it. Raises as :func:`read_known` where it cannot be
     read at all.
     """
-    with _open(path) as handle:
-        info, problems, _ = _examine(path, handle)
-    return info, problems
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise KnownListError(f"{path}: cannot be opened: {error.strerror or error}") from None
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise KnownListError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-def _examine(path: Path, handle: BinaryIO) -> tuple[KnownInfo, tuple[Problem, ...], pq.ParquetFile]:
-    with _reading(path):
-        digest = hashlib.sha256()
-        while block := handle.read(_COPY_BYTES):
-            digest.update(block)
-        size = handle.tell()
-        handle.seek(0)
-        file = pq.ParquetFile(handle)
-        metadata = file.schema_arrow.metadata or {}
-        version = _version(path, metadata)
-        _check_columns(path, file.schema_arrow)
-        counts = Counts()
-        faults = Faults()
-        for batch in _batches(file):
-            counts.take(batch)
-            faults.take(batch)
-    info = KnownInfo(
-        path=path,
-        list_id=digest.hexdigest(),
-        version=version,
-        rows=counts.rows,
-        size=size,
-        entries={name: counts.entries.get(name, 0) for name in ALGORITHMS if counts.entries.get(name)},
-        unmatched=dict(sorted((a, n) for a, n in counts.entries.items() if a not in ALGORITHMS)),
-        deleted=counts.deleted,
-        vetoing=counts.vetoing,
-        low_quality=counts.low_quality,
-        hash_sets=tuple(sorted(counts.hash_sets)),
-        match_types=tuple(sorted(counts.match_types)),
-        made_with=_made_with(metadata),
-    )
-    return info, faults.problems(), file
-
-
-def _made_with(metadata: Mapping[bytes, bytes]) -> Mapping[str, object]:
-    try:
-        made_with = json.loads(metadata.get(MADE_WITH_KEY, b"{}"))
-    except ValueError:
-        return {}
-    return made_with if isinstance(made_with, dict) else {}
-
-
-def _version(path: Path, metadata: Mapping[bytes, bytes]) -> int:
-    text = metadata.get(VERSION_KEY)
-    if text is None:
-        # Written by another program: its columns and rows are checked all the same.
-        return KNOWN_VERSION
-    try:
-        version = int(text)
-    except ValueError:
-        raise KnownListError(f"{path}: its version is not a number; write the list again") from None
-    if version > KNOWN_VERSION:
-        raise KnownListError(
-            f"{path}: written by a newer hivescan (list version {version}, this one knows {KNOWN_VERSION}): "
-            "upgrade hivescan"
-        )
-    return version
-
-
-def _check_columns(path: Path, schema: pa.Schema) -> None:
-    missing = [field.name for field in KNOWN if not field.nullable and field.name not in schema.names]
-    if missing:
-        raise KnownListError(
-            f"{path}: the column {missing[0]!r} is missing; a hash list needs "
-            f"{', '.join(f.name for f in KNOWN if not f.nullable)}"
-        )
-    for field in KNOWN:
-        if field.name not in schema.names:
-            continue
-        try:
-            schema.empty_table().column(field.name).cast(field.type)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-            found = schema.field(field.name).type
-            raise KnownListError(
-                f"{path}: the column {field.name!r} holds {found}, a hash list has {_plain(field.type)}"
-            ) from None
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    """The rows with exactly the columns of ``KNOWN``; absent ones are null. Nulls are left as they are."""
-    present = [name for name in KNOWN.names if name in file.schema_arrow.names]
-    for batch in file.iter_batches(_BATCH_ROWS, columns=present):
-        columns = [
-            batch.column(field.name).cast(field.type)
-            if field.name in present
-            else pa.nulls(batch.num_rows, field.type)
-            for field in KNOWN
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=_AS_READ)
+    counts, faults = Counts(), Faults()
+    with open_file(path) as handle, ThreadPoolExecutor(1) as pool:
+        listed = open_list(path, handle)
+        list_id = pool.submit(sha256_of, handle)
+        with reading(path):
+            for batch in listed.batches():
+                counts.take(batch)
+                faults.take(batch)
+        return info_of(path, listed, counts, state_of(handle), list_id), faults.problems()

@@ -13,7 +13,7 @@ quicker, that is done instead. Equal hashes stand in the index once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,11 +23,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.matching.hamming import Bytes, Pairs
+from hivescan.matching.hamming import Bytes
+from hivescan.matching.hits import Hits
+from hivescan.matching.index_file import ArrayMaker
 
-_FIRST, _BITS, _RADIUS, _PROBES, _MASKS_AT, _TABLE_AT = range(6)
 _ROOM: Final = 1 << 16
-_QUERIES_AT_ONCE: Final = 4_096
 _SCAN_WORTH: Final = 12
 """A candidate costs as much as comparing this many hashes one after the other."""
 _MOST_BITS: Final = 26
@@ -66,8 +66,9 @@ def _masks(bits: int, radius: int) -> npt.NDArray[np.uint32]:
 class MultiIndex:
     """Built by :func:`build`. ``offsets`` and ``ids`` are the tables of all chunks, one after the other.
 
-    ``words`` are the distinct hashes. The entries that have the hash of row ``i`` are
-    ``members[starts[i] : starts[i + 1]]``; both are None where all hashes differ.
+    ``words`` are the distinct hashes in the order of their first chunk, whose table needs no ids. ``members``
+    are the entries in that order; distinct hash ``i`` stands for one of them, except that ``repeated`` names
+    those that stand for more, and ``before`` how many more than one each there were up to it.
     """
 
     bits: int
@@ -75,43 +76,27 @@ class MultiIndex:
     words: Words
     offsets: npt.NDArray[np.uint32]
     ids: npt.NDArray[np.uint32]
-    members: npt.NDArray[np.uint32] | None
-    starts: npt.NDArray[np.int64] | None
+    members: npt.NDArray[np.uint32]
+    repeated: npt.NDArray[np.uint32]
+    before: npt.NDArray[np.uint32]
 
-    def search(self, queries: Bytes, distance: int, *, threads: int = 1) -> Iterator[Pairs]:
-        """All pairs within ``distance``, by query, then by entry; some thousand queries at a time."""
-        if self.bits != queries.shape[1] * 8:
-            raise ValueError(f"queries of {queries.shape[1] * 8} bits, and the index has {self.bits}")
-        words = _permuted(queries, self.chunks)
-        with ThreadPoolExecutor(threads) as pool:
-            for start in range(0, len(words), _QUERIES_AT_ONCE):
-                some = words[start : start + _QUERIES_AT_ONCE]
-                slices = np.array_split(np.arange(len(some)), threads)
-                found = list(pool.map(lambda rows, some=some: self._rows_of(some[rows], distance), slices))
-                firsts = [int(rows[0]) if len(rows) else 0 for rows in slices]
-                query = np.concatenate([f[0] + first for f, first in zip(found, firsts, strict=True)])
-                yield self._pairs(
-                    query + start,
-                    np.concatenate([f[1] for f in found]),
-                    np.concatenate([f[2] for f in found]),
-                )
-
-    def _rows_of(
-        self, queries: Words, distance: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Query, row and distance of every pair of a hash of the index and one of ``queries``."""
+    def near(self, queries: Bytes, distance: int) -> Hits:
+        """Every hash within ``distance`` bits of a query, in no order."""
         from hivescan.matching import kernels
 
+        if self.bits != queries.shape[1] * 8:
+            raise ValueError(f"queries of {queries.shape[1] * 8} bits, and the index has {self.bits}")
+        words = permuted(queries, self.chunks)
         plan, masks = self._plan(distance)
         enough = len(self.words) // _SCAN_WORTH
         room, first = _ROOM, 0
-        counts = np.zeros(len(queries), np.int64)
+        counts = np.zeros(len(words), np.int64)
         rows: list[npt.NDArray[np.int64]] = []
         distances: list[npt.NDArray[np.int32]] = []
-        while first < len(queries):
+        while first < len(words):
             found, differing = np.empty(room, np.int64), np.empty(room, np.int32)
             stopped = kernels.search(
-                self.words, self.offsets, self.ids, plan, masks, queries, first, distance, enough,
+                self.words, self.offsets, self.ids, plan, masks, words, first, distance, enough,
                 found, differing, counts,
             )  # fmt: skip
             if stopped == first:
@@ -121,10 +106,24 @@ class MultiIndex:
             rows.append(found[:used])
             distances.append(differing[:used])
             first = stopped
-        query = np.repeat(np.arange(len(queries)), counts)
-        if not rows:
-            return query, np.empty(0, np.int64), np.empty(0, np.int32)
-        return query, np.concatenate(rows), np.concatenate(distances)
+        row = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        begin, count = self._members_of(row)
+        return Hits(
+            np.repeat(np.arange(len(words)), counts),
+            begin,
+            count,
+            np.concatenate(distances) if distances else np.empty(0, np.int32),
+        )
+
+    def _members_of(self, row: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Where the entries of distinct hashes begin in ``members``, and how many they are."""
+        if not len(self.repeated):
+            return row, np.ones(len(row), np.int64)
+        at = np.searchsorted(self.repeated, row.astype(np.uint32))
+        before = self.before[at].astype(np.int64)
+        after = self.before[np.minimum(at + 1, len(self.before) - 1)].astype(np.int64)
+        is_repeated = self.repeated[np.minimum(at, len(self.repeated) - 1)] == row
+        return row + before, np.where(is_repeated, after - before + 1, 1)
 
     def _plan(self, distance: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
         """``int64 [6, C]`` for the chunks that are searched, and their masks one after the other."""
@@ -137,70 +136,76 @@ class MultiIndex:
                 masks.append(own)
                 masks_at += len(own)
             first += bits
-            table_at += (1 << bits) + 2
+            table_at += (1 << bits) + 1
         if not columns:
             return np.empty((6, 0), np.int64), np.empty(0, np.uint32)
         return np.ascontiguousarray(np.array(columns, np.int64).T), np.concatenate(masks)
 
-    def _pairs(
-        self, query: npt.NDArray[np.int64], row: npt.NDArray[np.int64], distance: npt.NDArray[np.int32]
-    ) -> Pairs:
-        entry = row
-        if self.members is not None and self.starts is not None:
-            counts = self.starts[row + 1] - self.starts[row]
-            query, distance = np.repeat(query, counts), np.repeat(distance, counts)
-            ends = np.cumsum(counts)
-            places = np.arange(len(query)) + np.repeat(self.starts[row] - (ends - counts), counts)
-            entry = self.members[places].astype(np.int64)
-        order = np.lexsort((entry, query))
-        return Pairs(query[order], entry[order], distance[order])
+
+def build(
+    pieces: Iterable[Bytes], rows: int, bits: int, maker: ArrayMaker, *, threads: int = 1
+) -> MultiIndex:
+    """The index of ``rows`` (up to 2³²) hashes of so many bits, a multiple of 64, which come in ``pieces``.
+
+    Its arrays are made by ``maker``, and not finished there. Beside them it takes the memory of the hashes,
+    8 bytes a hash for each thread, and what the maker keeps.
+    """
+    from hivescan.matching import sorting
+
+    chunks = chunks_for(bits, rows)
+    width = bits // 64
+    words = maker.add("words", (rows, width), np.uint64)
+    members = maker.add("members", (rows,), np.uint32)
+    offsets = maker.add("offsets", (sum((1 << size) + 1 for size in chunks),), np.uint32)
+    first_table = offsets[: (1 << chunks[0]) + 1]
+    unsorted = _read(pieces, rows, chunks, width)
+    sorting.sort_by_chunk(unsorted, 0, chunks[0], first_table, members)
+    sorting.gather(unsorted, members, words)
+    del unsorted
+    again = np.empty(rows, np.uint8)
+    distinct = sorting.bring_equals_together(words, members, first_table, again)
+    repeated, before = _repeated(again)
+    del again
+    maker.release("members")
+    words = maker.shorten("words", distinct)
+    maker.add("repeated", repeated.shape, np.uint32)[:] = repeated
+    maker.add("before", before.shape, np.uint32)[:] = before
+    ids = maker.add("ids", ((len(chunks) - 1) * distinct,), np.uint32)
+    table_at = np.cumsum([0, *((1 << size) + 1 for size in chunks)])
+    firsts = np.cumsum([0, *chunks])
+
+    def fill(number: int) -> None:
+        table = offsets[table_at[number] : table_at[number + 1]]
+        own = ids[(number - 1) * distinct : number * distinct]
+        sorting.sort_by_chunk(words, int(firsts[number]), chunks[number], table, own)
+        maker.release("ids")
+        maker.release("offsets")
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(fill, range(1, len(chunks))):
+            pass
+    return MultiIndex(bits, chunks, words, offsets, ids, members, repeated, before)
 
 
-def build(hashes: Bytes) -> MultiIndex:
-    """The index of ``uint8 [N, B]``: N up to 2³² hashes of B bytes, a multiple of 8."""
-    from hivescan.matching import kernels
-
-    if hashes.ndim != 2 or hashes.shape[1] % 8:
-        raise ValueError(f"hashes {hashes.shape} are not [N, B] with B a multiple of 8")
-    bits = hashes.shape[1] * 8
-    distinct, members, starts = _grouped(hashes)
-    chunks = chunks_for(bits, len(distinct))
-    words = _permuted(distinct, chunks)
-    del distinct
-    offsets = np.empty(sum((1 << size) + 2 for size in chunks), np.uint32)
-    ids = np.empty(len(chunks) * len(words), np.uint32)
-    first = table_at = 0
-    for number, size in enumerate(chunks):
-        table = offsets[table_at : table_at + (1 << size) + 2]
-        own = ids[number * len(words) : (number + 1) * len(words)]
-        kernels.sort_by_value(words, first, size, table, own)
-        first += size
-        table_at += len(table)
-    return MultiIndex(bits, chunks, words, offsets, ids, members, starts)
+def _read(pieces: Iterable[Bytes], rows: int, chunks: tuple[int, ...], width: int) -> Words:
+    unsorted = np.empty((rows, width), np.uint64)
+    at = 0
+    for piece in pieces:
+        unsorted[at : at + len(piece)] = permuted(piece, chunks)
+        at += len(piece)
+    if at != rows:
+        raise ValueError(f"{at} hashes came, and {rows} were said to come")
+    return unsorted
 
 
-def _grouped(
-    hashes: Bytes,
-) -> tuple[Bytes, npt.NDArray[np.uint32] | None, npt.NDArray[np.int64] | None]:
-    """The distinct hashes, and the numbers of those that each stands for."""
-    words = np.ascontiguousarray(hashes).view(np.uint64)
-    # One number a hash, so that equal ones stand together when it is sorted: a shared number of two
-    # different hashes only keeps a third, equal to one of them, from being found equal.
-    mixed = np.zeros(len(words), np.uint64)
-    for at in range(words.shape[1]):
-        mixed ^= words[:, at]
-        mixed *= np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    order = np.argsort(mixed, kind="stable")
-    ordered = mixed[order]
-    suspects = np.flatnonzero(ordered[1:] == ordered[:-1])
-    equal = suspects[(words[order[suspects]] == words[order[suspects + 1]]).all(axis=1)]
-    if not equal.size:
-        return hashes, None, None
-    begins = np.ones(len(words), np.bool_)
-    begins[equal + 1] = False
-    starts = np.append(np.flatnonzero(begins), len(words))
-    return hashes[order[starts[:-1]]], order.astype(np.uint32), starts
+def _repeated(again: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """From which entries have the hash of the one before: ``repeated`` and ``before`` of the index."""
+    extra = np.flatnonzero(again)
+    if not len(extra):
+        return np.empty(0, np.uint32), np.zeros(1, np.uint32)
+    extra -= np.arange(1, len(extra) + 1)  # the number of its distinct hash
+    begins = np.flatnonzero(np.diff(extra, prepend=-1))
+    return extra[begins].astype(np.uint32), np.append(begins, len(extra)).astype(np.uint32)
 
 
 @lru_cache(maxsize=16)
@@ -221,7 +226,8 @@ def _table(nbytes: int, chunks: tuple[int, ...]) -> npt.NDArray[np.uint64]:
     return table
 
 
-def _permuted(hashes: Bytes, chunks: tuple[int, ...]) -> Words:
+def permuted(hashes: Bytes, chunks: tuple[int, ...]) -> Words:
+    """The hashes with the bits of each chunk together, as the index has them."""
     from hivescan.matching import kernels
 
     hashes = np.ascontiguousarray(hashes)

@@ -139,11 +139,7 @@ def _searched(lookup: ListLookup, queries: Bytes) -> Iterator[tuple[Numbers, Num
 def _countable(lookup: ListLookup, rows: Numbers, distances: npt.NDArray[np.int32]) -> Numbers:
     """Of the pairs of one query, all that veto and the nearest of the rest."""
     order = np.lexsort((rows, distances))
-    vetoing = np.zeros(len(rows), np.bool_)
-    for start in range(0, len(rows), _MANY):
-        some = order[start : start + _MANY]
-        polarity = lookup.rows(rows[some]).column("polarity").cast(pa.string())
-        vetoing[some] = ~_bools(pc.is_in(polarity, pa.array(MATCHED_POLARITIES)))
+    vetoing = lookup.vetoing(rows)
     kept = vetoing.copy()
     kept[order[~vetoing[order]][: _MANY // 2]] = True
     return np.flatnonzero(kept)

@@ -69,10 +69,13 @@ class KnownVideos:
         while (found := self._leading(np.arange(before - 1, max(-1, before - 1 - step), -1), key)) == step:
             before -= found
         before -= found
-        while (found := self._leading(np.arange(after, min(len(self._lookup), after + step)), key)) == step:
+        while (
+            found := self._leading(np.arange(after, min(self._lookup.info.rows, after + step)), key)
+        ) == step:
             after += found
         after += found
         rows = self._lookup.rows(np.arange(before, after))
+        rows = rows.filter(pc.equal(rows.column("algorithm").cast(pa.string()), self._lookup.algorithm.name))
         quality = pc.fill_null(rows.column("quality"), MIN_QUALITY)
         usable = rows.filter(
             pc.and_(pc.invert(rows.column("deleted")), pc.greater_equal(quality, MIN_QUALITY))

@@ -15,7 +15,7 @@ def pairs_of(index: HammingIndex, queries: np.ndarray) -> list[tuple[int, int, i
     return [
         (int(q), int(e), int(d))
         for found in index.search(queries)
-        for q, e, d in zip(found.query, found.entry, found.distance, strict=True)
+        for q, e, d in zip(found.query, found.row, found.distance, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hivescan.errors import KnownListError, StoreError
-from hivescan.matching import lookup
+from hivescan.matching import compiled, segments
 from hivescan.matching.found import matched_files
 from hivescan.matching.hamming import as_hashes, brute_force
 from hivescan.matching.match import MatchOptions, match_store
@@ -26,7 +26,8 @@ OTHER = bytes(255 - b for b in range(32))
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small lists are compared entry by entry; here they are also looked up, as large ones are."""
     if request.param == "looked up":
-        monkeypatch.setattr(lookup, "_MANY", 0)
+        monkeypatch.setattr(segments, "FEW", 0)
+        monkeypatch.setattr(compiled, "FEW", 0)
 
 
 def rows_of(store: Store) -> list[dict[str, object]]:

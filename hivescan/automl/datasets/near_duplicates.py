@@ -67,10 +67,10 @@ def near_pictures(
     index = HammingIndex(table, np.full(len(places), max_distance))
     pairs = []
     for found in index.search(table):
-        later = found.query < found.entry
+        later = found.query < found.row
         pairs += [
             Pair(places[left], places[right])
-            for left, right in zip(found.query[later].tolist(), found.entry[later].tolist(), strict=True)
+            for left, right in zip(found.query[later].tolist(), found.row[later].tolist(), strict=True)
         ]
     return pairs
 
