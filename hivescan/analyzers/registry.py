@@ -31,7 +31,7 @@ _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
 
 _HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, body_parts)}
 _ON_CPU: Final = Placement()
-_IN_WORKER: Final = ("hashes", "provenance", "null")
+_IN_WORKER: Final = ("hashes", "crops", "provenance", "null")
 """Analyzers without models that run in the decode workers: on pictures, or on the file."""
 
 
@@ -148,6 +148,10 @@ def _worker_module(name: str) -> ModuleType:
         from hivescan.analyzers import provenance
 
         return provenance
+    if name == "crops":
+        from hivescan.analyzers import crops
+
+        return crops
     from hivescan.analyzers import hashes
 
     return hashes

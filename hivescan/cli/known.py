@@ -67,6 +67,10 @@ def build(
     fps: Annotated[
         float, typer.Option("--fps", metavar="N", min=0.001, help="Frames a second taken of videos.")
     ] = 1.0,
+    crops: Annotated[
+        bool,
+        typer.Option("--crops", help="Hash 18 crops of each picture too: cropped copies match."),
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -76,7 +80,9 @@ def build(
 
     labels = KnownLabels(source, hash_set, match_type, classification, polarity, max_distance)
     with ScanProgress(quiet=quiet or json) as progress:
-        summary = build_known(sources, out, labels, sampling=Sampling(fps=fps), on_progress=progress)
+        summary = build_known(
+            sources, out, labels, sampling=Sampling(fps=fps), crops=crops, on_progress=progress
+        )
     if json:
         emit_json(_built_json(summary))
         return
@@ -98,6 +104,8 @@ def _built_line(summary: BuildSummary) -> str:
         (len(summary.cut_short), "cut short", "cut short"),
         (summary.low_quality, "PDQ hash too featureless to match", "PDQ hashes too featureless to match"),
     ]
+    if summary.transformed:
+        rows += f" ({summary.transformed:,} of them without borders or cropped)"
     told = "".join(f"; {n:,} {one if n == 1 else many}" for n, one, many in notes if n)
     return f"{summary.path}: {count(summary.files, 'file')}, {rows}{told}"
 
@@ -109,6 +117,7 @@ def _built_json(summary: BuildSummary) -> dict[str, object]:
         "rows": dict(summary.rows),
         "duplicates": summary.duplicates,
         "low_quality": summary.low_quality,
+        "transformed": summary.transformed,
         "skipped": [{"uri": uri, "reason": reason} for uri, reason in summary.skipped],
         "cut_short": [{"uri": uri, "reason": reason} for uri, reason in summary.cut_short],
     }

@@ -16,7 +16,7 @@ from hivescan.errors import KnownListError, UsageError
 from hivescan.matching.algorithms import ALGORITHMS, DIGESTS, MIN_QUALITY
 from hivescan.matching.schema import POLARITIES
 from hivescan.matching.writing import KnownWriter
-from hivescan.media.pdq import REVISION
+from hivescan.media.pdq import REVISION, UNBORDERED
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import Sampling, Status
 from hivescan.versions import installed
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _RECORDED: Final = ("pillow", "pillow-heif", "av", "decord")
 _CHAIN: Final = "hashes"
+_CROPS_CHAIN: Final = "crops"
 _HASHED: Final = frozenset({Status.DONE.value, Status.PARTIAL.value})
 _CHUNK: Final = 10_000
 
@@ -61,7 +62,8 @@ class BuildSummary:
 
     ``files`` became entries, ``duplicates`` had the bytes of one before. ``skipped`` are not in the list
     at all, ``cut_short`` are, with the frames before the damage. ``low_quality`` PDQ entries are in the
-    list but too featureless to be matched.
+    list but too featureless to be matched. ``transformed`` of the rows are of pictures without their borders
+    or cropped.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class BuildSummary:
     duplicates: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     low_quality: int = 0
+    transformed: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     cut_short: list[Skipped] = field(default_factory=list)
 
@@ -78,8 +81,10 @@ def add_entries(writer: KnownWriter, store: Store, labels: KnownLabels, out: Pat
 
     Each content gives its md5, sha1 and sha256, and a PDQ row with quality for each picture: one for a
     still; for a video or an animation one a sampled frame, as a scene with its times whose ``parent_id``
-    is the file's entry. Files that could not be read or decoded, or are neither, are skipped and named in
-    the summary.
+    is the file's entry. Of a picture with plain borders the hash without them, and of one that was cropped
+    (:mod:`hivescan.analyzers.crops`) those of its crops, are further rows of the same entry, which name the
+    ``transformation``. Mirror images are not stored: matching turns what it compares. Files that could not
+    be read or decoded, or are neither, are skipped and named in the summary.
 
     Raises :class:`KnownListError` where the list would be empty, :class:`StoreError`.
     """
@@ -125,18 +130,26 @@ def _digests(connection: duckdb.DuckDBPyConnection, summary: BuildSummary) -> It
 
 
 def _pictures(connection: duckdb.DuckDBPyConnection, summary: BuildSummary) -> Iterator[dict[str, object]]:
-    """The PDQ hash of each picture of the contents that live files have."""
+    """The PDQ hashes of each picture of the contents that live files have; plain ones come first."""
     rows = connection.execute(
         f"""
-        SELECT content_id, "index", start_ms, end_ms, hash, quality, count(*) OVER (PARTITION BY content_id)
+        SELECT content_id, "index", start_ms, end_ms, hash, quality, transformation,
+            count(*) FILTER (transformation IS NULL) OVER (PARTITION BY content_id)
         FROM hashes SEMI JOIN files USING (content_id)
-        WHERE chain = '{_CHAIN}' AND algorithm = 'pdq' ORDER BY content_id, "index"
+        WHERE algorithm = 'pdq' AND (
+            chain = '{_CHAIN}' AND (transformation IS NULL OR transformation = '{UNBORDERED}')
+            OR chain = '{_CROPS_CHAIN}'
+        )
+        ORDER BY content_id, "index", transformation NULLS FIRST
         """
     )
-    for content_id, index, start_ms, end_ms, value, quality, pictures in _fetched(rows):
+    for content_id, index, start_ms, end_ms, value, quality, transformation, pictures in _fetched(rows):
         file_id = entry_id(content_id)
         still = pictures == 1 and start_ms is None
-        summary.low_quality += quality < MIN_QUALITY
+        if transformation is None:
+            summary.low_quality += quality < MIN_QUALITY
+        else:
+            summary.transformed += 1
         yield {
             "entry_id": file_id if still else f"{file_id}.{index}",
             "parent_id": None if still else file_id,
@@ -145,6 +158,7 @@ def _pictures(connection: duckdb.DuckDBPyConnection, summary: BuildSummary) -> I
             "quality": quality,
             "scene_start_ms": start_ms,
             "scene_end_ms": end_ms,
+            "transformation": transformation,
         }
 
 

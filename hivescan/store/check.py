@@ -33,7 +33,7 @@ _ATTEMPT: Final = "content_id, chain, run_id"
 _KEYS: Final = {
     "analyses": _ATTEMPT,
     "scores": f'{_ATTEMPT}, level, "index", model, head, label',
-    "hashes": f'{_ATTEMPT}, level, "index", algorithm',
+    "hashes": f'{_ATTEMPT}, level, "index", algorithm, transformation',
     "regions": f'{_ATTEMPT}, level, "index", model, region',
     "embeddings": f'{_ATTEMPT}, level, "index", space',
 }

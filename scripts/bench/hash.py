@@ -141,6 +141,7 @@ def stored(store: Path) -> Hashes:
 
     rows = hivescan.open(store).sql(
         "SELECT f.uri, h.algorithm, hex(h.hash) AS hash FROM hashes h JOIN files f USING (content_id)"
+        " WHERE h.transformation IS NULL"
     )
     found: Hashes = {}
     for row in rows.to_pylist():

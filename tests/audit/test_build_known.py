@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from hivescan.analyzers.crops import CROPS
 from hivescan.audit.build_known import build_known
 from hivescan.errors import KnownListError, RunInterruptedError, SourceError, UsageError
 from hivescan.matching.build import KnownLabels
@@ -87,6 +89,31 @@ def test_every_picture_gives_its_digests_and_a_pdq_hash(folder: Path, tmp_path: 
     assert (row["parent_id"], row["scene_start_ms"], row["deleted"]) == (None, None, False)
 
 
+def test_crops_and_the_picture_without_its_borders_are_further_hashes_of_its_entry(
+    photos: Path, tmp_path: Path
+) -> None:
+    pixels = np.asarray(Image.open(photos / "coffee.png").convert("RGB"))
+    framed = np.zeros((pixels.shape[0] + 100, *pixels.shape[1:]), np.uint8)
+    framed[50:-50] = pixels
+    Image.fromarray(framed).save(tmp_path / "framed.png")
+    out = tmp_path / "known.parquet"
+    plain = build_known([str(tmp_path / "framed.png")], out)
+    assert (plain.rows["pdq"], plain.transformed) == (2, 1)
+
+    summary = build_known([str(tmp_path / "framed.png")], out, crops=True)
+    rows = [row for row in pq.read_table(out).to_pylist() if row["algorithm"] == "pdq"]
+    by_name = {row["transformation"]: row for row in rows}
+    assert set(by_name) == {None, "unbordered", *CROPS}
+    assert (summary.rows["pdq"], summary.transformed) == (len(rows), len(rows) - 1)
+    assert len({row["entry_id"] for row in rows}) == 1
+    assert by_name["unbordered"]["hash"] == pdq(pixels).hash
+    height, width = framed.shape[:2]
+    kept = round(height * 0.9), round(width * 0.9)
+    assert by_name["crop 10 % top left"]["hash"] == pdq(framed[: kept[0], : kept[1]]).hash
+    assert by_name["crop 10 % bottom right"]["hash"] == pdq(framed[-kept[0] :, -kept[1] :]).hash
+    assert all(row["parent_id"] is None for row in rows)
+
+
 def test_what_cannot_be_hashed_is_named_and_skipped(folder: Path, tmp_path: Path) -> None:
     summary = build_known([str(folder)], tmp_path / "known.parquet")
     assert {Path(uri).name for uri, _ in summary.skipped} == {"notes.txt", "broken.jpg"}
@@ -107,7 +134,11 @@ def test_a_video_gives_a_scene_for_each_sampled_frame(data: Path, tmp_path: Path
     out = tmp_path / "known.parquet"
     build_known([str(data / "hash_reference/videos/chair-19-sd-bar.mp4")], out)
     (digest,) = entries(out, "sha256")
-    scenes = entries(out, "pdq")
+    everything = entries(out, "pdq")
+    scenes = [row for row in everything if row["transformation"] is None]
+    # The clip has bars: most of its frames are there without them, too.
+    assert {row["transformation"] for row in everything} == {None, "unbordered"}
+    assert {row["entry_id"] for row in everything} == {row["entry_id"] for row in scenes}
     assert 18 <= len(scenes) <= 20
     assert {scene["parent_id"] for scene in scenes} == {digest["entry_id"]}
     assert len({scene["entry_id"] for scene in scenes}) == len(scenes)

@@ -27,7 +27,7 @@ _ANALYZERS: Final = ("hashes",)
 _QUERY: Final = """
     WITH first_hash AS (
         SELECT content_id, arg_min(hash, "index") AS pdq, arg_min(quality, "index") AS quality
-        FROM hashes WHERE algorithm = 'pdq' GROUP BY content_id
+        FROM hashes WHERE algorithm = 'pdq' AND transformation IS NULL GROUP BY content_id
     ),
     faults AS (
         SELECT content_id, min(reason) AS reason FROM analyses

@@ -1,0 +1,128 @@
+"""The picture inside plain borders: letterboxes, pillarboxes, frames, of any one colour.
+
+A line of pixels is border while nearly all of it is of the colour of the outermost line. What tells a border
+from a plain background (a product on white, a night scene) is its inner edge: straight, so that within a few
+lines nearly everything along it leaves the colour, where the outline of a thing leaves it here and there.
+Borders come in pairs, above and below or left and right: a strip on one side alone is more often sky.
+
+Lines are compared at some hundred of their pixels, from the outside until one is not border: a picture
+without borders costs four lines.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hivescan.types import Pixels
+
+REVISION: Final = 1
+"""Raised when other boxes are found in the same picture."""
+
+TOLERANCE: Final = 16
+"""Levels of 255 by which a channel may differ from the border's colour: the noise of a poor JPEG."""
+
+_PLAIN: Final = 0.97
+"""Share of a line that must be of the colour."""
+_LEAVES: Final = 0.5
+"""Share of an inner edge along which the picture must leave the colour at once."""
+_AT_ONCE: Final = 0.015
+"""How deep behind the edge that is looked for, as a share of the side; two lines at least."""
+_THINNEST: Final = 0.01
+"""Share of the side that a pair of borders must take together: less hardly changes a hash."""
+_SMALLEST: Final = 0.2
+"""Share of either side that the picture must keep."""
+_BLUR: Final = 16
+"""Lines before an edge that a JPEG may blur: its largest block."""
+_SAMPLES: Final = 256
+_LINES: Final = 32
+"""How many lines are compared at a time."""
+
+Line = npt.NDArray[np.int16]
+"""``int16 [3]`` RGB."""
+
+
+class Box(NamedTuple):
+    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right``, each without the last."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def of(self, pixels: Pixels) -> Pixels:
+        return pixels[self.top : self.bottom, self.left : self.right]
+
+
+def unbordered(pixels: Pixels) -> Box | None:
+    """Where the picture lies inside its borders, ``uint8 [H, W, 3]`` RGB; None where it has none."""
+    height, width = pixels.shape[:2]
+    sideways = pixels.transpose(1, 0, 2)
+    rows = _pair(pixels)
+    columns = _pair(sideways if rows is None else sideways[:, rows[0] : rows[1]])
+    # Between the columns alone: a frame's rows are of its colour at both ends.
+    rows = rows and _edges(pixels if columns is None else pixels[:, columns[0] : columns[1]], *rows)
+    if rows is None:
+        columns = _pair(sideways)
+    columns = columns and _edges(sideways if rows is None else sideways[:, rows[0] : rows[1]], *columns)
+    if rows is None and columns is None:
+        return None
+    return Box(*(rows or (0, height)), *(columns or (0, width)))
+
+
+def _pair(lines: Pixels) -> tuple[int, int] | None:
+    """The lines between a border above and one below of the same colour; None where there is no such pair."""
+    lines = _sampled(lines)
+    count = len(lines)
+    first, last = _colour(lines[0]), _colour(lines[-1])
+    if np.abs(first - last).max() > TOLERANCE:
+        return None
+    begin = _border(lines, first)
+    end = count - _border(lines[::-1], last)
+    there = begin > 0 and end < count and begin + count - end >= _THINNEST * count
+    return (begin, end) if there and end - begin >= _SMALLEST * count else None
+
+
+def _sampled(lines: Pixels) -> Pixels:
+    return lines[:, :: max(1, lines.shape[1] // _SAMPLES)]
+
+
+def _colour(line: Pixels) -> Line:
+    return np.asarray(np.median(line, axis=0), np.int16)
+
+
+def _border(lines: Pixels, colour: Line) -> int:
+    """How many lines from the first on are of the colour."""
+    for start in range(0, len(lines), _LINES):
+        off = _off(lines[start : start + _LINES], colour)
+        other = np.flatnonzero(off.mean(axis=1) > 1 - _PLAIN)
+        if len(other):
+            return start + int(other[0])
+    return len(lines)
+
+
+def _off(lines: Pixels, colour: Line) -> npt.NDArray[np.bool_]:
+    """Which pixels of the lines are of another colour."""
+    off = np.abs(lines.astype(np.int16) - colour) > TOLERANCE
+    return np.asarray(off.any(axis=2), np.bool_)
+
+
+def _edges(lines: Pixels, begin: int, end: int) -> tuple[int, int] | None:
+    """Where exactly both borders end; None where one of them has no straight edge."""
+    lines = _sampled(lines)
+    above = _edge(lines[begin:end], _colour(lines[0]))
+    below = _edge(lines[begin:end][::-1], _colour(lines[-1]))
+    return None if above is None or below is None else (begin + above, end - below)
+
+
+def _edge(lines: Pixels, colour: Line) -> int | None:
+    """How many of the lines are still border: blurred by an encoder, but not yet picture."""
+    depth = max(2, round(_AT_ONCE * len(lines)))
+    off = _off(lines[: _BLUR + depth], colour)
+    share = off.mean(axis=1)
+    edge = int(np.flatnonzero(share >= share.max() / 2)[0])
+    if edge > _BLUR or off[edge : edge + depth].any(axis=0).mean() < _LEAVES:
+        return None
+    return edge
