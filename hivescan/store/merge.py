@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Final
 
 import pyarrow as pa
@@ -127,14 +128,15 @@ def _replace(store: Store, table: str, group: list[Part], run_id: str) -> int:
 
 def _join(blobs: Blobs, table: str, group: list[Part]) -> Part:
     schema = TABLES[table]
-    sink = pa.BufferOutputStream()
+    sink = BytesIO()  # Arrow's own is copied whenever it grows
     with parts.open_parquet_writer(sink, schema) as writer:
         for rows in _row_groups(blobs, table, group):
             writer.write_table(rows, row_group_size=parts.row_group_rows(rows))
+            del rows
     return parts.put_part(
         blobs,
         table,
-        memoryview(sink.getvalue()),
+        sink.getbuffer(),
         rows=sum(part.rows for part in group),
         columns=len(schema),
         user=user_columns.union(part.user for part in group),
@@ -150,8 +152,11 @@ def _row_groups(blobs: Blobs, table: str, group: list[Part]) -> Iterator[pa.Tabl
             held.append(parts.known_columns(table, file.read_row_group(i, use_threads=False)))
             full = sum(rows.nbytes for rows in held) >= parts.ROW_GROUP_BYTES
             if full or sum(rows.num_rows for rows in held) >= parts.ROW_GROUP_ROWS:
-                yield parts.sort(table, parts.gather(held))
+                gathered = parts.gather(held)
                 held = []
+                gathered = parts.sort(table, gathered)
+                yield gathered
+                del gathered
     if held:
         yield parts.sort(table, parts.gather(held))
 
