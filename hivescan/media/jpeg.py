@@ -16,6 +16,11 @@ file and the view:
 - Each view of such a file is made from the picture reduced by :func:`hivescan.media.views.decoder_scale`.
 - Its hashes are taken from the picture in full.
 
+The picture in full comes from libjpeg-turbo by way of simplejpeg, which decodes straight into an array.
+Pillow calls the same library in the same way, so that the pixels are equal (in all of 4,245 photos, and the
+tests compare more), but keeps four bytes a pixel, whose copying costs two thirds of the decoding again. What
+simplejpeg has anything to say about, and what must be turned, is left to Pillow.
+
 Measured against views of the fully decoded picture, on 47 photos of 2 megapixels and more: values differ by
 0.1 to 0.2 of 255 levels on average (0.6 where the view goes through a JPEG encoder). Scores differ by 0.0002
 in the median and 0.016 at most (nsfw), 0.0001 and 0.024 (body parts); the higher class stayed the same in
@@ -28,6 +33,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+import simplejpeg
 from PIL import Image
 
 from hivescan.errors import MediaError
@@ -36,7 +42,7 @@ from hivescan.media.picture import Picture, Wanted
 from hivescan.media.pillow import leash, open_picture
 from hivescan.media.pixels import to_pixels
 from hivescan.media.views import SHORT_SIDE, decoder_scale, largest_scale
-from hivescan.types import Limits, MediaInfo
+from hivescan.types import Limits, MediaInfo, Pixels
 
 MIME: Final = "image/jpeg"
 _RGB_COMPONENTS: Final = (ord("R"), ord("G"), ord("B"))
@@ -57,10 +63,15 @@ def read_parts(path: Path, info: MediaInfo, wanted: Wanted, limits: Limits) -> P
             if not _is_served(image) or (orientation != 1 and not evenly):
                 return None
             scales = sorted({decoder_scale(size, view) for view in wanted.views})
-            masters = {n: to_pixels(turned(_decoded(data, n, limits), orientation)) for n in scales}
-            unreduced = masters.get(1)
-            if wanted.unreduced and unreduced is None:
-                unreduced = to_pixels(turned(_decoded(data, 1, limits), orientation))
+            masters = {n: _reduced(data, n, orientation, limits) for n in scales if n != 1}
+            unreduced = None
+            if 1 in scales or wanted.unreduced:
+                plain = image.mode == "RGB" and orientation == 1
+                unreduced = _in_full(data, image.size) if plain else None
+                if unreduced is None:
+                    unreduced = _reduced(data, 1, orientation, limits)
+            if 1 in scales and unreduced is not None:
+                masters[1] = unreduced
             return Picture(0, None, None, *size, masters, unreduced if wanted.unreduced else None)
     except MediaError:
         return None  # told, or rescued, by whoever decodes it in full
@@ -74,9 +85,21 @@ def _is_served(image: Image.Image) -> bool:
     return image.mode in {"RGB", "L"} and not changes_colour(image)
 
 
-def _decoded(data: bytes, scale: int, limits: Limits) -> Image.Image:
-    """The picture in RGB, reduced by the decoder."""
+def _in_full(data: bytes, size: tuple[int, int]) -> Pixels | None:
+    """The picture in RGB, as it is stored; None where there is anything to be said about it."""
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+        if (width, height) != size:
+            return None
+        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", fastdct=False, fastupsample=False)
+    except ValueError:
+        return None
+    return pixels
+
+
+def _reduced(data: bytes, scale: int, orientation: int, limits: Limits) -> Pixels:
+    """The picture in RGB, reduced by the decoder, upright."""
     image, _ = open_picture(BytesIO(data), "JPEG", limits)
     image.draft("RGB", (image.width // scale, image.height // scale))
     image.load()
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return to_pixels(turned(image if image.mode == "RGB" else image.convert("RGB"), orientation))

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import hivescan.media.image
+import hivescan.media.jpeg
 import hivescan.media.pillow
 import hivescan.scan.worker  # noqa: F401  what every worker needs, loaded before they are forked
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
@@ -112,6 +113,38 @@ def test_reduced_pictures_are_upright_and_near_those_reduced_in_full(
     for name, view in named.items():
         assert ours[name].shape == (view.height, view.width, 3)
         assert apart(ours[name], theirs[name]) < 1.0
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize(
+    "options", [{"quality": 40}, {"quality": 95, "optimize": True}, {"restart_marker_blocks": 7}]
+)
+def test_what_is_hashed_has_the_pixels_of_pillow(
+    tmp_path: Path, photo: Image.Image, subsampling: int, options: dict[str, object]
+) -> None:
+    path = saved(tmp_path / "x", photo.resize((1931, 1287)), subsampling=subsampling, **options)
+    assert np.array_equal(unreduced(path), np.asarray(Image.open(path)))
+
+
+def test_damage_is_told_and_kept_as_by_pillow(tmp_path: Path, photo: Image.Image) -> None:
+    data = saved(tmp_path / "whole", photo).read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        changed = bytearray(data)
+        for place in rng.integers(1000, len(data), 1 + number % 3):
+            changed[place] = rng.integers(256)
+        path = tmp_path / f"{number}"
+        path.write_bytes(changed if number % 4 else changed[: len(data) // 2])
+        seen: list[tuple[Pixels, str | None]] = []
+        for read in (partial(look, wanted=Wanted((SMALL,), unreduced=True)), in_full):
+            try:
+                got = read(path)
+                seen.append((got.unreduced if isinstance(got, Picture) else got, None))  # type: ignore[arg-type]
+            except DecodeError as error:
+                seen.append((np.zeros((1, 1, 3), np.uint8), error.reason))
+        (ours, our_reason), (theirs, their_reason) = seen
+        assert our_reason == their_reason
+        assert np.array_equal(ours, theirs)
 
 
 def test_no_more_is_decoded_than_the_views_need(tmp_path: Path, photo: Image.Image) -> None:
