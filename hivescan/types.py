@@ -170,6 +170,22 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """A stretch of text of a file.
+
+    ``char_start`` and ``char_end`` are where it stands among the file's characters, a byte order mark not
+    counted; ``start_ms`` and ``end_ms`` when it is shown, of subtitles. Without markup it may be shorter.
+    """
+
+    index: int
+    char_start: int
+    char_end: int
+    text: str
+    start_ms: int | None = None
+    end_ms: int | None = None
+
+
+@dataclass(frozen=True)
 class View:
     """A picture as one model wants it, made from the master: ``uint8 [height, width, 3]`` RGB.
 
@@ -194,6 +210,20 @@ class View:
     def nbytes(self) -> int:
         return self.width * self.height * 3
 
+
+@dataclass(frozen=True)
+class TextView:
+    """A passage as text models want it: a string of at most ``most_bytes`` in UTF-8."""
+
+    most_bytes: int = 4_096
+
+    @property
+    def nbytes(self) -> int:
+        return 4 + self.most_bytes
+
+
+Payload = View | TextView
+"""What of a sample crosses to the models."""
 
 VIEWS_REVISION = 2
 """Raised when the pixels of views change for the same file. 2: large JPEG photos reduced by their decoder."""
@@ -270,6 +300,18 @@ class Region:
     confidence: float
 
 
+@dataclass(frozen=True)
+class Text:
+    """The text of one sample. ``origin`` is ``file``, ``speech`` or ``ocr``; None: not known."""
+
+    origin: str
+    text: str
+    language: str | None = None
+    char_start: int | None = None
+    char_end: int | None = None
+    confidence: float | None = None
+
+
 class Says(StrEnum):
     """What a piece of evidence speaks for. It is evidence, never a verdict."""
 
@@ -305,6 +347,8 @@ class Findings:
     """``regions[i]`` are those of sample i; None where the analyzer finds none by nature."""
     evidence: tuple[tuple[Evidence, ...], ...] | None = None
     """As ``regions``."""
+    texts: tuple[Text | None, ...] | None = None
+    """The text of each sample; None: it has none."""
 
 
 @dataclass(frozen=True)

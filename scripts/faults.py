@@ -54,7 +54,7 @@ sys.exit(0 if summary.status == "done" else 130)
 """
 """Commits twice a second, so that kills meet commits."""
 
-COMPARED = ("items", "contents", "analyses", "scores", "hashes", "regions", "embeddings", "evidence")
+COMPARED = ("items", "contents", "analyses", "scores", "hashes", "regions", "embeddings", "evidence", "texts")
 VICTIMS = ("coordinator", "decode worker", "inference host", "fork server")
 _NOT_COMPARED = [
     "run_id",
@@ -191,7 +191,7 @@ def rewritten(store: Path) -> dict[str, int]:
     """Rows that a run wrote although an earlier one had committed the same."""
     opened = hivescan.open(store)
     found = {}
-    for name in ("contents", "analyses", "scores", "hashes", "regions", "embeddings", "evidence"):
+    for name in ("contents", "analyses", "scores", "hashes", "regions", "embeddings", "evidence", "texts"):
         kept = [c for c in TABLES[name].names if c not in _NOT_COMPARED]
         table = opened.table(name).select(kept).to_pylist()
         rows = Counter(json.dumps(row, default=str) for row in table)
@@ -403,7 +403,7 @@ def table(bench: Bench, kills: int, other: int) -> Iterator[Fault]:
 
 def choose_analyzers() -> str:
     """Hashes, and a real model where it can run."""
-    return "hashes,provenance" if registry.missing("nsfw") else "hashes,provenance,nsfw"
+    return "hashes,provenance,passages" + ("" if registry.missing("nsfw") else ",nsfw")
 
 
 def machine() -> str:

@@ -11,9 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from hivescan.types import (
@@ -24,8 +23,9 @@ from hivescan.types import (
     Level,
     MediaInfo,
     MediaType,
+    Passage,
+    Payload,
     Pixels,
-    View,
 )
 
 
@@ -34,9 +34,9 @@ class AnalyzerSpec:
     """What the engine must know to plan, without loading a model.
 
     - ``name`` is the chain in the ledger and the word after ``--analyzers``.
-    - ``level`` is what its samples are: ``FRAME`` for pictures, ``FILE`` for the file itself.
-    - ``runs_in``: ``decoder`` analyzers get each unreduced picture, or the file, in the worker that reads it;
-      ``host`` analyzers get batches of views in the inference process.
+    - ``level`` is what its samples are: ``FRAME`` for pictures, ``PASSAGE`` for text, ``FILE`` for the file.
+    - ``runs_in``: ``decoder`` analyzers get each unreduced picture or passage, or the file, in the worker
+      that reads it; ``host`` analyzers get batches of views in the inference process.
     - ``revision`` is raised only when the output changes for the same weights.
     - ``weights`` are the sha256 of every file that the output depends on.
     - ``views`` by name; a host analyzer is handed exactly these.
@@ -49,7 +49,7 @@ class AnalyzerSpec:
     runs_in: Literal["decoder", "host"]
     revision: int
     weights: tuple[str, ...] = ()
-    views: Mapping[str, View] | None = None
+    views: Mapping[str, Payload] | None = None
     heads: Mapping[str, tuple[HeadSpec, ...]] | None = None
     settings: tuple[tuple[str, str], ...] = ()
     level: Level = Level.FRAME
@@ -83,8 +83,9 @@ class HostAnalyzer(Protocol):
         """How many samples its networks take at once; smaller after memory ran out."""
         ...
 
-    def infer(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> Findings:
-        """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB; the findings have N rows."""
+    def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
+        """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB, or of a ``TextView`` ``object [N]`` of
+        strings; the findings have N rows."""
         ...
 
 
@@ -95,6 +96,16 @@ class DecoderAnalyzer(Protocol):
 
     def infer(self, pictures: Sequence[Pixels]) -> Findings:
         """``pictures`` are N masters, ``uint8 [H, W, 3]`` RGB; the findings have N rows."""
+        ...
+
+
+class PassageAnalyzer(Protocol):
+    """Runs in the decode worker, on passages of text; must be cheap to import."""
+
+    spec: AnalyzerSpec
+
+    def infer(self, passages: Sequence[Passage]) -> Findings:
+        """The findings have a row a passage."""
         ...
 
 

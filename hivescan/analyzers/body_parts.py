@@ -63,7 +63,7 @@ class BodyParts:
 
     @property
     def batch_size(self) -> int:
-        return self._network.backend.batch_size
+        return self._network.batch_size
 
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
         """Scores for N samples; regions too where ``views`` has the pictures' sizes."""

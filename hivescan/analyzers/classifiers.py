@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.analyzers.readings import read_outputs
 from hivescan.errors import CatalogueError
+from hivescan.media.passages import REVISION as SPLITTING
 from hivescan.models.backends.base import Placement, Precision, precision_of
 from hivescan.models.heads_card import check_space
-from hivescan.models.network import Networks, space_of
+from hivescan.models.network import TEXT_VIEW, Networks, space_of
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead, load_head
-from hivescan.types import Findings, View
+from hivescan.types import Findings, Level, Payload, TextView
 
 
 def classifier_spec(
     name: str, revision: int, cards: Sequence[Card], precision: Precision = "auto"
 ) -> AnalyzerSpec:
     """What an analyzer of these cards consumes, which views and heads it has. Loads nothing."""
-    views: dict[str, View] = {}
+    views: dict[str, Payload] = {}
+    reads = [card.network.text is not None for card in cards]
+    if any(reads):
+        if not all(reads):
+            raise CatalogueError(f"analyzer {name}: has models of pictures and of texts")
+        views[TEXT_VIEW] = TextView()
     for card in cards:
         for key, view in card.views.items():
             if views.setdefault(key, view) != view:
@@ -36,6 +42,8 @@ def classifier_spec(
         for head in card.heads
     ]
     settings += [(f"{card.name} input", repr(card.input)) for card in cards]
+    if any(reads):
+        settings.append(("passages", f"splitting {SPLITTING}"))
     effective = {card.name: precision_of(card, precision) for card in cards}
     settings += [(f"{model} precision", kept) for model, kept in effective.items() if kept != "auto"]
     return AnalyzerSpec(
@@ -47,6 +55,7 @@ def classifier_spec(
         views=views,
         heads={card.name: card.heads for card in cards if card.heads},
         settings=tuple(settings),
+        level=Level.PASSAGE if any(reads) else Level.FRAME,
     )
 
 
@@ -70,9 +79,9 @@ class Classifier:
 
     @property
     def batch_size(self) -> int:
-        return max(network.backend.batch_size for _, network, _ in self._models)
+        return max(network.batch_size for _, network, _ in self._models)
 
-    def infer(self, views: Mapping[str, npt.NDArray[np.uint8]]) -> Findings:
+    def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
         """The findings of all models, side by side; N rows."""
         found = [
             read_outputs(card, self._networks.run(network, views), self._precision, heads)

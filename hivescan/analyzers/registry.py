@@ -10,7 +10,13 @@ from types import ModuleType
 from typing import Any, Final
 
 from hivescan.analyzers import body_parts, embedding, nsfw, objects
-from hivescan.analyzers.base import AnalyzerSpec, DecoderAnalyzer, FileAnalyzer, HostAnalyzer
+from hivescan.analyzers.base import (
+    AnalyzerSpec,
+    DecoderAnalyzer,
+    FileAnalyzer,
+    HostAnalyzer,
+    PassageAnalyzer,
+)
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement, Precision
@@ -22,17 +28,17 @@ from hivescan.types import Level, MediaType
 
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
-    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance"),
+    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages"),
     # All that need no agreement to a licence; like standard until there is more.
-    "full": ("hashes", "nsfw", "objects", "embedding", "provenance"),
+    "full": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
 
 _HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, body_parts)}
 _ON_CPU: Final = Placement()
-_IN_WORKER: Final = ("hashes", "crops", "provenance", "null")
-"""Analyzers without models that run in the decode workers: on pictures, or on the file."""
+_IN_WORKER: Final = ("hashes", "crops", "provenance", "passages", "null")
+"""Analyzers without models that run in the decode workers: on pictures, on passages of text, on the file."""
 
 
 def profile(name: str) -> tuple[str, ...]:
@@ -112,9 +118,9 @@ def load(
     return Classifier(_spec(name, cards, placement.precision), cards, placement, networks or Networks())
 
 
-def load_decoder(name: str) -> DecoderAnalyzer:
-    """An analyzer of pictures that runs in the worker that decoded them."""
-    analyzer: DecoderAnalyzer = _loaded_in_worker(name, Level.FRAME)
+def load_decoder(name: str, level: Level = Level.FRAME) -> DecoderAnalyzer | PassageAnalyzer:
+    """An analyzer of pictures or passages that runs in the worker that decoded them."""
+    analyzer: DecoderAnalyzer | PassageAnalyzer = _loaded_in_worker(name, level)
     return analyzer
 
 
@@ -144,6 +150,10 @@ def _worker_module(name: str) -> ModuleType:
         from hivescan.analyzers import null
 
         return null
+    if name == "passages":
+        from hivescan.analyzers import passages
+
+        return passages
     if name == "provenance":
         from hivescan.analyzers import provenance
 
@@ -170,7 +180,8 @@ def _deployed() -> tuple[str, ...]:
 
 def _deployed_heads() -> tuple[str, ...]:
     cards = load_cards()
-    return tuple(n for n in _deployed() if cards[n].base and MediaType.IMAGE in cards[n].consumes)
+    seen = {MediaType.IMAGE, MediaType.TEXT}
+    return tuple(n for n in _deployed() if cards[n].base and seen & cards[n].consumes)
 
 
 def _models(name: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,9 @@ from hivescan.models.fetch import ensure
 from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card
 
+if TYPE_CHECKING:
+    from hivescan.models.text_tower import TextTower
+
 _ON_CPU: Final = Placement()
 
 
@@ -45,6 +48,32 @@ class Network:
             raise CatalogueError(f"model {self.card.name}: takes no pictures")
         return self.backend.run(views[name], partial(to_input, spec=self.card.input))
 
+    @property
+    def batch_size(self) -> int:
+        return self.backend.batch_size
+
+
+TEXT_VIEW: Final = "text"
+"""The name of the one view that models of texts take."""
+_TEXTS_AT_ONCE: Final = 32
+
+
+@dataclass(frozen=True)
+class TextNetwork:
+    """A card of a text model, and its tower. A text is seen to its end, however long."""
+
+    card: Card
+    tower: TextTower
+
+    @property
+    def batch_size(self) -> int:
+        return _TEXTS_AT_ONCE
+
+    def run(self, views: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
+        """``views["text"]`` is ``object [N]`` of strings; the vector has N rows."""
+        assert self.card.embedding is not None
+        return {self.card.embedding.output: self.tower.vectors(list(views[TEXT_VIEW]))}
+
 
 class Networks:
     """The networks of one process: each is opened once, whichever analyzers stand on it, and runs once over
@@ -54,24 +83,25 @@ class Networks:
     def __init__(self) -> None:
         self._lock = Lock()
         self._locks: dict[Path, Lock] = {}
-        self._open: dict[Path, Network] = {}
-        self._last: dict[Path, tuple[npt.NDArray[np.uint8], dict[str, Tensor]]] = {}
+        self._open: dict[Path, Network | TextNetwork] = {}
+        self._last: dict[Path, tuple[npt.NDArray[Any], dict[str, Tensor]]] = {}
 
-    def open(self, card: Card, placement: Placement) -> Network:
-        """As :func:`open_network`, of ``card`` or what it stands on."""
+    def open(self, card: Card, placement: Placement) -> Network | TextNetwork:
+        """As :func:`open_network` or :func:`open_text_network`, of ``card`` or what it stands on."""
         folder = card.network.folder
         with self._lock:
             lock = self._locks.setdefault(folder, Lock())
         with lock:
             if folder not in self._open:
-                self._open[folder] = open_network(card.network, placement)
+                open_it = open_network if card.network.text is None else open_text_network
+                self._open[folder] = open_it(card.network, placement)
             return self._open[folder]
 
-    def run(self, network: Network, views: Mapping[str, npt.NDArray[np.uint8]]) -> dict[str, Tensor]:
+    def run(self, network: Network | TextNetwork, views: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
         """As :meth:`Network.run`, unless these very arrays were the last that it ran over: whoever hands over
         an array must not write into it before :meth:`forget`.
         """
-        (name,) = network.card.views
+        (name,) = network.card.views or (TEXT_VIEW,)
         folder = network.card.folder
         if folder not in self._last or self._last[folder][0] is not views[name]:
             self._last[folder] = (views[name], network.run(views))
@@ -93,6 +123,13 @@ def open_network(card: Card, placement: Placement = _ON_CPU) -> Network:
     network = Network(card, backend)
     golden.check(card, backend, precision_of(card, placement.precision))
     return network
+
+
+def open_text_network(card: Card, placement: Placement = _ON_CPU) -> TextNetwork:
+    """As :func:`open_network`, of a model of texts."""
+    from hivescan.models.text_tower import open_text_tower
+
+    return TextNetwork(card, open_text_tower(card, placement))
 
 
 def space_of(card: Card, precision: Precision = "auto") -> str:

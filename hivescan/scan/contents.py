@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hivescan.scan.messages import Ending
-from hivescan.scan.rows import ResultRows, frame_key
+from hivescan.scan.rows import ResultRows
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import ContentId, Digests, Findings, Level, MediaInfo, SampleKey, Status
 
@@ -27,8 +27,8 @@ class ChainState:
 class ContentRun:
     """A content being decoded and analyzed. ``pending`` samples are with the inference host.
 
-    ``end`` is known when no more is to come from the worker, ``pictures`` when no more pictures are; where
-    the latter is None the former speaks for them.
+    ``end`` is known when no more is to come from the worker. ``endings`` are those of single levels; where
+    one is missing, ``end`` speaks for it. ``samples`` counts pictures.
     """
 
     digests: Digests
@@ -37,7 +37,7 @@ class ContentRun:
     pending: int = 0
     samples: int = 0
     end: Ending | None = None
-    pictures: Ending | None = None
+    endings: dict[Level, Ending] = field(default_factory=dict)
     size: int = 0
 
     @property
@@ -51,11 +51,13 @@ class ContentRun:
     @property
     def decoder(self) -> str | None:
         """Who decoded its pictures; None where nobody did."""
-        end = self.pictures or self.end
+        end = self.endings.get(Level.FRAME, self.end)
         return end.decoder if end is not None else None
 
-    def key(self, index: int, start_ms: int | None, end_ms: int | None) -> SampleKey:
-        return frame_key(self.content_id, index, start_ms, end_ms)
+    def key(
+        self, index: int, start_ms: int | None, end_ms: int | None, level: Level = Level.FRAME
+    ) -> SampleKey:
+        return SampleKey(self.content_id, level, index, start_ms, end_ms)
 
     def found(self, chain: str, keys: list[SampleKey], findings: Findings) -> None:
         self.chains[chain].pieces.append((keys, findings))
@@ -111,7 +113,7 @@ class ContentRun:
             if state.trouble:
                 return Status.FAILED, state.trouble, True
             return Status.FAILED, self.end.reason, self.end.retryable
-        end = self.pictures or self.end
+        end = self.endings.get(state.level, self.end)
         if end.status is Status.FAILED or (state.trouble and not state.pieces):
             return Status.FAILED, end.reason or state.trouble, end.retryable or end.reason is None
         if end.status is Status.PARTIAL or state.trouble:

@@ -10,7 +10,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -32,13 +32,14 @@ from hivescan.scan.messages import (
     Job,
     Layout,
     Lease,
-    PicturesOver,
     Placed,
     Probed,
     Proceed,
     SampleReady,
     Skip,
     Started,
+    Stream,
+    StreamOver,
 )
 from hivescan.scan.plan import Planner
 from hivescan.scan.pool import Assignment, Pool, Worker
@@ -83,12 +84,19 @@ class Doing:
     todo: Todo
     worker: Worker
     content: ContentRun | None = None
-    layout: Layout | None = None
+    streams: deque[Stream] = field(default_factory=deque)
+    """What is still to be decoded, the current one first."""
+    sampled: int = 0
+    """Samples of the current stream that have come."""
+    proceeded: bool = False
     lease: int | None = None
-    hosted: tuple[str, ...] = ()
     size: int = 0
     settled: bool = False
     """Nothing more is wanted of it: what the worker does from now on costs the file nothing."""
+
+    @property
+    def layout(self) -> Layout | None:
+        return self.streams[0].layout if self.streams else None
 
     @property
     def seen(self) -> Observation:
@@ -289,8 +297,8 @@ class Coordinator:
             self._identified(message, doing)
         elif isinstance(message, SampleReady):
             self._sample(message, doing)
-        elif isinstance(message, PicturesOver):
-            self._pictures_over(message, doing)
+        elif isinstance(message, StreamOver):
+            self._stream_over(message, doing)
         elif isinstance(message, FileSeen):
             self._file_seen(message, doing)
         elif isinstance(message, Finished):
@@ -363,24 +371,23 @@ class Coordinator:
 
     def _begin(self, job: int, doing: Doing, run: ContentRun) -> None:
         """Have a content decoded, as soon as there is room for its first picture."""
-        chains = [chain for chain in run.chains if chain != PROBE_CHAIN]
         doing.content = run
-        doing.hosted = self._planner.hosted(chains)
-        views = self._planner.views_for(chains)
-        doing.layout = Layout.of(views) if views else None
+        doing.streams = deque(self._planner.streams(_analyzers(run)))
         if doing.layout is None:
             self._proceed(job, doing)
         else:
-            self._hosting.load()
-            self._wanting.append(job)
-            self._grant_leases()
+            self._want_lease(job)
+
+    def _want_lease(self, job: int) -> None:
+        self._hosting.load()
+        self._wanting.append(job)
+        self._grant_leases()
 
     def _proceed(self, job: int, doing: Doing) -> None:
         assert doing.content is not None
-        chains = [c for c in doing.content.chains if c != PROBE_CHAIN]
-        decoders = self._planner.in_worker(chains, Level.FRAME)
-        of_file = self._planner.in_worker(chains, Level.FILE)
-        doing.worker.send(Proceed(job, decoders, of_file, doing.layout, doing.lease, self._config.sampling))
+        doing.proceeded = True
+        of_file = self._planner.in_worker(_analyzers(doing.content), Level.FILE)
+        doing.worker.send(Proceed(job, tuple(doing.streams), of_file, doing.lease, self._config.sampling))
         self._expect(doing.worker)
 
     def _skip(self, job: int, doing: Doing) -> None:
@@ -395,9 +402,11 @@ class Coordinator:
     def _sample(self, message: SampleReady, doing: Doing) -> None:
         content = doing.content
         assert content is not None
-        content.samples += 1
-        self.progress.samples += 1
-        key = content.key(message.index, message.start_ms, message.end_ms)
+        doing.sampled += 1
+        if message.level is Level.FRAME:
+            content.samples += 1
+            self.progress.samples += 1
+        key = content.key(message.index, message.start_ms, message.end_ms, message.level)
         for chain, findings in message.findings.items():
             content.found(chain, [key], findings)
         for chain, reason in message.trouble.items():
@@ -408,20 +417,29 @@ class Coordinator:
         assert doing.lease is not None
         content.pending += 1
         placed = Placed(doing.lease, doing.layout, message.width, message.height)
-        self._hosting.put(Waiting(content, key, placed, doing.hosted))
+        self._hosting.put(Waiting(content, key, placed, self._hosted(content, message.level)))
         doing.lease = None
-        if content.info.frame_count == 1 and not content.info.is_timed:
+        is_still = content.info.frame_count == 1 and not content.info.is_timed
+        if is_still and message.level is Level.FRAME:
             self._expect(doing.worker)  # a still: no further sample, no further lease
         else:
             self._wanting.append(message.job)
             self._grant_leases()
 
-    def _pictures_over(self, message: PicturesOver, doing: Doing) -> None:
-        """What the worker does from now on with the file needs no room, and costs the pictures nothing."""
+    def _hosted(self, content: ContentRun, level: Level) -> tuple[str, ...]:
+        return self._planner.hosted(_analyzers(content), level)
+
+    def _stream_over(self, message: StreamOver, doing: Doing) -> None:
+        """What the worker does from now on with the file costs this stream nothing."""
         assert doing.content is not None
-        doing.content.pictures = message.end
+        doing.content.endings[message.level] = message.end
         self._give_back(message.job, doing)
-        self._expect(doing.worker)
+        doing.streams.popleft()
+        doing.sampled = 0
+        if doing.layout is None:
+            self._expect(doing.worker)
+        else:
+            self._want_lease(message.job)
 
     def _file_seen(self, message: FileSeen, doing: Doing) -> None:
         content = doing.content
@@ -442,11 +460,11 @@ class Coordinator:
                 return
             self._wanting.popleft()
             doing.lease = offset
-            if doing.content.samples == 0:
-                self._proceed(job, doing)
-            else:
-                doing.worker.send(Lease(job, offset))
+            if doing.proceeded:
+                doing.worker.send(Lease(job, offset, doing.streams[0].level))
                 self._expect(doing.worker)
+            else:
+                self._proceed(job, doing)
 
     def _take_back(self, samples: list[Waiting]) -> None:
         """Samples that the host is through with: their leases return, contents may be complete."""
@@ -560,8 +578,9 @@ class Coordinator:
                 self._unreadable(doing.seen, why)
             self._end_job(job, Ending(Status.FAILED, why.reason, retryable=True))
             return
-        status = Status.PARTIAL if doing.content.samples else Status.FAILED
-        self._end_job(job, Ending(status, why.reason, why.retryable))
+        if doing.sampled:
+            doing.content.endings[doing.streams[0].level] = Ending(Status.PARTIAL, why.reason, why.retryable)
+        self._end_job(job, Ending(Status.FAILED, why.reason, why.retryable))
 
     def _unreadable(self, seen: Observation, error: MediaError) -> None:
         self._count(Status.FAILED)
@@ -607,3 +626,8 @@ class Coordinator:
             self._told_at = now
             self.progress.queued_samples = self._hosting.waiting
             self._on_progress(self.progress)
+
+
+def _analyzers(content: ContentRun) -> list[str]:
+    """The chains of a content that are analyzers'."""
+    return [chain for chain in content.chains if chain != PROBE_CHAIN]

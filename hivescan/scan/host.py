@@ -27,8 +27,9 @@ from hivescan.models.network import Networks
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
+from hivescan.scan.payload import unpacked_text
 from hivescan.scan.worker import die_with_parent, leave_signals_to_coordinator
-from hivescan.types import Findings, View
+from hivescan.types import Findings, Payload, TextView
 from hivescan.wording import count
 
 
@@ -132,7 +133,7 @@ class Stacks:
     def __init__(self, batch: Batch, arena: Arena) -> None:
         self._batch = batch
         self._arena = arena
-        self._made: dict[tuple[View, tuple[int, ...]], npt.NDArray[np.uint8]] = {}
+        self._made: dict[tuple[Payload, tuple[int, ...]], npt.NDArray[Any]] = {}
 
     def of(self, analyzer: HostAnalyzer, indices: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
         """The views that ``analyzer`` wants of these samples, and their sizes."""
@@ -146,14 +147,18 @@ class Stacks:
             stacks[name] = self._made[view, indices]
         return stacks
 
-    def _stack(self, samples: list[Placed], view: View) -> npt.NDArray[np.uint8]:
+    def _stack(self, samples: list[Placed], view: Payload) -> npt.NDArray[Any]:
+        if isinstance(view, TextView):
+            texts = np.empty(len(samples), dtype=object)
+            texts[:] = [unpacked_text(_bytes(sample, view, self._arena)) for sample in samples]
+            return texts
         stack = np.empty((len(samples), view.height, view.width, 3), dtype=np.uint8)
         for row, sample in enumerate(samples):
-            stack[row] = _pixels(sample, view, self._arena).reshape(stack.shape[1:])
+            stack[row] = _bytes(sample, view, self._arena).reshape(stack.shape[1:])
         return stack
 
 
-def _pixels(sample: Placed, view: View, arena: Arena) -> npt.NDArray[np.uint8]:
+def _bytes(sample: Placed, view: Payload, arena: Arena) -> npt.NDArray[np.uint8]:
     offset = sample.lease + sample.layout.offsets[sample.layout.views.index(view)]
     return arena.view(offset, view.nbytes)
 
@@ -161,7 +166,7 @@ def _pixels(sample: Placed, view: View, arena: Arena) -> npt.NDArray[np.uint8]:
 def _marks(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena) -> list[int]:
     """A checksum of what each sample showed the analyzer, to tell equal inputs from equal scores."""
     view = next(iter((analyzer.spec.views or {}).values()))
-    return [zlib.crc32(_pixels(batch.samples[index], view, arena).data) for index in indices]
+    return [zlib.crc32(_bytes(batch.samples[index], view, arena).data) for index in indices]
 
 
 class Failures:
@@ -179,7 +184,7 @@ class Failures:
     def warnings(self) -> list[str]:
         """One line an analyzer."""
         return [
-            f"analyzer {name} failed on {count(number, 'picture')}, on the first with {self._first[name]}"
+            f"analyzer {name} failed on {count(number, 'sample')}, on the first with {self._first[name]}"
             for name, number in self._count.items()
         ]
 

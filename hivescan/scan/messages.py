@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from hivescan.errors import HivescanError, MediaError
 from hivescan.scan.costs import Bill
-from hivescan.types import Digests, Findings, MediaInfo, Sampling, Status, View
+from hivescan.types import Digests, Findings, Level, MediaInfo, Payload, Sampling, Status
 
 
 @dataclass(frozen=True)
 class Layout:
     """Where each view lies inside a lease: ``offsets[i]`` is the start of ``views[i]``."""
 
-    views: tuple[View, ...]
+    views: tuple[Payload, ...]
     offsets: tuple[int, ...]
     nbytes: int
 
     @classmethod
-    def of(cls, views: tuple[View, ...]) -> Layout:
+    def of(cls, views: tuple[Payload, ...]) -> Layout:
         offsets, end = [], 0
         for view in views:
             offsets.append(end)
@@ -38,24 +38,29 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Proceed:
-    """Decode the file of the current job.
+class Stream:
+    """Samples of one level that are wanted of a file, in their order.
 
-    ``decoders`` are analyzers to run on its pictures, ``of_file`` those to run on the file itself; ``layout``
-    is what to write for the host (None: nothing); ``lease`` is where the first sample goes. Without
-    ``decoders`` and ``layout`` no picture is wanted.
+    ``decoders`` are analyzers to run on them in the worker; ``layout`` is what to write of each for the host
+    (None: nothing).
+    """
+
+    level: Level
+    decoders: tuple[str, ...] = ()
+    layout: Layout | None = None
+
+
+@dataclass(frozen=True)
+class Proceed:
+    """Decode the file of the current job: one stream after the other, then ``of_file``, which are analyzers
+    of the file itself. ``lease`` is where the first sample of the first stream goes.
     """
 
     job: int
-    decoders: tuple[str, ...]
+    streams: tuple[Stream, ...]
     of_file: tuple[str, ...]
-    layout: Layout | None
     lease: int | None
     sampling: Sampling
-
-    @property
-    def wants_pictures(self) -> bool:
-        return bool(self.decoders) or self.layout is not None
 
 
 @dataclass(frozen=True)
@@ -67,10 +72,11 @@ class Skip:
 
 @dataclass(frozen=True)
 class Lease:
-    """Where the next sample of the current job goes."""
+    """Where the next sample of the current job goes; one of another level is for a stream that is over."""
 
     job: int
     offset: int
+    level: Level
 
 
 # --- worker → coordinator -----------------------------------------------------------------------
@@ -106,12 +112,14 @@ class Probed:
 
 @dataclass(frozen=True)
 class SampleReady:
-    """One picture was decoded: its views stand in the lease, decoder analyzers have spoken.
+    """One sample was decoded: its views stand in the lease, decoder analyzers have spoken.
 
-    ``trouble`` names decoder analyzers that failed on it, with the reason.
+    ``trouble`` names decoder analyzers that failed on it, with the reason. ``width`` and ``height`` are those
+    of the upright picture, 0 for what is none.
     """
 
     job: int
+    level: Level
     index: int
     start_ms: int | None
     end_ms: int | None
@@ -123,7 +131,7 @@ class SampleReady:
 
 @dataclass(frozen=True)
 class Ending:
-    """How the pictures of a file ended, or the whole file before any could be had."""
+    """How a stream of samples ended, or the whole file before any could be had."""
 
     status: Status
     reason: str | None = None
@@ -132,10 +140,11 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class PicturesOver:
-    """No more pictures will come; what happens to the worker from now on costs them nothing."""
+class StreamOver:
+    """A stream is over, and something follows; what happens to the worker from now on costs it nothing."""
 
     job: int
+    level: Level
     end: Ending
 
 
@@ -150,7 +159,7 @@ class FileSeen:
 
 @dataclass(frozen=True)
 class Finished:
-    """The current job is over. ``end`` counts for the pictures unless they were over before."""
+    """The current job is over. ``end`` counts for every stream that was not over before."""
 
     job: int
     end: Ending
@@ -167,7 +176,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Placed:
-    """Where one sample's views lie in the arena, and the size of the upright picture they show."""
+    """Where one sample's views lie in the arena, and the size of the upright picture that they show."""
 
     lease: int
     layout: Layout

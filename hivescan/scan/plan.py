@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hivescan.analyzers.base import AnalyzerSpec
-from hivescan.scan.messages import Layout
+from hivescan.scan.messages import Layout, Stream
 from hivescan.store.lookup import KnownAttempt, Wanted
 from hivescan.store.schema import PROBE_CHAIN
-from hivescan.types import Level, MediaType, Sampling, Status, View
+from hivescan.types import Level, MediaType, Payload, Sampling, Status
 
 PROBE_FINGERPRINT = "probe-1"
 """Raised when telling types apart changes its answers."""
+
+_STREAMED = (Level.FRAME, Level.PASSAGE)
+"""Levels whose samples are decoded one after the other, in this order."""
 
 _SETTLED = frozenset({Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.value})
 
@@ -79,21 +82,34 @@ class Planner:
         newest = [a for a in attempts[:1] if a.fingerprint == fingerprint]
         return any(a.status in self.settling for a in newest)
 
-    def views_for(self, chains: Sequence[str]) -> tuple[View, ...]:
-        """The distinct views that host analyzers among ``chains`` want, in a stable order."""
-        views: dict[View, None] = {}
-        for chain in chains:
-            spec = self.specs[chain]
-            if spec.runs_in == "host":
-                views |= dict.fromkeys((spec.views or {}).values())
+    def views_for(self, chains: Sequence[str], level: Level = Level.FRAME) -> tuple[Payload, ...]:
+        """The distinct views that host analyzers among ``chains`` want of samples, in a stable order."""
+        views: dict[Payload, None] = {}
+        for chain in self.hosted(chains, level):
+            views |= dict.fromkeys((self.specs[chain].views or {}).values())
         return tuple(views)
 
-    def sample_bytes(self) -> int:
-        """The most shared memory that one picture takes, with the views of all host analyzers."""
-        return Layout.of(self.views_for(tuple(self.specs))).nbytes
+    def streams(self, chains: Sequence[str]) -> tuple[Stream, ...]:
+        """What is to be decoded for these chains, level by level."""
+        streams = []
+        for level in _STREAMED:
+            views = self.views_for(chains, level)
+            decoders = self.in_worker(chains, level)
+            if views or decoders:
+                streams.append(Stream(level, decoders, Layout.of(views) if views else None))
+        return tuple(streams)
 
-    def hosted(self, chains: Sequence[str]) -> tuple[str, ...]:
-        return tuple(c for c in chains if self.specs[c].runs_in == "host")
+    def sample_bytes(self) -> int:
+        """The most shared memory that one sample takes, with the views of all host analyzers."""
+        return max(Layout.of(self.views_for(tuple(self.specs), level)).nbytes for level in _STREAMED)
+
+    def hosted(self, chains: Sequence[str], level: Level | None = None) -> tuple[str, ...]:
+        """Analyzers that run in the inference host, of one level or of all."""
+        return tuple(
+            c
+            for c in chains
+            if self.specs[c].runs_in == "host" and (level is None or self.specs[c].level is level)
+        )
 
     @property
     def without_models(self) -> tuple[str, ...]:

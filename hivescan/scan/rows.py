@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.store.schema import RESULT_TABLES, TABLES
-from hivescan.types import ContentId, Findings, HeadScores, Level, SampleKey, TopLabels, Vectors
+from hivescan.types import ContentId, Findings, HeadScores, Level, SampleKey, Text, TopLabels, Vectors
 from hivescan.types import Hashes as HashColumn
 
 OTHER_LABEL = "(other)"
@@ -45,6 +45,7 @@ def pick(findings: Findings, rows: Sequence[int]) -> Findings:
         ),
         regions=None if findings.regions is None else tuple(findings.regions[i] for i in at),
         evidence=None if findings.evidence is None else tuple(findings.evidence[i] for i in at),
+        texts=None if findings.texts is None else tuple(findings.texts[i] for i in at),
     )
 
 
@@ -92,6 +93,8 @@ class ResultRows:
             self._append(("regions", chain), keys, findings.regions)
         if findings.evidence is not None:
             self._append(("evidence", chain), keys, findings.evidence)
+        if findings.texts is not None:
+            self._append(("texts", chain), keys, findings.texts)
 
     def _append(self, block: tuple[Any, ...], keys: Sequence[SampleKey], values: Iterable[Any]) -> None:
         columns = self._blocks[block]
@@ -255,6 +258,23 @@ def _evidence(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[s
     return _table("evidence", made)
 
 
+def _texts(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str, pa.Table]:
+    _, chain = block
+    there = np.array([text is not None for text in columns.values], dtype=np.int64)
+    made = _sample_columns(run_id, chain, columns.keys, there)
+    found: list[Text] = [text for text in columns.values if text is not None]
+    made |= {
+        "origin": pa.array([t.origin for t in found], pa.string()).dictionary_encode(),
+        "language": pa.array([t.language for t in found], pa.string()).dictionary_encode(),
+        "text": pa.array([t.text for t in found], pa.string()),
+        "words": pa.nulls(len(found), pa.string()),
+        "confidence": pa.array([t.confidence for t in found], pa.float32()),
+        "char_start": pa.array([t.char_start for t in found], pa.int64()),
+        "char_end": pa.array([t.char_end for t in found], pa.int64()),
+    }
+    return _table("texts", made)
+
+
 _BUILDERS = {
     "scores": _scores,
     "top": _top,
@@ -262,11 +282,8 @@ _BUILDERS = {
     "hashes": _hashes,
     "regions": _regions,
     "evidence": _evidence,
+    "texts": _texts,
 }
-
-
-def frame_key(content_id: ContentId, index: int, start_ms: int | None, end_ms: int | None) -> SampleKey:
-    return SampleKey(content_id, Level.FRAME, index, start_ms, end_ms)
 
 
 def file_key(content_id: ContentId) -> SampleKey:

@@ -12,16 +12,20 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from hivescan.analyzers import registry
-from hivescan.analyzers.base import DecoderAnalyzer, FileAnalyzer
+from hivescan.analyzers.base import DecoderAnalyzer, FileAnalyzer, PassageAnalyzer
 from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
 from hivescan.media.blob import Blob, digests, open_blob
 from hivescan.media.decode import pictures
 from hivescan.media.memory import keep_freed_memory
+from hivescan.media.passages import passages
 from hivescan.media.picture import Picture, Wanted
 from hivescan.media.probe import identify, probe
 from hivescan.scan.arena import Arena
@@ -34,14 +38,26 @@ from hivescan.scan.messages import (
     Job,
     Layout,
     Lease,
-    PicturesOver,
     Probed,
     Proceed,
     SampleReady,
     Skip,
     Started,
+    Stream,
+    StreamOver,
 )
-from hivescan.types import Digests, Findings, Limits, MediaInfo, Status
+from hivescan.scan.payload import packed_text
+from hivescan.types import (
+    Digests,
+    Findings,
+    Level,
+    Limits,
+    MediaInfo,
+    Passage,
+    Status,
+    TextView,
+    View,
+)
 
 _SIGN_EVERY_S = 1.0
 """How often a worker says that it is still decoding."""
@@ -155,7 +171,7 @@ class DecodeWorker:
         self._inbox = Inbox(self._line)
         self._arena = arena
         self._limits = limits
-        self._analyzers: dict[str, DecoderAnalyzer] = {}
+        self._analyzers: dict[str, DecoderAnalyzer | PassageAnalyzer] = {}
         self._of_file: dict[str, FileAnalyzer] = {}
         self._watch = Stopwatch("waiting")
 
@@ -178,11 +194,15 @@ class DecodeWorker:
                 if isinstance(answer, Skip):
                     return Ending(Status.DONE)
                 assert isinstance(answer, Proceed) and info is not None
-                end = self._decode(answer, blob, info) if answer.wants_pictures else Ending(Status.DONE)
-                self._watch.now("waiting")
-                blob.check_unchanged()
+                end, lease = Ending(Status.DONE), answer.lease
+                for i, stream in enumerate(answer.streams):
+                    end = self._decode(answer, stream, blob, info, lease)
+                    lease = None
+                    self._watch.now("waiting")
+                    blob.check_unchanged()
+                    if answer.of_file or i + 1 < len(answer.streams):
+                        self._line.send(StreamOver(job.job, stream.level, end))
                 if answer.of_file:
-                    self._line.send(PicturesOver(job.job, end))
                     seen_file = self._look_at_file(answer, blob, info)
                     blob.check_unchanged()
                     self._line.send(seen_file)
@@ -204,28 +224,26 @@ class DecodeWorker:
         except Exception as error:
             return seen, identify(blob.path), as_media_error(error)
 
-    def _decode(self, plan: Proceed, blob: Blob, info: MediaInfo) -> Ending:
-        for name in plan.decoders:
+    def _decode(
+        self, plan: Proceed, stream: Stream, blob: Blob, info: MediaInfo, lease: int | None
+    ) -> Ending:
+        """Send the samples of one stream, each when there is room for it."""
+        for name in stream.decoders:
             if name not in self._analyzers:
-                self._analyzers[name] = registry.load_decoder(name)
-        lease, decoded, stream = plan.lease, 0, None
+                self._analyzers[name] = registry.load_decoder(name, stream.level)
+        decoded, samples = 0, None
         self._watch.now("decoding")
         try:
-            stream = pictures(
-                blob.path, info, plan.sampling, self._limits, _wanted(plan), alive=self._signs(plan.job)
-            )
-            for picture in stream:
-                if plan.layout is not None:
+            samples = self._samples(plan, stream, blob, info)
+            for sample in samples:
+                if stream.layout is not None:
                     if lease is None:
-                        self._watch.now("waiting")
-                        message = self._inbox.answer(plan.job)
-                        assert isinstance(message, Lease)
-                        lease = message.offset
+                        lease = self._next_lease(plan.job, stream.level)
                     self._watch.now("views")
-                    self._write_views(picture, plan.layout, lease)
+                    self._write_views(sample, stream.layout, lease)
                     lease = None
-                found, trouble = self._run_decoders(picture, plan.decoders)
-                self._line.send(_ready(plan.job, picture, found, trouble))
+                found, trouble = self._run_decoders(sample, stream.decoders)
+                self._line.send(_ready(plan.job, stream.level, sample, found, trouble))
                 decoded += 1
                 self._watch.now("decoding")
         except CoordinatorGoneError:
@@ -233,10 +251,30 @@ class DecodeWorker:
         except Exception as error:
             failure = as_media_error(error)
             status = Status.PARTIAL if decoded else Status.FAILED
-            return Ending(status, failure.reason, failure.retryable, getattr(stream, "decoder", None))
-        if not decoded:
-            return Ending(Status.FAILED, "no picture could be decoded", False, stream.decoder)
-        return Ending(Status.DONE, decoder=stream.decoder)
+            return Ending(status, failure.reason, failure.retryable, getattr(samples, "decoder", None))
+        decoder = getattr(samples, "decoder", None)
+        if not decoded and stream.level is Level.FRAME:
+            return Ending(Status.FAILED, "no picture could be decoded", False, decoder)
+        return Ending(Status.DONE, decoder=decoder)
+
+    def _samples(
+        self, plan: Proceed, stream: Stream, blob: Blob, info: MediaInfo
+    ) -> Iterator[Picture] | Iterator[Passage]:
+        alive = self._signs(plan.job)
+        if stream.level is Level.PASSAGE:
+            return passages(blob.path, info, alive)
+        views = () if stream.layout is None else stream.layout.views
+        wanted = Wanted(tuple(v for v in views if isinstance(v, View)), unreduced=bool(stream.decoders))
+        return pictures(blob.path, info, plan.sampling, self._limits, wanted, alive=alive)
+
+    def _next_lease(self, job: int, level: Level) -> int:
+        """Where the next sample goes. Leases of a stream that is over are passed over."""
+        self._watch.now("waiting")
+        while True:
+            message = self._inbox.answer(job)
+            assert isinstance(message, Lease)
+            if message.level is level:
+                return message.offset
 
     def _look_at_file(self, plan: Proceed, blob: Blob, info: MediaInfo) -> FileSeen:
         """What analyzers of the file itself say. What fails, fails alone."""
@@ -267,40 +305,42 @@ class DecodeWorker:
 
         return alive
 
-    def _write_views(self, picture: Picture, layout: Layout, lease: int) -> None:
-        made = picture.views({str(i): view for i, view in enumerate(layout.views)})
-        for i, view in enumerate(layout.views):
-            self._arena.view(lease + layout.offsets[i], view.nbytes)[:] = made[str(i)].reshape(-1)
+    def _write_views(self, sample: Picture | Passage, layout: Layout, lease: int) -> None:
+        made: list[npt.NDArray[np.uint8]] = []
+        if isinstance(sample, Passage):
+            made = [packed_text(sample.text, view) for view in layout.views if isinstance(view, TextView)]
+        else:
+            views = {str(i): view for i, view in enumerate(layout.views) if isinstance(view, View)}
+            made = [pixels.reshape(-1) for pixels in sample.views(views).values()]
+        for offset, view, payload in zip(layout.offsets, layout.views, made, strict=True):
+            self._arena.view(lease + offset, view.nbytes)[:] = payload
 
     def _run_decoders(
-        self, picture: Picture, names: tuple[str, ...]
+        self, sample: Picture | Passage, names: tuple[str, ...]
     ) -> tuple[dict[str, Findings], dict[str, str]]:
         found: dict[str, Findings] = {}
         trouble: dict[str, str] = {}
+        whole: Any = sample if isinstance(sample, Passage) else sample.unreduced
         for name in names:
             self._watch.now(name)
             try:
-                assert picture.unreduced is not None
-                found[name] = self._analyzers[name].infer([picture.unreduced])
+                assert whole is not None
+                found[name] = self._analyzers[name].infer([whole])
             except Exception as error:
                 trouble[name] = as_media_error(error).reason
         return found, trouble
 
 
-def _wanted(plan: Proceed) -> Wanted:
-    return Wanted(plan.layout.views if plan.layout is not None else (), unreduced=bool(plan.decoders))
-
-
-def _ready(job: int, picture: Picture, found: dict[str, Findings], trouble: dict[str, str]) -> SampleReady:
+def _ready(
+    job: int,
+    level: Level,
+    sample: Picture | Passage,
+    found: dict[str, Findings],
+    trouble: dict[str, str],
+) -> SampleReady:
+    width, height = (0, 0) if isinstance(sample, Passage) else (sample.width, sample.height)
     return SampleReady(
-        job,
-        picture.index,
-        picture.start_ms,
-        picture.end_ms,
-        picture.width,
-        picture.height,
-        found,
-        trouble,
+        job, level, sample.index, sample.start_ms, sample.end_ms, width, height, found, trouble
     )
 
 

@@ -124,6 +124,8 @@ TEXTS = pa.schema(
         pa.field("text", pa.string(), nullable=False),
         pa.field("words", pa.string()),  # JSON list of {text, start_ms, end_ms, confidence}
         pa.field("confidence", pa.float32()),
+        pa.field("char_start", pa.int64()),  # where it stands among the characters of a text file
+        pa.field("char_end", pa.int64()),
     ]
 )
 
@@ -253,5 +255,5 @@ RESULT_TABLES: Final = ("scores", "hashes", "regions", "texts", "embeddings", "e
 PROBE_CHAIN: Final = "probe"
 """The ledger's row for a content as such: could it be read and told what it is."""
 
-METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance")
-"""Chains that read what stands beside pictures and sound. An item with these alone was not looked at."""
+METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance", "passages")
+"""Chains that judge no pictures, sound or words. An item with these alone was not looked at."""

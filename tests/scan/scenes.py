@@ -17,7 +17,17 @@ from hivescan.store.schema import TABLES
 
 PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "camera.png", "page.png")
 _TIMES = {"run_id", "observed_at", "created_at", "finished_at", "recorded_at", "started_at", "ended_at"}
-_COMPARED = ("files", "contents", "analyses", "scores", "hashes", "regions", "embeddings", "evidence")
+_COMPARED = (
+    "files",
+    "contents",
+    "analyses",
+    "scores",
+    "hashes",
+    "regions",
+    "embeddings",
+    "evidence",
+    "texts",
+)
 
 
 def make_clip(path: Path, seconds: int = 3, fps: int = 10) -> None:

@@ -224,6 +224,6 @@ def test_what_a_runtime_says_is_a_warning_of_the_run_and_no_reason_of_a_file() -
     failures.see("nsfw", RuntimeError("[Error] : 6 :\n  broken kernel"))
     failures.see("nsfw", ValueError("another"))
     assert failures.warnings() == [
-        "analyzer nsfw failed on 2 pictures, on the first with RuntimeError: [Error] : 6 : broken kernel"
+        "analyzer nsfw failed on 2 samples, on the first with RuntimeError: [Error] : 6 : broken kernel"
     ]
     assert complaints("the model failed on it") == []

@@ -19,11 +19,12 @@ from hivescan.scan.messages import (
     FileSeen,
     Finished,
     Job,
-    PicturesOver,
     Probed,
     Proceed,
     SampleReady,
     Started,
+    Stream,
+    StreamOver,
 )
 from hivescan.scan.plan import Planner
 from hivescan.scan.rows import ResultRows, file_key
@@ -113,12 +114,12 @@ def test_a_file_analyzer_that_fails_leaves_the_pictures_alone(
     ours.send(Job(0, str(photos / "coffee.png")))
     assert isinstance(ours.recv(), Started)
     assert isinstance(ours.recv(), Probed)
-    ours.send(Proceed(0, ("null",), ("provenance",), None, None, Sampling()))
+    ours.send(Proceed(0, (Stream(Level.FRAME, ("null",)),), ("provenance",), None, Sampling()))
     heard = [ours.recv() for _ in range(4)]
     ours.send(None)
     thread.join()
     arena.close()
-    assert [type(message) for message in heard] == [SampleReady, PicturesOver, FileSeen, Finished]
+    assert [type(message) for message in heard] == [SampleReady, StreamOver, FileSeen, Finished]
     assert heard[1].end.status is heard[3].end.status is Status.DONE
     assert list(heard[2].trouble) == ["provenance"] and not heard[2].findings
 
@@ -137,7 +138,7 @@ def ledger(run: ContentRun) -> dict[str, tuple[str, str | None]]:
 def test_a_worker_that_dies_on_the_file_costs_the_pictures_nothing() -> None:
     run = content()
     run.found("hashes", [run.key(0, None, None)], Findings())
-    run.pictures = Ending(Status.DONE, decoder="pillow")
+    run.endings[Level.FRAME] = Ending(Status.DONE, decoder="pillow")
     run.end = Ending(Status.FAILED, "the decoder crashed (SIGSEGV)", retryable=True)
     assert ledger(run) == {
         "hashes": ("done", None),
@@ -150,7 +151,7 @@ def test_pictures_that_are_damaged_cost_the_file_nothing() -> None:
     run = content()
     said = Evidence("generator", "ComfyUI", Says.AI_GENERATED, {})
     run.found("provenance", [file_key(run.content_id)], Findings(evidence=((said,),)))
-    run.pictures = run.end = Ending(Status.FAILED, "damaged")
+    run.endings[Level.FRAME] = run.end = Ending(Status.FAILED, "damaged")
     assert ledger(run) == {"hashes": ("failed", "damaged"), "provenance": ("done", None)}
 
 

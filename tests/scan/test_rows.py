@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 
 from hivescan.scan import rows as rows_module
-from hivescan.scan.rows import OTHER_LABEL, ResultRows, frame_key, pick
+from hivescan.scan.rows import OTHER_LABEL, ResultRows, pick
 from hivescan.store.schema import TABLES
-from hivescan.types import ContentId, Findings, Hashes, HeadScores, Region, TopLabels, Vectors
+from hivescan.types import (
+    ContentId,
+    Findings,
+    Hashes,
+    HeadScores,
+    Level,
+    Region,
+    SampleKey,
+    TopLabels,
+    Vectors,
+)
 
 TIMES = dict.fromkeys(("started_at", "recorded_at"), datetime(2026, 3, 1, tzinfo=UTC))
 A, B = ContentId("a" * 64), ContentId("b" * 64)
@@ -30,7 +40,11 @@ def findings() -> Findings:
     )
 
 
-KEYS = [frame_key(A, 0, None, None), frame_key(B, 0, 0, 1000), frame_key(B, 1, 1000, 1500)]
+KEYS = [
+    SampleKey(A, Level.FRAME, 0, None, None),
+    SampleKey(B, Level.FRAME, 0, 0, 1000),
+    SampleKey(B, Level.FRAME, 1, 1000, 1500),
+]
 
 
 @pytest.fixture

@@ -22,12 +22,12 @@ from hivescan.scan import walker as walker_module
 from hivescan.scan import worker as worker_module
 from hivescan.scan.arena import Arena
 from hivescan.scan.config import Progress, ScanConfig, Verify
-from hivescan.scan.messages import Finished, Job, Probed, Proceed, Started
+from hivescan.scan.messages import Finished, Job, Probed, Proceed, Started, Stream
 from hivescan.scan.run import run_scan
 from hivescan.scan.start import starting
 from hivescan.scan.walker import Walker
 from hivescan.scan.worker import DecodeWorker
-from hivescan.types import Frame, Limits, Observation, Sampling, Status
+from hivescan.types import Frame, Level, Limits, Observation, Sampling, Status
 from tests.scan.scenes import make_clip, rows, scan
 
 
@@ -61,7 +61,7 @@ def test_a_decoder_that_raises_eof_fails_its_file_and_not_its_worker(
     ours.send(Job(0, str(folder / "coffee.png")))
     assert isinstance(ours.recv(), Started)
     assert isinstance(ours.recv(), Probed)
-    ours.send(Proceed(0, ("null",), (), None, None, Sampling()))
+    ours.send(Proceed(0, (Stream(Level.FRAME, ("null",)),), (), None, Sampling()))
     end = ours.recv()
     ours.send(None)
     thread.join()

@@ -23,7 +23,7 @@ from hivescan.media.probe import probe
 from hivescan.models.backends.base import Device, Placement
 from hivescan.models.network import Networks
 from hivescan.models.schema import Card
-from hivescan.types import Findings, Limits, Sampling
+from hivescan.types import Findings, Limits, Sampling, View
 
 _LIMITS: Final = Limits()
 _SAMPLING: Final = Sampling()
@@ -42,7 +42,9 @@ class Looker:
 
     def __init__(self, analyzer: HostAnalyzer) -> None:
         self._analyzer = analyzer
-        self._wanted = Wanted(tuple((analyzer.spec.views or {}).values()))
+        views = analyzer.spec.views or {}
+        self._views = {name: view for name, view in views.items() if isinstance(view, View)}
+        self._wanted = Wanted(tuple(self._views.values()))
 
     @classmethod
     def of_card(cls, card: Card, device: Device = "auto") -> Self:
@@ -75,5 +77,5 @@ class Looker:
             raise DecodeError("no picture could be decoded")
 
     def _found(self, picture: Picture) -> Findings:
-        views = picture.views(self._analyzer.spec.views or {})
+        views = picture.views(self._views)
         return self._analyzer.infer({name: pixels[np.newaxis] for name, pixels in views.items()})

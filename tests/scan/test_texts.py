@@ -1,0 +1,107 @@
+"""Text files in a scan: passages with their places, and scores of a trained head for each."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hivescan.automl.deploy import deploy
+from hivescan.automl.trained import Base, save_version
+from hivescan.models.cards import find_card
+from hivescan.models.fetch import obstacle
+from hivescan.models.network import space_of
+from hivescan.models.text_tower import open_text_tower
+from hivescan.models.vector_head import VectorHead
+from hivescan.scan.payload import packed_text, unpacked_text
+from hivescan.types import TextView
+from tests.automl.made_models import made_head, record_of
+from tests.scan.scenes import comparable, make_clip, rows, scan
+
+LONG = "".join(f"Sentence number {i} goes on for quite a while here. " for i in range(200))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photos: Path) -> Path:
+    made = tmp_path / "media"
+    made.mkdir()
+    (made / "long.txt").write_text(LONG)
+    (made / "short.md").write_text("# A title\n\nAnd some words.\n")
+    (made / "page.html").write_text("<html><body><p>A <b>page</b>.</p></body></html>")
+    (made / "talk.srt").write_text("1\n00:00:01,000 --> 00:00:02,500\nA line that is spoken.\n")
+    (made / "blank.txt").write_text(" \n" * 50)
+    shutil.copy(photos / "coffee.png", made)
+    make_clip(made / "clip.mp4")
+    return made
+
+
+@pytest.fixture
+def text_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VectorHead:
+    """A head on vectors of texts, deployed under the name ``tone``."""
+    monkeypatch.setenv("HIVESCAN_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HIVESCAN_MODELS", raising=False)
+    card = find_card("minilm_l6")
+    reason = obstacle(card)
+    if reason is not None or card.embedding is None:
+        pytest.skip(f"minilm_l6: {reason}")
+    head = made_head("tone", dimensions=card.embedding.dimensions)
+    save_version("tone", "text", Base(card.name, space_of(card)), {"tone": (head, record_of(head))})
+    deploy("tone")
+    return head
+
+
+def test_passages_stand_in_the_store_with_their_places(folder: Path, tmp_path: Path) -> None:
+    summary = scan(tmp_path / "a", folder, analyzers=("hashes", "passages"), workers=1)
+    assert (summary.failed, summary.partial, summary.samples) == (0, 0, 4)
+    found = rows(
+        tmp_path / "a",
+        "SELECT parse_filename(uri) AS name, t.* FROM texts t JOIN items USING (content_id) "
+        "ORDER BY uri, index",
+    )
+    long = [row for row in found if row["name"] == "long.txt"]
+    assert all(LONG[r["char_start"] : r["char_end"]] == r["text"] for r in long)
+    assert long[0]["char_start"] == 0 and long[-1]["char_end"] == len(LONG.rstrip())
+    assert [r["index"] for r in long] == list(range(len(long)))
+    (talk,) = [row for row in found if row["name"] == "talk.srt"]
+    assert (talk["text"], talk["start_ms"], talk["end_ms"]) == ("A line that is spoken.", 1000, 2500)
+    assert {(row["level"], row["origin"]) for row in found} == {("passage", "file")}
+    scan(tmp_path / "b", folder, analyzers=("hashes", "passages"), workers=3)
+    assert comparable(tmp_path / "a") == comparable(tmp_path / "b")
+    assert scan(tmp_path / "a", folder, analyzers=("hashes", "passages")).analyzed == 0
+
+
+def test_texts_that_no_head_looked_at_are_not_called_looked_at(folder: Path, tmp_path: Path) -> None:
+    scan(tmp_path / "a", folder, analyzers=("hashes", "passages"))
+    found = rows(tmp_path / "a", "SELECT DISTINCT status FROM items WHERE media_type = 'text'")
+    assert found == [{"status": "not_analyzed"}]
+
+
+def test_a_deployed_head_scores_every_passage(folder: Path, tmp_path: Path, text_head: VectorHead) -> None:
+    both = ("hashes", "passages", "tone")
+    summary = scan(tmp_path / "a", folder, analyzers=both, workers=1)
+    assert (summary.failed, summary.partial) == (0, 0)
+    found = rows(
+        tmp_path / "a",
+        "SELECT text, label, score FROM scores JOIN texts USING (content_id, index) WHERE model = 'tone'",
+    )
+    texts = sorted({row["text"] for row in found})
+    assert len(texts) > 10 and len(found) == 2 * len(texts)
+    expected = text_head.probabilities(
+        open_text_tower(find_card("minilm_l6")).vectors(texts).astype(np.float16)
+    )
+    for row in found:
+        assert row["score"] == expected[texts.index(row["text"])][text_head.labels.index(row["label"])]
+    statuses = rows(tmp_path / "a", "SELECT DISTINCT status FROM items")
+    assert statuses == [{"status": "done"}]
+    scan(tmp_path / "b", folder, analyzers=("tone", "passages", "hashes"), workers=3, batch_size=2)
+    assert comparable(tmp_path / "a") == comparable(tmp_path / "b")
+    assert scan(tmp_path / "a", folder, analyzers=both).analyzed == 0
+
+
+@pytest.mark.parametrize("text", ["", "word", "\U0001f600" * 1_000, "\0zero\0"])
+def test_a_text_crosses_as_it_is(text: str) -> None:
+    packed = packed_text(text, TextView())
+    assert len(packed) == TextView().nbytes
+    assert unpacked_text(packed) == text
