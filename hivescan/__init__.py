@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hivescan.audit.match_paths import HashMatches
+    from hivescan.matching.match import MatchOptions
     from hivescan.scan.config import RunSummary
     from hivescan.store.store import Store
 
@@ -62,22 +63,30 @@ def hash_match(
     *,
     store: str | Path = "hivescan-results",
     max_distance: int | None = None,
+    options: MatchOptions | None = None,
     **settings: Any,
 ) -> HashMatches:
     """Match known lists with all that ``store`` has, or with the files of ``paths``, which are hashed first.
 
-    ``settings`` are the fields of ``hivescan.scan.config.ScanConfig``, for ``paths``. Raises what
+    ``options`` say how near and what else counts; ``max_distance`` is one of them. ``settings`` are the
+    fields of ``hivescan.scan.config.ScanConfig``, for ``paths``. Raises what
     :func:`hivescan.audit.match_paths.match_paths` raises.
     """
+    from dataclasses import replace
+
     from hivescan.audit.match_paths import match_known, match_paths
     from hivescan.errors import UsageError
+    from hivescan.matching.match import MatchOptions
     from hivescan.scan.config import ScanConfig
 
     listed = [Path(path) for path in lists]
+    options = options or MatchOptions()
+    if max_distance is not None:
+        options = replace(options, max_distance=max_distance)
     if paths:
         named = tuple(str(path) for path in paths)
         scan = ScanConfig(sources=named, store=store, command="python", **settings)
-        return match_paths(listed, scan, max_distance=max_distance)
+        return match_paths(listed, scan, options)
     if settings:
         raise UsageError(f"{', '.join(settings)}: these settings say how paths are hashed; name paths")
-    return match_known(listed, store, max_distance=max_distance)
+    return match_known(listed, store, options)

@@ -9,6 +9,7 @@ _PLURALS: Final = {
     "entry": "entries",
     "match": "matches",
     "new match": "new matches",
+    "earlier match": "earlier matches",
     "picture or video": "pictures or videos",
 }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,34 +22,40 @@ _ANALYZERS: Final = ("hashes",)
 
 @dataclass(frozen=True)
 class HashMatches:
-    """``files``: every live file that matches, also where an earlier run found it. ``summary``: this run."""
+    """``files``: every live file that matches, also where an earlier run found it. ``summary``: this run.
+    ``contents`` are the ids of the contents that were asked for, None for all.
+    """
 
     summary: MatchSummary
     files: tuple[MatchedFile, ...]
+    contents: tuple[str, ...] | None
 
 
 def match_known(
     lists: Sequence[Path],
     store: str | Path,
-    *,
-    max_distance: int | None = None,
-    contents: Sequence[str] | None = None,
+    options: MatchOptions | None = None,
 ) -> HashMatches:
-    """Match the stored hashes of all live files, or of these contents alone. Nothing is decoded.
+    """Match the stored hashes of all live files, or of the contents that ``options`` name. Nothing is
+    decoded.
 
     Raises what :func:`hivescan.matching.match.match_store` raises; :class:`StoreError` without a store.
     """
+    options = options or MatchOptions()
     opened = open_store(store)
-    summary = match_store(opened, lists, MatchOptions(max_distance=max_distance, contents=contents))
-    found = matched_files(opened, summary.lineages, contents=contents, max_distance=max_distance)
-    return HashMatches(summary, found)
+    summary = match_store(opened, lists, options)
+    found = matched_files(
+        opened, summary.lineages, contents=options.contents, max_distance=options.max_distance
+    )
+    asked = None if options.contents is None else tuple(options.contents)
+    return HashMatches(summary, found, asked)
 
 
 def match_paths(
     lists: Sequence[Path],
     scan: ScanConfig,
+    options: MatchOptions | None = None,
     *,
-    max_distance: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> HashMatches:
     """Hash the files of ``scan.sources`` into ``scan.store``, then match those and no others.
@@ -68,7 +75,35 @@ def match_paths(
     if hashed.status == "interrupted":
         raise RunInterruptedError("interrupted; what was hashed is kept, run the same command to go on")
     contents = _contents_under(open_store(scan.store), scan)
-    return match_known(lists, scan.store, max_distance=max_distance, contents=contents)
+    return match_known(lists, scan.store, replace(options or MatchOptions(), contents=contents))
+
+
+def looked_at(matches: HashMatches) -> Iterator[tuple[str, str | None]]:
+    """All live files that were matched, whether they match or not, by uri: each with its media type."""
+    wanted = None if matches.contents is None else set(matches.contents)
+    with closing(open_store(matches.summary.store).connect()) as connection:
+        answer = connection.sql(
+            """SELECT uri, f.content_id, media_type FROM files f LEFT JOIN contents USING (content_id)
+               WHERE f.content_id IS NOT NULL ORDER BY uri"""
+        )
+        for batch in answer.to_arrow_reader():
+            for row in batch.to_pylist():
+                if wanted is None or row["content_id"] in wanted:
+                    yield row["uri"], row["media_type"]
+
+
+def uris_of(matches: HashMatches, contents: Collection[str]) -> dict[str, list[str]]:
+    """The live files of these contents."""
+    found: dict[str, list[str]] = {}
+    if not contents:
+        return found
+    rows = open_store(matches.summary.store).sql(
+        "SELECT content_id, uri FROM files WHERE list_contains($ids::VARCHAR[], content_id) ORDER BY uri",
+        {"ids": list(contents)},
+    )
+    for row in rows.to_pylist():
+        found.setdefault(row["content_id"], []).append(row["uri"])
+    return found
 
 
 def _contents_under(store: Store, scan: ScanConfig) -> list[str]:

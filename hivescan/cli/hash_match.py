@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +15,7 @@ from hivescan.cli import scan_options as o
 from hivescan.cli.blocks import emit_blocks
 from hivescan.cli.classify import scan_config
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
-from hivescan.cli.output import emit_json, say
+from hivescan.cli.output import emit, emit_json, say
 from hivescan.cli.progress import ScanProgress
 from hivescan.errors import ExitCode, UsageError
 from hivescan.wording import count
@@ -24,6 +27,18 @@ if TYPE_CHECKING:
     from hivescan.report.blocks import Table
 
 _SPANS_SHOWN = 3
+_NAMED = 5
+_OWN = (
+    "paths", "db", "max_distance", "no_turned", "flood_limit", "flood_share", "no_quarantine", "release",
+    "fail_on_findings", "format_", "json", "quiet",
+)  # fmt: skip
+"""Options that say nothing of how files are hashed."""
+
+
+class OutputFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SERVICES = "services"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,6 +70,35 @@ def hash_match(
             help="Largest PDQ distance accepted of any entry; else the entry's own, or 31.",
         ),
     ] = None,
+    no_turned: Annotated[
+        bool, typer.Option("--no-turned", help="Do not compare pictures mirrored and turned, too.")
+    ] = False,
+    flood_limit: Annotated[
+        int,
+        typer.Option(
+            "--flood-limit",
+            metavar="N",
+            min=1,
+            help="Quarantine an entry that in one run newly matches more than N different contents …",
+        ),
+    ] = 1_000,
+    flood_share: Annotated[
+        float,
+        typer.Option(
+            "--flood-share",
+            metavar="SHARE",
+            min=0.0,
+            max=1.0,
+            help="… and more than this share of those compared.",
+        ),
+    ] = 0.01,
+    no_quarantine: Annotated[
+        bool, typer.Option("--no-quarantine", help="Let all matches through, those in quarantine too.")
+    ] = False,
+    release: Annotated[
+        list[str],
+        typer.Option("--release", metavar="ENTRY", help="Let the matches of this entry through; repeatable."),
+    ] = [],  # noqa: B006  typer copies it
     manifest: o.ManifestOption = None,
     uri_column: o.UriColumnOption = None,
     include: o.IncludeOption = None,
@@ -76,25 +120,47 @@ def hash_match(
     fail_on_findings: Annotated[
         bool, typer.Option("--fail-on-findings", help="Exit with code 1 when anything matched.")
     ] = False,
+    format_: Annotated[
+        OutputFormat,
+        typer.Option(
+            "--format",
+            help="services: a line of JSON a file, as services of this field answer; matched or not.",
+        ),
+    ] = OutputFormat.TEXT,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     settings = dict(locals())
-    for name in ("paths", "db", "max_distance", "fail_on_findings", "json", "quiet"):
+    for name in _OWN:
         del settings[name]
-    from hivescan.audit.match_paths import match_known, match_paths
+    from hivescan.audit.match_paths import looked_at, match_known, match_paths, uris_of
+    from hivescan.matching.floods import FloodLimit
+    from hivescan.matching.match import MatchOptions
 
+    json = json or format_ is OutputFormat.JSON
+    options = MatchOptions(
+        max_distance=max_distance,
+        turned=not no_turned,
+        flood=FloodLimit(None if no_quarantine else flood_limit, flood_share),
+        release=tuple(release),
+    )
     if paths or manifest:
         scan = scan_config("hash-match", sources=paths, **settings)
-        with ScanProgress(quiet=quiet or json) as progress:
-            matches = match_paths(db, scan, max_distance=max_distance, on_progress=progress)
+        with ScanProgress(quiet=quiet or json or format_ is not OutputFormat.TEXT) as progress:
+            matches = match_paths(db, scan, options, on_progress=progress)
     elif include or exclude or hidden:
         raise UsageError("--include, --exclude and --hidden choose among PATHs: name some")
     else:
-        matches = match_known(db, store, max_distance=max_distance)
+        matches = match_known(db, store, options)
     summary, found = matches.summary, matches.files
-    if json:
-        emit_json(_as_json(summary, found))
+    if format_ is OutputFormat.SERVICES:
+        from hivescan.matching.services import as_services
+
+        for answer in as_services(looked_at(matches), found):
+            emit(dumps(answer, ensure_ascii=False))
+    elif json:
+        uris = uris_of(matches, {veto.content_id for veto in summary.vetoed})
+        emit_json(_as_json(summary, found, uris))
     else:
         if found:
             emit_blocks([_table(found)])
@@ -114,12 +180,14 @@ def _table(found: Sequence[MatchedFile]) -> Table:
     for match in found:
         kind = "digest" if match.algorithm in DIGESTS else match.algorithm
         together.setdefault((match.uri, match.entry_id, match.list_id, kind), []).append(match)
-    titles = ("hash set", "type", "class", "entry", "match", "where")
+    titles = ("hash set", "type", "class", "entry", "match", "where", "in the known video")
     columns = (*(Column(title) for title in titles), Column("file", path=True))
     return Table(columns, tuple(map(_table_row, together.values()))).without_empty_columns()
 
 
 def _table_row(matches: Sequence[MatchedFile]) -> tuple[str, ...]:
+    from hivescan.queries.spans import Span
+
     match = matches[0]
     near = f"{match.distance} of {match.max_distance}" if match.max_distance else "exact"
     return (
@@ -127,10 +195,26 @@ def _table_row(matches: Sequence[MatchedFile]) -> tuple[str, ...]:
         match.match_type or "",
         match.classification or "",
         match.entry_id,
-        f"{', '.join(each.algorithm for each in matches)} {near}",
-        _places(match.spans),
+        ", ".join(
+            [
+                f"{', '.join(each.algorithm for each in matches)} {near}",
+                *(word for word in (match.transformation, _of_known(match)) if word),
+            ]
+        ),
+        _places(_own_spans(match)),
+        _places([Span(i.known_start_ms, i.known_end_ms, 0, 0) for i in match.intervals]),
         match.uri,
     )
+
+
+def _of_known(match: MatchedFile) -> str:
+    return f"known {match.known_transformation}" if match.known_transformation else ""
+
+
+def _own_spans(match: MatchedFile) -> Sequence[Span]:
+    from hivescan.queries.spans import Span
+
+    return [Span(i.start_ms, i.end_ms, 0, 0) for i in match.intervals] or match.spans
 
 
 def _places(spans: Sequence[Span]) -> str:
@@ -148,6 +232,26 @@ def _describe(summary: MatchSummary, found: Sequence[MatchedFile]) -> list[str]:
         f"{count(files, 'file')} matched; compared {compared} of {count(summary.contents, 'content')} with "
         f"{_entries(summary)}; {count(summary.added, 'new match')} stored"
     ]
+    if summary.vetoed:
+        lines.append(
+            f"{count(len(summary.vetoed), 'match')} vetoed by negative or benign entries (--json names them)"
+        )
+    if summary.retracted:
+        lines.append(
+            f"{count(summary.retracted, 'earlier match')} retracted "
+            '(hivescan query "SELECT * FROM retractions")'
+        )
+    for held in summary.quarantined[:_NAMED]:
+        lines.append(
+            f"in quarantine, not shown: entry {held.entry_id} matches {count(held.files, 'file')} "
+            f"({count(held.contents, 'content')}); --release {held.entry_id} lets it through"
+        )
+    if len(summary.quarantined) > _NAMED:
+        lines.append(f"in quarantine: {len(summary.quarantined) - _NAMED:,} more entries (--json names all)")
+    if summary.untold:
+        lines.append(
+            f"{count(summary.untold, 'match')} left out of pictures that have a thousand nearer ones"
+        )
     for info in summary.lists:
         if info.unmatched:
             carried = ", ".join(f"{n:,} {algorithm}" for algorithm, n in info.unmatched.items())
@@ -165,7 +269,9 @@ def _entries(summary: MatchSummary) -> str:
     return f"{count(total, 'entry')} of {', '.join(str(info.path) for info in summary.lists)}"
 
 
-def _as_json(summary: MatchSummary, found: Sequence[MatchedFile]) -> dict[str, object]:
+def _as_json(
+    summary: MatchSummary, found: Sequence[MatchedFile], uris: Mapping[str, Sequence[str]]
+) -> dict[str, object]:
     return {
         "run_id": summary.run_id,
         "store": str(summary.store),
@@ -173,6 +279,7 @@ def _as_json(summary: MatchSummary, found: Sequence[MatchedFile]) -> dict[str, o
             {
                 "path": str(info.path),
                 "list_id": info.list_id,
+                "lineage": info.lineage,
                 "entries": dict(info.entries),
                 "unmatched": dict(info.unmatched),
             }
@@ -182,5 +289,9 @@ def _as_json(summary: MatchSummary, found: Sequence[MatchedFile]) -> dict[str, o
         "unhashed": summary.unhashed,
         "compared": dict(summary.compared),
         "added": summary.added,
+        "retracted": summary.retracted,
+        "vetoed": [{"uris": uris.get(veto.content_id, [])} | asdict(veto) for veto in summary.vetoed],
+        "quarantined": [asdict(held) for held in summary.quarantined],
+        "untold": summary.untold,
         "matches": [match.as_json() for match in found],
     }

@@ -14,7 +14,7 @@ from hivescan.matching import variants
 from hivescan.matching.algorithms import ALGORITHMS, DIGESTS
 from hivescan.matching.known import KnownList
 from hivescan.matching.lookup import ListLookup
-from hivescan.matching.pairs import Hits, combined, find, nearest_works
+from hivescan.matching.pairs import Hits, combined, find, nearest_works, unit_of
 from hivescan.matching.scenes import KnownVideos, SharedScenes, shared_scenes
 from hivescan.matching.vetoes import Veto, apply_vetoes
 from hivescan.store.schema import TABLES
@@ -118,7 +118,7 @@ class Comparison:
 
     def compare(self, algorithm: str, samples: pa.Table) -> Compared:
         """The matches of samples with hashes of one algorithm: whole contents, see :data:`SAMPLE_SCHEMA`."""
-        unit = combined(*(samples.column(name) for name in ("content_id", "level", "index")))
+        unit = unit_of(samples)
         content = combined(samples.column("content_id"))
         samples = samples.append_column("unit", pa.array(unit))
         hits = [find(lookup, samples, turned=self._turned) for lookup in self._lookups.get(algorithm, ())]

@@ -111,6 +111,12 @@ class KnownList:
                     found.setdefault(word, []).append(rows)
         return {name: np.unique(np.concatenate(found[name])) for name in ALGORITHMS if name in found}
 
+    @property
+    def newest_change(self) -> datetime | None:
+        """When the row was added or changed that was so last; None where no row says when."""
+        times = [pc.max(updated).as_py() for _, updated in self._made.rows.column("updated_at")]
+        return max((time for time in times if time is not None), default=None)
+
     def only(self, algorithm: str, rows: Rows) -> Searchable:
         """Some rows of an algorithm as a small index of their own, in memory. Reads their hashes from the
         list.

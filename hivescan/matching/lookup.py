@@ -28,16 +28,25 @@ def lineage_of(info: KnownInfo) -> str:
 
 class ListLookup:
     """One list and algorithm. ``cap`` is the largest distance accepted whatever an entry says; None leaves
-    it to the entry, or to the algorithm where the entry names none. Rows have their numbers in the list.
+    it to the entry, or to the algorithm where the entry names none. Rows have their numbers in the list;
+    ``only`` some of them may be looked up.
     """
 
-    def __init__(self, known: KnownList, algorithm: Algorithm, cap: int | None) -> None:
+    def __init__(
+        self,
+        known: KnownList,
+        algorithm: Algorithm,
+        cap: int | None,
+        *,
+        only: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self.info = known.info
         self.lineage = lineage_of(known.info)
         self.algorithm = algorithm
         self._known = known
         self._cap = cap
-        self._hashes = known.searchable(algorithm.name)
+        name = algorithm.name
+        self._hashes = known.searchable(name) if only is None else known.only(name, only)
 
     def __len__(self) -> int:
         return 0 if self._hashes is None else self._hashes.row_count

@@ -21,7 +21,7 @@ from hivescan.matching.compare import Comparison
 from hivescan.matching.floods import FLOOD, Flood, FloodLimit, Floods
 from hivescan.matching.known import KnownInfo, KnownList, read_known
 from hivescan.matching.lookup import lineage_of
-from hivescan.matching.meetings import COMMAND, ListState, details_of, meetings
+from hivescan.matching.meetings import COMMAND, details_of, meetings
 from hivescan.matching.retraction import reasons
 from hivescan.matching.storing import (
     Matches,
@@ -139,13 +139,12 @@ def match_known_lists(
     options: MatchOptions,
     *,
     run_id: str | None = None,
-    covers_all: bool | None = None,
-    states: Mapping[str, ListState] | None = None,
+    covers_all: bool = False,
 ) -> MatchSummary:
     """:func:`match_store` with lists that are open.
 
     ``covers_all`` says that the run speaks for all files although it compares some: the others are known to
-    match nothing new. ``states`` of the lists, by list id, are recorded.
+    match nothing new.
     """
     started = datetime.now(UTC)
     clock = time.perf_counter()
@@ -156,8 +155,8 @@ def match_known_lists(
         writer = StoreWriter(store, run_id or _new_run_id(started))
         stored = [StoredMatches.of(connection, lineage) for lineage in lineages]
         comparison = Comparison(known, max_distance=options.max_distance, turned=options.turned)
-        run = _Run(writer, subjects, comparison, options, started, stored)
-        run.record_start(known, options.selective if covers_all is None else not covers_all, states or {})
+        run = _Run(writer, subjects, comparison, options, started, stored, covers_all)
+        run.record_start(known, selective=options.selective and not covers_all)
         status = "failed"
         try:
             run.compare()
@@ -226,6 +225,7 @@ class _Run:
     options: MatchOptions
     started: datetime
     stored: Sequence[StoredMatches]
+    covers_all: bool
     compared: Counter[str] = field(default_factory=Counter)
     matched: set[str] = field(default_factory=set)
     vetoed: list[Veto] = field(default_factory=list)
@@ -235,7 +235,8 @@ class _Run:
     row: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        most = self.options.flood.of(self.subjects.contents)
+        # What is chosen to be compared for what it may match is no measure of how much is there.
+        most = self.options.flood.of(self.subjects.in_store if self.covers_all else self.subjects.contents)
         self._matches = {
             stored.lineage: Matches(
                 writer=self.writer,
@@ -255,9 +256,7 @@ class _Run:
     def added(self) -> int:
         return sum(each.added for each in self._matches.values())
 
-    def record_start(
-        self, known: Sequence[KnownList], selective: bool, states: Mapping[str, ListState]
-    ) -> None:
+    def record_start(self, known: Sequence[KnownList], *, selective: bool) -> None:
         options = self.options
         asked = {
             "max_distance": options.max_distance,
@@ -265,7 +264,7 @@ class _Run:
             "since": options.since.isoformat() if options.since else None,
             "release": list(options.release),
         }
-        details = details_of([each.info for each in known], states, selective=selective, options=asked)
+        details = details_of(known, selective=selective, options=asked)
         self.row = {
             "run_id": self.writer.run_id,
             "command": COMMAND,

@@ -181,6 +181,11 @@ def firsts(*columns: npt.NDArray[np.generic]) -> Mask:
     return first
 
 
+def unit_of(samples: pa.Table) -> Numbers:
+    """``[N]``: a number for the picture of which each sample is a hash."""
+    return combined(*(samples.column(name) for name in ("content_id", "level", "index")))
+
+
 def combined(*columns: pa.ChunkedArray) -> Numbers:
     """``[N]``: equal numbers for rows whose values are equal in every column; nulls are equal."""
     code = np.zeros(len(columns[0]), np.int64)

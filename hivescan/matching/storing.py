@@ -24,8 +24,9 @@ _COMMIT_BYTES: Final = 32 * 1024**2
 _LOOKED_UP_ROWS: Final = 1 << 15
 _KEY: Final = list(MATCH_KEY)
 _STATE: Final = [
-    *_KEY, "distance", "transformation", "known_transformation", "match_type", "classification", "polarity",
-    "samples" ]  # fmt: skip
+    *_KEY, "distance", "max_distance", "transformation", "known_transformation", "match_type",
+    "classification", "polarity", "samples",
+]  # fmt: skip
 """What a match says; where it says something else with another version of the list, it is stored again."""
 _WORK: Final = ["work", "source", "hash_set"]
 _WORK_SQL: Final = "hash(coalesce(parent_id, entry_id), source, hash_set)"

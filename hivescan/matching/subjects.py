@@ -24,8 +24,9 @@ _BATCH_ROWS: Final = 1 << 16
 class Subjects:
     """The live contents of a store that are to be matched.
 
-    ``files`` and ``contents`` are how many there are; ``unhashed`` of the contents are pictures or videos
-    without a PDQ hash. The tables stream in batches: memory does not grow with the store.
+    ``files`` and ``contents`` are how many there are, ``in_store`` all live contents; ``unhashed`` of the
+    contents are pictures or videos without a PDQ hash. The tables stream in batches: memory does not grow
+    with the store.
 
     With ``again``, contents that have matches with these lists (lineages) are compared beside those asked
     for, also where their files are gone: to see whether the matches still stand.
@@ -63,6 +64,7 @@ class Subjects:
             ).fetchall()
         self.files = self._count(f"SELECT coalesce(sum(files), 0) FROM {WANTED}")
         self.contents = self._count(f"SELECT count(*) FROM {WANTED} WHERE files > 0")
+        self.in_store = self._count("SELECT count(DISTINCT content_id) FROM files")
         self.unhashed = self._count(
             f"""SELECT count(*) FROM contents SEMI JOIN (FROM {WANTED} WHERE files > 0) USING (content_id)
                 WHERE media_type IN ('image', 'video')

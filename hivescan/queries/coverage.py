@@ -69,7 +69,8 @@ class ChainCoverage:
 
 @dataclass(frozen=True)
 class ListMatched:
-    """A hash list and the run that speaks for it: the newest that compared all files to its end.
+    """A hash list and the run that speaks for it: the newest that compared all files to its end. Versions of
+    one list are one: ``list_id`` is the version of that run.
 
     Where no run did, it is the newest of all: ``complete`` is false where that did not run to its end,
     ``selective`` is true where it compared some of the files only. ``later`` counts items of the report
@@ -281,12 +282,13 @@ def _lists(connection: duckdb.DuckDBPyConnection, runs: Sequence[_Run]) -> tuple
         for key, selective in (("lists", False), ("lists_on_selection", True)):
             for known in run.details.get(key) or ():
                 whole = run.done and not selective
-                before = speaking.get(known["list_id"])
+                lineage = known.get("lineage") or known["list_id"]
+                before = speaking.get(lineage)
                 if before is None or whole >= before[0]:
-                    speaking[known["list_id"]] = (whole, run, known, selective)
+                    speaking[lineage] = (whole, run, known, selective)
     return tuple(
         ListMatched(
-            list_id=list_id,
+            list_id=known["list_id"],
             name=known.get("name"),
             entries=sum(known["entries"].values()) if known.get("entries") else None,
             matched_at=run.started_at,
@@ -294,7 +296,7 @@ def _lists(connection: duckdb.DuckDBPyConnection, runs: Sequence[_Run]) -> tuple
             selective=selective,
             later=_items_read_after(connection, run.started_at),
         )
-        for list_id, (_, run, known, selective) in speaking.items()
+        for _, run, known, selective in speaking.values()
     )
 
 

@@ -10,6 +10,7 @@ from hivescan.queries.coverage import ChainCoverage, Coverage, ListMatched
 from hivescan.queries.spans import Span, span_text
 from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, listing
 from hivescan.report.model import (
+    AlgorithmMatch,
     EvidenceCount,
     Finding,
     GroupFinding,
@@ -25,6 +26,7 @@ from hivescan.wording import count
 EVIDENCE_SHOWN = 12
 SPANS_SHOWN = 3
 """Spans that a cell shows to a person; JSON and CSV have all."""
+_HELD_SHOWN = 5
 
 
 def report_blocks(report: Report, *, shorten_paths: bool = False) -> tuple[Block, ...]:
@@ -104,6 +106,20 @@ def _matches(report: Report, folder: str) -> Iterator[Block]:
         yield Heading("Hash matches", "none" if report.coverage.lists else "")
         if not report.coverage.lists:
             yield Line("No hash list was matched, so no file is known to be free of matches.", Tone.ALERT)
+    for held in report.quarantined[:_HELD_SHOWN]:
+        yield Line(
+            f"In quarantine, not counted: the entry {held.entry_id} matches {count(held.files, 'file')} "
+            f"(hivescan hash-match --release {held.entry_id})",
+            Tone.ALERT,
+        )
+    if len(report.quarantined) > _HELD_SHOWN:
+        yield Line(f"{len(report.quarantined) - _HELD_SHOWN:,} more in quarantine", Tone.ALERT)
+    if report.retracted_matches:
+        yield Line(
+            f"{count(report.retracted_matches, 'earlier match')} retracted: withdrawn, vetoed or hashed anew "
+            "(the view retractions says why)",
+            Tone.QUIET,
+        )
     if report.harmless_matches and not report.question.all_classes:
         yield Line(
             f"{count(report.harmless_matches, 'match')} with entries marked harmless: "
@@ -121,6 +137,7 @@ def _match_table(matches: Sequence[Match], folder: str) -> Table:
         Column("match"),
         Column("opinion"),
         Column("where"),
+        Column("in the known video"),
         Column("file", path=True),
     )
     rows = tuple(
@@ -131,7 +148,8 @@ def _match_table(matches: Sequence[Match], folder: str) -> Table:
             match.entry_id,
             match_text(match),
             "" if match.polarity in (None, "positive") else str(match.polarity),
-            places(match.spans),
+            places(match_places(match)),
+            places([Span(i.known_start_ms, i.known_end_ms, 0, 0) for i in match.intervals]),
             match.uri.removeprefix(folder),
         )
         for match in matches
@@ -140,11 +158,20 @@ def _match_table(matches: Sequence[Match], folder: str) -> Table:
 
 
 def match_text(match: Match) -> str:
-    """``md5 exact, pdq 12 of 31``: the distance in bits and its limit."""
-    return ", ".join(
-        f"{a.algorithm} exact" if a.max_distance == 0 else f"{a.algorithm} {a.distance} of {a.max_distance}"
-        for a in match.algorithms
-    )
+    """``md5 exact, pdq 12 of 31 (mirrored)``: the distance in bits, its limit, what was done."""
+    return ", ".join(map(_algorithm_text, match.algorithms))
+
+
+def _algorithm_text(a: AlgorithmMatch) -> str:
+    near = "exact" if a.max_distance == 0 else f"{a.distance} of {a.max_distance}"
+    done = [a.transformation, a.known_transformation and f"known {a.known_transformation}"]
+    changed = ", ".join(word for word in done if word)
+    return f"{a.algorithm} {near}" + (f" ({changed})" if changed else "")
+
+
+def match_places(match: Match) -> Sequence[Span]:
+    """Where in the file: the intervals that it shares with a known video, else the frames or pages."""
+    return [Span(i.start_ms, i.end_ms, 0, 0) for i in match.intervals] or match.spans
 
 
 def places(spans: Sequence[Span], most: int | None = SPANS_SHOWN) -> str:

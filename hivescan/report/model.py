@@ -12,17 +12,35 @@ from hivescan.queries.spans import Span
 
 @dataclass(frozen=True)
 class AlgorithmMatch:
-    """The best match of one algorithm: ``distance`` ≤ ``max_distance`` bits, on ``samples`` samples."""
+    """The best match of one algorithm: ``distance`` ≤ ``max_distance`` bits, on ``samples`` samples.
+
+    ``transformation`` is what was done to the file's picture before it was compared, ``known_transformation``
+    to the known one.
+    """
 
     algorithm: str
     distance: int
     max_distance: int
     samples: int
+    transformation: str | None = None
+    known_transformation: str | None = None
+
+
+@dataclass(frozen=True)
+class MatchedInterval:
+    """A part of the file that shows a part of the known video, milliseconds in each."""
+
+    start_ms: int
+    end_ms: int
+    known_start_ms: int
+    known_end_ms: int
 
 
 @dataclass(frozen=True)
 class Match:
-    """One file and one known entry. All frames that match it are in one row; ``spans`` says where."""
+    """One file and one known entry. All frames that match it are in one row; ``spans`` says where, and of two
+    videos ``intervals`` where in both. ``lists`` are the ids of the versions of lists that it was found with.
+    """
 
     uri: str
     content_id: str
@@ -36,6 +54,17 @@ class Match:
     polarity: str | None
     algorithms: tuple[AlgorithmMatch, ...]
     spans: tuple[Span, ...]
+    intervals: tuple[MatchedInterval, ...] = ()
+    lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A known work that all at once matched very many files: its matches are kept back."""
+
+    entry_id: str
+    hash_set: str | None
+    files: int
 
 
 @dataclass(frozen=True)
@@ -215,7 +244,9 @@ class Report:
 
     They are None, not 0, where that was never looked at: no hash list matched, no head run.
     ``match_rows`` is the number of matches before the limit; ``harmless_matches`` those with entries
-    known to be harmless (benign, negative), which are listed with all classes only.
+    known to be harmless (benign, negative), which are listed with all classes only. ``retracted_matches`` do
+    not stand any more, of files and entries, each pair once; ``quarantined`` are entries that match too much,
+    with the files of the selection.
     """
 
     question: Question
@@ -224,6 +255,8 @@ class Report:
     match_rows: int
     harmless_matches: int
     matches: tuple[Match, ...]
+    retracted_matches: int
+    quarantined: tuple[Quarantined, ...]
     flagged_files: int | None
     heads: tuple[HeadFindings, ...]
     head_groups: tuple[GroupFindings, ...]

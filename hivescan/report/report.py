@@ -26,7 +26,9 @@ from hivescan.report.model import (
     LabelCount,
     LabelScore,
     Match,
+    MatchedInterval,
     ModelScore,
+    Quarantined,
     Question,
     Report,
 )
@@ -111,6 +113,8 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
         match_rows=match_rows,
         harmless_matches=harmless,
         matches=_matches(connection, options),
+        retracted_matches=_retracted(connection),
+        quarantined=_quarantined(connection),
         flagged_files=flagged if classified else None,
         heads=_heads(connection, options.threshold),
         head_groups=_head_groups(connection, options.limit),
@@ -155,7 +159,8 @@ def _matches(connection: duckdb.DuckDBPyConnection, options: ReportOptions) -> t
     rows = _records(
         connection,
         """
-        SELECT r.*, s.spans FROM match_rows r LEFT JOIN match_spans s USING (match_id)
+        SELECT r.*, s.spans, m.intervals FROM match_rows r LEFT JOIN match_spans s USING (match_id)
+        LEFT JOIN match_intervals m USING (match_id)
         WHERE NOT harmless OR $all_classes
         ORDER BY harmless, hash_set NULLS LAST, classification NULLS LAST, nearness, uri, entry_id
         LIMIT $limit
@@ -167,9 +172,38 @@ def _matches(connection: duckdb.DuckDBPyConnection, options: ReportOptions) -> t
             **{name: row[name] for name in _MATCH_COLUMNS},
             algorithms=tuple(AlgorithmMatch(**a) for a in row["algorithms"]),
             spans=read_spans(row["spans"]),
+            intervals=tuple(MatchedInterval(**i) for i in row["intervals"] or ()),
+            lists=tuple(row["lists"]),
         )
         for row in rows
     )
+
+
+def _retracted(connection: duckdb.DuckDBPyConnection) -> int:
+    ((number,),) = connection.execute(
+        f"""
+        SELECT count(DISTINCT (content_id, coalesce(parent_id, entry_id), source, hash_set))
+        FROM retractions r
+        WHERE retracted_why <> 'flood' AND content_id IN (SELECT content_id FROM {SELECTION})
+            AND NOT EXISTS (
+                FROM report_matches m WHERE m.content_id = r.content_id
+                    AND m.entry_id = coalesce(r.parent_id, r.entry_id)
+                    AND m.source IS NOT DISTINCT FROM r.source
+                    AND m.hash_set IS NOT DISTINCT FROM r.hash_set)
+        """
+    ).fetchall()
+    return int(number)
+
+
+def _quarantined(connection: duckdb.DuckDBPyConnection) -> tuple[Quarantined, ...]:
+    rows = connection.execute(
+        f"""
+        SELECT coalesce(r.parent_id, r.entry_id) AS entry, r.hash_set, count(DISTINCT uri) AS files
+        FROM retractions r JOIN {SELECTION} USING (content_id) WHERE r.retracted_why = 'flood'
+        GROUP BY entry, r.source, r.hash_set ORDER BY files DESC, entry
+        """
+    ).fetchall()
+    return tuple(Quarantined(*row) for row in rows)
 
 
 _MATCH_COLUMNS = (

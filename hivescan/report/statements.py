@@ -2,7 +2,7 @@
 
 ::
 
-    selection ─► report_matches ─► match_rows, match_spans
+    selection ─► report_matches ─► match_rows, match_spans, match_intervals
         │
         └─► candidates ─► report_samples ─► verdicts ─► flagged ─► shown, shown_labels, flagged_groups
 
@@ -46,7 +46,7 @@ def quoted(name: str) -> str:
 
 
 def create_matches(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create report_matches (as stored), match_rows (one a file and entry) and match_spans."""
+    """Create report_matches (as stored), match_rows (one a file and entry), match_spans, match_intervals."""
     harmless = ", ".join(f"'{polarity}'" for polarity in HARMLESS_POLARITIES)
     key = "content_id, entry_id, source, hash_set, match_type, classification, polarity"
     connection.execute(
@@ -66,15 +66,24 @@ def create_matches(connection: duckdb.DuckDBPyConnection) -> None:
             SELECT match_id, {key}, harmless, algorithm, min(distance) AS distance,
                 arg_min(max_distance, distance) AS max_distance,
                 -- Rows of intervals say again what their frames say.
-                count(*) FILTER (samples IS NULL) AS samples
-            FROM report_matches GROUP BY ALL),
+                count(*) FILTER (samples IS NULL) AS samples,
+                arg_min_null(transformation, nearness) AS transformation,
+                arg_min_null(known_transformation, nearness) AS known_transformation
+            -- A single sample says more of itself than the row of an interval, which is as near.
+            FROM (SELECT *, distance * 2 + (samples IS NOT NULL)::INT AS nearness FROM report_matches)
+            GROUP BY ALL),
         entries AS (
             SELECT match_id, {key}, harmless, min(distance / greatest(max_distance, 1)) AS nearness,
                 list({{'algorithm': algorithm, 'distance': distance, 'max_distance': max_distance,
-                       'samples': samples}} ORDER BY distance, algorithm) AS algorithms
+                       'samples': samples, 'transformation': transformation,
+                       'known_transformation': known_transformation}}
+                    ORDER BY distance, algorithm) AS algorithms
             FROM best GROUP BY ALL)
-        SELECT i.uri, i.media_type, i.status, e.*
+        SELECT i.uri, i.media_type, i.status, e.*, l.lists
         FROM entries e JOIN {SELECTION} i USING (content_id)
+        JOIN (
+            SELECT match_id, list_sort(list(DISTINCT list_id)) AS lists FROM report_matches GROUP BY match_id
+        ) l USING (match_id)
         """
     )
     connection.execute(
@@ -85,6 +94,18 @@ def create_matches(connection: duckdb.DuckDBPyConnection) -> None:
             FROM report_matches m JOIN {SELECTION} i USING (content_id)
             WHERE m.index IS NOT NULL AND m.level NOT IN ('file', 'clip') AND {_PAGES})
         {_nested(spans_sql("placed", ("match_id",)))}
+        """
+    )
+
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE match_intervals AS
+        SELECT match_id, list({'start_ms': start_ms, 'end_ms': end_ms, 'known_start_ms': scene_start_ms,
+                'known_end_ms': scene_end_ms} ORDER BY start_ms, scene_start_ms) AS intervals
+        FROM (
+            SELECT DISTINCT match_id, start_ms, end_ms, scene_start_ms, scene_end_ms
+            FROM report_matches WHERE level = 'clip')
+        GROUP BY match_id
         """
     )
 

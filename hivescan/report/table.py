@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 
 from hivescan.report.escape import csv_cell
-from hivescan.report.layout import match_text, places
+from hivescan.report.layout import match_places, match_text, places
 from hivescan.report.model import Report
 
 COLUMNS = (
@@ -59,6 +59,7 @@ def csv_table(report: Report) -> str:
 
 def _rows(report: Report) -> Iterator[dict[str, object]]:
     for match in report.matches:
+        found = match_places(match)
         nearest = min(match.algorithms, key=lambda a: a.distance / max(a.max_distance, 1))
         yield {
             "section": "match",
@@ -75,9 +76,9 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
             "match_type": match.match_type,
             "classification": match.classification,
             "entry_id": match.entry_id,
-            "where": places(match.spans, None),
-            "start_ms": match.spans[0].start_ms if match.spans else None,
-            "end_ms": match.spans[-1].end_ms if match.spans else None,
+            "where": places(found, None),
+            "start_ms": found[0].start_ms if found else None,
+            "end_ms": found[-1].end_ms if found else None,
         }
     for section in report.heads:
         for finding in section.findings:

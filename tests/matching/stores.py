@@ -27,6 +27,7 @@ class Sample:
     start_ms: int | None = None
     algorithm: str = "pdq"
     index: int = 0
+    transformation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def store_of(folder: Path, items: Iterable[Item], *, at: datetime | None = None)
                 "algorithm": sample.algorithm,
                 "hash": sample.hash,
                 "quality": sample.quality,
+                "transformation": sample.transformation,
             }
             for sample in item.samples
         ]

@@ -70,6 +70,49 @@ def test_hash_match_as_json(app: typer.Typer, folder: Path) -> None:
     assert PDQ.hex() not in result.output
 
 
+def test_hash_match_as_services_answer(app: typer.Typer, folder: Path) -> None:
+    result = CliRunner().invoke(app, ["hash-match", *options(folder), "--format", "services"])
+    clip, far, near = sorted(map(json.loads, result.stdout.splitlines()), key=lambda told: str(told["uri"]))
+    assert (far["fileType"], far["reasons"], far["hashes"]) == ("image", [], [])
+    (frames,) = clip["hashes"]
+    assert (clip["fileType"], clip["reasons"]) == ("video", ["matched"])
+    assert (frames["hashType"], frames["matchTypes"], frames["isLetterboxed"]) == ("pdq", ["NCII"], False)
+    assert (frames["startTimestamp"], frames["endTimestamp"], frames["frameIndex"]) == (2000, 4000, 2)
+    (source,) = frames["sources"]
+    assert source == {
+        "hashSet": "set one",
+        "matches": [
+            {
+                "sourceId": "e1",
+                "matchDistance": 0,
+                "matchMetadata": {"polarity": "positive", "maxDistance": 31},
+                "matchTransformations": [],
+            }
+        ],
+    }
+    assert {told["hashType"] for told in near["hashes"]} == {"pdq", "md5", "sha1"}
+    assert {told["startTimestamp"] for told in near["hashes"]} == {None}
+
+
+def test_vetoes_floods_and_retractions_are_told(app: typer.Typer, folder: Path) -> None:
+    CliRunner().invoke(app, ["hash-match", *options(folder)])
+    fine = Entry("fine", "pdq", flipped(PDQ, 9), {"polarity": "benign"})
+    list_of(folder / "fine.parquet", [fine])
+    more = ["--db", str(folder / "fine.parquet"), "--flood-limit", "1", "--flood-share", "0"]
+    told = json.loads(CliRunner().invoke(app, ["hash-match", *options(folder), *more, "--json"]).stdout)
+    assert {(v["uris"][0], v["entry_id"], v["by_entry"]) for v in told["vetoed"]} == {("/near", "e1", "fine")}
+    assert told["retracted"] == 1
+    result = CliRunner().invoke(app, ["hash-match", *options(folder), *more])
+    assert "1 match vetoed by negative or benign entries" in result.stderr
+    store_of(folder / "flooded", [Item(f"/{i}", [Sample(PDQ)]) for i in range(3)])
+    at_flooded = ["hash-match", "--store", str(folder / "flooded"), "--db", str(folder / "known.parquet")]
+    result = CliRunner().invoke(app, [*at_flooded, "--flood-limit", "2"])
+    assert "in quarantine, not shown: entry e1 matches 3 files" in result.stderr
+    assert result.stdout == ""
+    result = CliRunner().invoke(app, [*at_flooded, "--flood-limit", "2", "--release", "e1", "--json"])
+    assert len(json.loads(result.stdout)["matches"]) == 3
+
+
 def test_findings_decide_the_exit_code_only_when_asked(app: typer.Typer, folder: Path) -> None:
     def code(*more: str) -> int:
         return CliRunner().invoke(app, ["hash-match", *options(folder), *more]).exit_code

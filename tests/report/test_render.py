@@ -98,7 +98,14 @@ def test_the_json_has_names_exactly_and_times_as_numbers(full: Report) -> None:
     assert document["question"]["aggregate"] == "max"
     assert document["coverage"]["failed"] == 1
     assert document["matches"][0]["algorithms"] == [
-        {"algorithm": "pdq", "distance": 7, "max_distance": 31, "samples": 3}
+        {
+            "algorithm": "pdq",
+            "distance": 7,
+            "max_distance": 31,
+            "samples": 3,
+            "transformation": None,
+            "known_transformation": None,
+        }
     ]
 
 
