@@ -22,7 +22,7 @@ CHUNK = 100_000
 
 
 def write_csv(path: Path, rows: int, *, changed: float = 0.0) -> None:
-    """Ids, hashes, qualities, categories and times; ``changed`` is the share of rows that differ or follow."""
+    """Ids, hashes, qualities, categories and times; ``changed`` is the share that differs or follows."""
     with path.open("w") as file:
         file.write("id,pdq,quality,category,updated_at\n")
         for first in range(0, rows + int(rows * changed), CHUNK):

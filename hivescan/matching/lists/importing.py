@@ -283,7 +283,7 @@ def _summary(
         repeated=counts["repeated"],
         rejected=aside.rows,
         rejected_file=aside.written,
-        first_rejected=tuple(aside.first),
+        first_rejected=tuple(sorted(aside.first, key=lambda row: (row.source, row.record))),
         reasons=dict(aside.reasons),
         updated_at=now,
         written=merged.written,

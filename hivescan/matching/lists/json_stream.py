@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,10 @@ from hivescan.matching.lists.opening import opened_text
 _CHUNK: Final = 1 << 18
 _LARGEST: Final = 1 << 26
 """Characters of one value. A record is not larger."""
+_NUMBER_ENDS: Final = 3
 _SMALL: Final = 1 << 20
+_HALVES: Final = re.compile(r"\\u[dD][89a-fA-F]")
+"""Escapes of half a character: two make one, one alone is no text that can be kept."""
 _SPACE: Final = " \t\r\n\ufeff"
 
 
@@ -97,10 +101,12 @@ class _Stream:
         if len(held) > _LARGEST:
             raise self.wrong("a value without an end")
         read = self._file.read(max(_CHUNK, len(held)))
+        if not read:
+            self._ended = True
+            return False
         self._before += self._at
         self._text, self._at = held + read, 0
-        self._ended = not read
-        return bool(read)
+        return True
 
     def peek(self) -> str:
         """The next character that is no space; empty at the end."""
@@ -128,10 +134,11 @@ class _Stream:
                 if self._more():
                     continue
                 raise self.wrong(getattr(error, "msg", None) or "a number that is too long") from None
-            # A number may go on behind what is held.
-            if end < len(self._text) or not self._more():
+            # A number may go on behind what is held: 1, 1., 1.5, 1.5e, 1.5e+ …
+            if len(self._text) - end > _NUMBER_ENDS or not self._more():
+                halves = _HALVES.search(self._text, self._at, end) is not None
                 self._at = end
-                return value
+                return _whole(value) if halves else value
 
     def small_value(self) -> Any:
         """The next value, or None where it is longer than a record may well be."""
@@ -171,3 +178,8 @@ class _Stream:
             yield str(key)
             if self.expect(",}") == "}":
                 return
+
+
+def _whole(value: Any) -> Any:
+    """The value with ``?`` for characters of which only one half is there."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,9 +14,6 @@ import pyarrow.compute as pc
 
 from hivescan.matching.lists.plain import ENTRY
 from hivescan.matching.lists.spool import Records
-
-if TYPE_CHECKING:
-    import duckdb
 
 UNKNOWN: Final = np.iinfo(np.int64).min
 """A time that is not known: before all others."""
@@ -47,7 +46,7 @@ _CONTENT: Final = (
 BUCKETS: Final = 64
 
 
-def identify(table: pa.Table, first: int, secret: bytes, connection: duckdb.DuckDBPyConnection) -> Records:
+def identify(table: pa.Table, first: int, secret: bytes) -> Records:
     """The records of rows with the columns of ``PLAIN``, and perhaps ``whole``.
 
     Keys are digests of (source, hash_set, entry_id, algorithm, hash, transformation), keyed with a secret
@@ -65,9 +64,7 @@ def identify(table: pa.Table, first: int, secret: bytes, connection: duckdb.Duck
     # A tombstone that has no time of its provider's was stated when it was made.
     records["time"] = np.where(deleted & (stated == UNKNOWN), _times(table, "updated_at"), stated)
     records["row"] = np.arange(first, first + table.num_rows)
-    columns = ", ".join(_CONTENT)
-    hashed = connection.from_arrow(table.select(_CONTENT)).query("t", f"SELECT hash({columns}) AS h FROM t")
-    records["content"] = hashed.to_arrow_table().column("h").to_numpy()
+    records["content"] = _contents(table)
     of_entry = pc.fill_null(pc.equal(table.column("algorithm"), ENTRY), False).to_numpy()
     records["flags"] = (
         deleted * DELETED + (_flag(table, "whole") * WHOLE) + ((of_entry & deleted) * WHOLE_ENTRY)
@@ -78,6 +75,18 @@ def identify(table: pa.Table, first: int, secret: bytes, connection: duckdb.Duck
 def buckets_of(records: Records) -> npt.NDArray[np.int64]:
     """All rows of an entry share a bucket."""
     return (records["entry"] % BUCKETS).astype(np.int64)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
+
+
+def _contents(table: pa.Table) -> npt.NDArray[np.uint64]:
+    columns = ", ".join(_CONTENT)
+    rows = _database().cursor().from_arrow(table.select(_CONTENT))
+    hashed = rows.query("t", f"SELECT hash({columns}) AS h FROM t").to_arrow_table()
+    return np.asarray(hashed.column("h").to_numpy())
 
 
 def _joined(table: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:

@@ -210,4 +210,5 @@ def save_mapping(mapping: Mapping, path: Path) -> None:
 
 def _toml(value: object) -> str:
     """Strings, truth values, numbers and lists of strings are written as in JSON."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=True)
+    text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")

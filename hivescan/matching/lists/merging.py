@@ -110,7 +110,7 @@ class _Work:
 def _decide(stored: StoredList | None, work: _Work, now: datetime, on_rows: Callable[[int], None]) -> None:
     first = 0
     for table in stored.tables() if stored else ():
-        records = identify(table, first, work.staging.secret, work.staging.connection)
+        records = identify(table, first, work.staging.secret)
         work.stored.add(records, buckets_of(records))
         first += table.num_rows
         on_rows(table.num_rows)

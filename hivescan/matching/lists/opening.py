@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ FORMATS: Final = (
 )  # fmt: skip
 _HEAD: Final = 1 << 16
 _GZIP: Final = b"\x1f\x8b"
+_DELETION: Final = re.compile(r'\{\s*"(?:[^"\\]|\\.)*[: ,](?:[^"\\]|\\.)*"\s*:\s*null\b')
+"""A delta that begins with a deletion: a key of type and hash that has nothing."""
 _BOMS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
@@ -45,9 +48,7 @@ def _of_json(text: str) -> str:
         f'"{name}"' in text for name in ("opinions", "updates", "indicator", "should_delete", "descriptors")
     ):
         return "threatexchange"
-    # A delta of deletions alone: {"key": null, …}
-    after_key = text[1:].partition(":")[2].lstrip()
-    return "threatexchange" if text[0] == "{" and after_key.startswith("null") else "json"
+    return "threatexchange" if _DELETION.match(text) else "json"
 
 
 def _of_lines(text: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import duckdb
 import pyarrow as pa
 
 from hivescan.matching.lists.keys import SLIM, buckets_of, identify
@@ -26,7 +25,6 @@ class Staging:
         self._tables = TableSpool(folder)
         self.records = RecordSpool(SLIM, folder)
         self.secret = secrets.token_bytes(16)
-        self.connection = duckdb.connect(config={"threads": 1})
 
     @property
     def rows(self) -> int:
@@ -36,7 +34,7 @@ class Staging:
         """Rows with the columns of ``STAGED``, all of them checked."""
         if not table.num_rows:
             return
-        records = identify(table, self.rows, self.secret, self.connection)
+        records = identify(table, self.rows, self.secret)
         self.records.add(records, buckets_of(records))
         self._tables.add(table, _ORDER)
 
@@ -54,4 +52,4 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._tables, self.records:
-            self.connection.close()
+            pass
