@@ -16,17 +16,18 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Decisions:
-    """``append`` are new rows of the source. ``replace`` rows of it take the places ``replaced`` of the list
-    (``restamped``: only their provider's time is new). The list's rows ``withdrawn`` become tombstones,
-    stated at ``withdrawn_at``. ``revived`` are rows of the source that bring a tombstone back.
+    """``append`` are new rows of the source. ``replace`` rows of it take the places ``replaced`` of the list.
+    The list's rows ``withdrawn`` become tombstones, stated at ``withdrawn_at``; of those ``restated`` only
+    the provider's time is new. ``revived`` are rows of the source that bring a tombstone back.
     """
 
     append: Places
     replace: Places
     replaced: Places
-    restamped: npt.NDArray[np.bool_]
     withdrawn: Places
     withdrawn_at: Places
+    restated: Places
+    restated_at: Places
     revived: Places
     counts: Counter[str]
 
@@ -64,10 +65,10 @@ def decide(stored: Records, incoming: Records, now: int) -> Decisions:
     withdraw = ~old_gone & gone[new] & ~older
     live = ~old_gone & ~gone[new] & ~covered[new]
     change = live & ~older & ~same
-    restamp = (live & same & newer) | (old_gone & gone[new] & newer)
+    restate = (live & same & newer) | (old_gone & gone[new] & newer)
 
-    taken = revive | change | restamp
-    killed, killed_at = _killed(stored, winners, kills, met, old[revive | change])
+    taken = revive | change
+    killed, killed_at = _killed(stored, winners, kills, met, old[taken | (live & restate)])
     withdrawn = np.concatenate([old[withdraw], killed])
     stated = np.where(known[new[withdraw]], new_time[withdraw], now)
 
@@ -86,9 +87,10 @@ def decide(stored: Records, incoming: Records, now: int) -> Decisions:
         append=np.sort(winners["row"][alone & ~covered]),
         replace=winners["row"][new[taken]],
         replaced=stored["row"][old[taken]],
-        restamped=restamp[taken],
         withdrawn=stored["row"][withdrawn],
         withdrawn_at=np.concatenate([stated, killed_at]),
+        restated=stored["row"][old[restate]],
+        restated_at=new_time[restate],
         revived=winners["row"][new[revive]],
         counts=counts,
     )

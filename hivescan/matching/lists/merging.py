@@ -26,10 +26,8 @@ from hivescan.matching.writing import KnownWriter, write_known
 _RANGE: Final = 1 << 18
 """Places of a list that are handled together."""
 _NAMED: Final = 10
-_REPLACED: Final = np.dtype(
-    [("row", np.int64), ("place", np.int64), ("restamped", np.bool_), ("revived", np.bool_)]
-)
-_WITHDRAWN: Final = np.dtype([("place", np.int64), ("time", np.int64)])
+_REPLACED: Final = np.dtype([("row", np.int64), ("place", np.int64), ("revived", np.bool_)])
+_RESTATED: Final = np.dtype([("place", np.int64), ("time", np.int64), ("withdrawn", np.bool_)])
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class _Work:
         self.staging = staging
         self.stored = stack.enter_context(RecordSpool(SLIM, folder))
         self.replaced = stack.enter_context(RecordSpool(_REPLACED, folder))
-        self.withdrawn = stack.enter_context(RecordSpool(_WITHDRAWN, folder))
+        self.restated = stack.enter_context(RecordSpool(_RESTATED, folder))
         self.rows = stack.enter_context(TableSpool(folder))
         # One bit a row of the source: the only thing here that grows with it, 7 MB for 57 million.
         self.appended = np.zeros(staging.rows // 8 + 1, np.uint8)
@@ -93,14 +91,15 @@ class _Work:
         )
         replaced = np.empty(len(decided.replace), _REPLACED)
         replaced["row"], replaced["place"] = decided.replace, decided.replaced
-        replaced["restamped"] = decided.restamped
         replaced["revived"] = np.isin(decided.replace, decided.revived)
         self.replaced.add(replaced, replaced["row"] // _RANGE)
-        withdrawn = np.empty(len(decided.withdrawn), _WITHDRAWN)
-        withdrawn["place"], withdrawn["time"] = decided.withdrawn, decided.withdrawn_at
-        self.withdrawn.add(withdrawn, withdrawn["place"] // _RANGE)
+        restated = np.empty(len(decided.withdrawn) + len(decided.restated), _RESTATED)
+        restated["place"] = np.concatenate([decided.withdrawn, decided.restated])
+        restated["time"] = np.concatenate([decided.withdrawn_at, decided.restated_at])
+        restated["withdrawn"] = np.arange(len(restated)) < len(decided.withdrawn)
+        self.restated.add(restated, restated["place"] // _RANGE)
         self.replacements += len(replaced)
-        self.writes = self.writes or bool(len(decided.append) or len(replaced) or len(withdrawn))
+        self.writes = self.writes or bool(len(decided.append) or len(replaced) or len(restated))
 
     def is_appended(self, first: int, rows: int) -> npt.NDArray[np.bool_]:
         at = np.arange(first, first + rows)
@@ -134,8 +133,7 @@ def _gather(work: _Work) -> None:
         if not len(here):
             continue
         rows = table.take(pa.array(here["row"] - first))
-        for name in ("place", "restamped"):
-            rows = rows.append_column(name, pa.array(here[name]))
+        rows = rows.append_column("place", pa.array(here["place"]))
         if len(work.revived) < _NAMED:
             named = rows.column("entry_id").filter(pa.array(here["revived"]))
             work.revived += named.slice(0, _NAMED - len(work.revived)).to_pylist()
@@ -168,7 +166,7 @@ class _Range:
     def __init__(self, work: _Work, number: int) -> None:
         self.number = number
         self._rows = pa.concat_tables(work.rows.read(number)) if number in work.rows else None
-        self._withdrawn: Records = work.withdrawn.read(number)
+        self._restated: Records = work.restated.read(number)
 
     def applied(self, table: pa.Table, first: int, now: datetime) -> pa.Table:
         end = first + table.num_rows
@@ -177,9 +175,8 @@ class _Range:
             here = (places >= first) & (places < end)
             if here.any():
                 table = _replaced(table, self._rows.filter(pa.array(here)), places[here] - first, now)
-        gone = self._withdrawn
-        gone = gone[(gone["place"] >= first) & (gone["place"] < end)]
-        return _withdrawn(table, gone["place"] - first, gone["time"], now) if len(gone) else table
+        here = (self._restated["place"] >= first) & (self._restated["place"] < end)
+        return _restated(table, self._restated[here], first, now) if here.any() else table
 
 
 def _replaced(table: pa.Table, rows: pa.Table, at: npt.NDArray[np.int64], now: datetime) -> pa.Table:
@@ -188,9 +185,8 @@ def _replaced(table: pa.Table, rows: pa.Table, at: npt.NDArray[np.int64], now: d
     index = np.arange(n)
     index[at] = n + np.arange(rows.num_rows)
     old = table.take(pa.array(at))
-    restamped = rows.column("restamped")
     fresh = {
-        "updated_at": pc.if_else(restamped, old.column("updated_at"), _stamp(now)),
+        "updated_at": pa.chunked_array([pa.repeat(_stamp(now), rows.num_rows)]),
         "created_at": pc.coalesce(old.column("created_at"), rows.column("created_at")),
         "provided_at": pc.coalesce(rows.column("provided_at"), old.column("provided_at")),
     }
@@ -198,20 +194,18 @@ def _replaced(table: pa.Table, rows: pa.Table, at: npt.NDArray[np.int64], now: d
     return pa.concat_tables([table, pa.Table.from_arrays(columns, schema=PLAIN)]).take(pa.array(index))
 
 
-def _withdrawn(
-    table: pa.Table, at: npt.NDArray[np.int64], times: npt.NDArray[np.int64], now: datetime
-) -> pa.Table:
-    """The table with some rows made tombstones; whatever else they say stays."""
-    mask = np.zeros(table.num_rows, np.bool_)
-    mask[at] = True
-    stated = np.zeros(table.num_rows, np.int64)
-    stated[at] = times
-    chosen = pa.array(mask)
+def _restated(table: pa.Table, records: Records, first: int, now: datetime) -> pa.Table:
+    """The table with new times of some of its rows, and those withdrawn as tombstones. All else stays."""
+    at = records["place"] - first
+    gone, stated = np.zeros((2, table.num_rows), np.bool_)
+    gone[at], stated[at] = records["withdrawn"], True
+    times = np.zeros(table.num_rows, np.int64)
+    times[at] = records["time"]
     kind = PLAIN.field("provided_at").type
     fresh = {
-        "deleted": pc.or_(chosen, table.column("deleted")),
-        "updated_at": pc.if_else(chosen, _stamp(now), table.column("updated_at")),
-        "provided_at": pc.if_else(chosen, pa.array(stated).cast(kind), table.column("provided_at")),
+        "deleted": pc.or_(pa.array(gone), table.column("deleted")),
+        "updated_at": pc.if_else(pa.array(gone), _stamp(now), table.column("updated_at")),
+        "provided_at": pc.if_else(pa.array(stated), pa.array(times).cast(kind), table.column("provided_at")),
     }
     columns = [fresh.get(name, table.column(name)) for name in PLAIN.names]
     return pa.Table.from_arrays(columns, schema=PLAIN)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hivescan.errors import KnownListError
 from hivescan.matching.checks import Faults
-from hivescan.matching.lists.plain import BATCH_ROWS, PLAIN, as_plain
-from hivescan.matching.schema import KNOWN, KNOWN_VERSION, LINEAGE_KEY, MADE_WITH_KEY, VERSION_KEY
+from hivescan.matching.compiling import sha256_of
+from hivescan.matching.lists.plain import BATCH_ROWS, as_plain
+from hivescan.matching.reading import ListFile, open_file, open_list, reading
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class StoredList:
     rows: int
     lineage: str
     made_with: Mapping[str, object]
-    _file: pq.ParquetFile
+    _file: ListFile
 
     def tables(self) -> Iterator[pa.Table]:
         """The rows in their order, with the columns of ``PLAIN``.
@@ -45,10 +43,10 @@ class StoredList:
 
     def unchecked(self) -> Iterator[pa.Table]:
         """The same, of a list whose rows were checked, or will be one by one."""
-        wanted = [name for name in PLAIN.names if name in self._file.schema_arrow.names]
-        with _reading(self.path):
-            for batch in self._file.iter_batches(BATCH_ROWS, columns=wanted):
-                yield as_plain(pa.Table.from_batches([batch]))
+        with reading(self.path):
+            for batch in self._file.batches():
+                for first in range(0, batch.num_rows, BATCH_ROWS):
+                    yield as_plain(pa.Table.from_batches([batch.slice(first, BATCH_ROWS)]))
 
 
 @contextmanager
@@ -57,57 +55,9 @@ def open_stored(path: Path) -> Iterator[StoredList]:
 
     Raises :class:`KnownListError` where it is no hash list, or a newer one than this version knows.
     """
-    try:
-        handle = path.open("rb")
-    except OSError as error:
-        raise KnownListError(f"{path}: cannot be opened: {error.strerror or error}") from None
-    with handle:
-        with _reading(path):
-            file = pq.ParquetFile(handle)
-            schema = file.schema_arrow
-            metadata = schema.metadata or {}
-            _check(path, schema, metadata)
-        lineage = metadata.get(LINEAGE_KEY)
+    with open_file(path) as handle:
+        listed = open_list(path, handle)
+        lineage = listed.lineage
         if lineage is None:
-            lineage = hashlib.file_digest(handle, "sha256").hexdigest().encode()
-        yield StoredList(
-            path, file.metadata.num_rows, lineage.decode("ascii", "replace"), _made_with(metadata), file
-        )
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise KnownListError(f"{path}: cannot be read as Parquet: {first}") from None
-
-
-def _check(path: Path, schema: pa.Schema, metadata: Mapping[bytes, bytes]) -> None:
-    version = metadata.get(VERSION_KEY, b"1")
-    if not version.isdigit() or int(version) > KNOWN_VERSION:
-        raise KnownListError(
-            f"{path}: written by a newer hivescan (this one knows list version {KNOWN_VERSION}): upgrade"
-        )
-    for field in KNOWN:
-        if field.name not in schema.names:
-            if not field.nullable:
-                raise KnownListError(f"{path}: no hash list, the column {field.name!r} is missing")
-            continue
-        kind = PLAIN.field(field.name).type
-        try:
-            schema.empty_table().column(field.name).cast(kind)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-            found = schema.field(field.name).type
-            raise KnownListError(
-                f"{path}: the column {field.name!r} holds {found}, a hash list has {kind}"
-            ) from None
-
-
-def _made_with(metadata: Mapping[bytes, bytes]) -> Mapping[str, object]:
-    try:
-        made_with = json.loads(metadata.get(MADE_WITH_KEY, b"{}"))
-    except ValueError:
-        return {}
-    return made_with if isinstance(made_with, dict) else {}
+            lineage = sha256_of(handle)
+        yield StoredList(path, listed.rows, lineage, listed.made_with, listed)

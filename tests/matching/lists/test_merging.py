@@ -216,8 +216,7 @@ def model(stored: dict[tuple[str, str], list[object]], given: list[Given]) -> No
             if not older:
                 stored[key] = [float("inf") if day is None else day, True, old_word]
         elif not covered and not older and (word != old_word or newer):
-            if word != old_word:
-                renewed.add(key)
+            renewed.add(key)
             stored[key] = [old_day if day is None else day, False, word]
     for key, (old_day, old_gone, _) in before.items():
         entry = key[0]
