@@ -14,7 +14,7 @@ from typing import Final
 
 from hivescan.analyzers.classifiers import read_heads
 from hivescan.automl.home import checked_name, trained_folder
-from hivescan.automl.trained import BACKBONE, TrainedHead, TrainedModel, open_model, versions_of
+from hivescan.automl.trained import BACKBONE, ZERO_SHOT, TrainedHead, TrainedModel, open_model, versions_of
 from hivescan.errors import TrainingError, UnknownModelError
 from hivescan.models.card_parts import CARD_FILE, read_toml
 from hivescan.models.cards import find_card, load_cards, models_folder
@@ -203,7 +203,7 @@ def _card_lines(model: TrainedModel) -> Iterator[str]:
     reads = ["image", "video"] if model.kind == "image" else ["text"]
     yield from (
         f"name = {toml_string(model.name)}",
-        f"title = {toml_string(f'{heads}: trained on your own data, version {model.version}')}",
+        f"title = {toml_string(f'{heads}: {_origin(model)}, version {model.version}')}",
         'task = "heads on vectors"',
         "revision = 1",
         f"consumes = {json.dumps(reads)}",
@@ -282,11 +282,22 @@ def _command(model: TrainedModel, head: TrainedHead) -> str:
 
 
 def _description(head: TrainedHead) -> str:
+    if head.method == ZERO_SHOT:
+        return f"Made {head.trained_at[:10]} from the words of {head.snapshot} ({head.snapshot_id[:12]})."
     return f"Trained {head.trained_at[:10]} on {head.snapshot} ({head.snapshot_id[:12]}), {head.method}."
+
+
+def _origin(model: TrainedModel) -> str:
+    from_words = all(head.method == ZERO_SHOT for head in model.heads)
+    return "from prompts, not trained" if from_words else "trained on your own data"
 
 
 def _intended_use(model: TrainedModel) -> str:
     what = "pictures and video frames" if model.kind == "image" else "texts"
+    if all(head.method == ZERO_SHOT for head in model.heads):
+        return (
+            f"Finds {what} that fit the words of its classes, for a first look: measure it before it decides."
+        )
     return f"Sorts {what} like those that it was trained on, for whoever collected and labelled them."
 
 

@@ -26,6 +26,8 @@ from hivescan.models.schema import Card
 from hivescan.models.vector_head import Matrix, VectorHead, load_head, save_head
 
 BACKBONE: Final = "backbone"
+ZERO_SHOT: Final = "zero-shot"
+"""The method of heads that were made from words and not trained."""
 _FORMAT: Final = 1
 
 

@@ -31,6 +31,7 @@ COMMANDS = (
     "study",
     "distill",
     "train_llm",
+    "zero_shot",
     "deploy",
     "models",
     "store",

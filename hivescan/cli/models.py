@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 models = typer.Typer(
     no_args_is_help=True,
-    help="The catalogue of models: list, show, heads, pull and verify.",
+    help="The catalogue of models: list, show, heads, adopt, pull and verify.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -118,6 +118,27 @@ def heads_of_the_field(
             ("further head", "grouped with", "model", "evidence"),
             [(o.backing.head, o.family or "", o.backing.model, o.backing.evidence) for o in own],
         )
+
+
+@models.command()
+def adopt(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A model as a public hub has it, downloaded.")
+    ],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What it is to be called here.")],
+) -> None:
+    """Write a card for a hub's image classifier or CLIP in a folder, so that scans can run it."""
+    from hivescan.automl.home import checked_name
+    from hivescan.models.cards import find_card, load_cards, models_folder
+    from hivescan.models.hub_folder import adopt_folder
+
+    checked_name(name, "model")
+    if name in load_cards():
+        raise UsageError(f"--name {name}: the catalogue has a model of that name")
+    adopt_folder(folder.expanduser(), name, models_folder())
+    card = find_card(name)
+    emit(printable(f"{name}: {card.folder / 'card.toml'}"))
+    emit("write into it what the model's classes mean and where it fails; all are descriptive for now")
 
 
 @models.command()

@@ -38,7 +38,8 @@ def scores_of(where: Path, files: list[str], model: str, head: str, label: str) 
     wanted = set(files)
     rows = hivescan.open(where).sql(query).to_pylist()
     by_content = {row["content_id"]: row["score"] for row in rows if row["uri"] in wanted}
-    return np.array(list(by_content.values()), np.float32)
+    # In an order of their own, so that the bootstrap draws the same ones again.
+    return np.sort(np.array(list(by_content.values()), np.float32))
 
 
 def auc(yes: Scores, no: Scores) -> float:
