@@ -13,11 +13,12 @@ from typing import Final, NoReturn
 
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import AnalyzerSpec
-from hivescan.audit.config import AuditConfig, load_config
+from hivescan.audit.config import AuditConfig, ListConfig, load_config
 from hivescan.audit.lock import audit_lock
 from hivescan.errors import ConfigError, ExitCode, KnownListError, SourceError, UsageError
 from hivescan.matching.known import KnownInfo, read_known
-from hivescan.matching.match import MatchSummary, match_store
+from hivescan.matching.match import MatchSummary
+from hivescan.matching.update import update_store
 from hivescan.media.sources import walk
 from hivescan.report.model import Report, plain
 from hivescan.report.options import ReportOptions
@@ -121,7 +122,7 @@ def run_audit(
         scan = run_scan(config.scan, on_progress)
         if scan.status == "interrupted":
             return AuditSummary(config, started, time.perf_counter() - clock, scan)
-        matches = tuple(match_store(store, [known.path], known.options()) for known in config.lists)
+        matches = tuple(_match(config, store, known) for known in config.lists)
         since = started if config.since_this_run else config.report.since
         report = make_report(store, replace(_of_this_store(config.report, store), since=since))
         text = render(report, config.format)
@@ -130,6 +131,12 @@ def run_audit(
             _make_folder(config, output.parent)
             write_private(output, text)
     return AuditSummary(config, started, time.perf_counter() - clock, scan, matches, report, text, output)
+
+
+def _match(config: AuditConfig, store: Store, known: ListConfig) -> MatchSummary:
+    """What the store or the list gained since they last met is compared; the other lists veto, too."""
+    others = tuple(other.path for other in config.lists if other.path != known.path)
+    return update_store(store, known.path, replace(known.options(), vetoing=others)).matches
 
 
 def check_audit(config: AuditConfig) -> AuditCheck:

@@ -69,11 +69,13 @@ class Compared:
 
     rows: pa.Table
     vetoed: tuple[Veto, ...]
+    vetoed_rows: pa.Table
+    """What would have matched: row ``i`` is that of ``vetoed[i]``."""
     untold: int
 
 
 class Comparison:
-    """Open lists, ready to be compared with.
+    """Open lists, ready to be compared with. Of ``also_vetoing`` lists the negative and benign entries count.
 
     ``max_distance`` caps the distance of PDQ pairs; with ``turned`` pictures are compared mirrored and
     turned, too.
@@ -83,15 +85,18 @@ class Comparison:
         self,
         known: Sequence[KnownList],
         *,
+        also_vetoing: Sequence[KnownList] = (),
         max_distance: int | None = None,
         turned: bool = True,
     ) -> None:
         self._turned = turned
+        self._matching = {each.list_id for each in known}
+        others = [each for each in also_vetoing if each.info.vetoing and each.list_id not in self._matching]
         self._lookups: dict[str, list[ListLookup]] = {}
         self._barring: dict[str, list[ListLookup]] = {}
         for name, algorithm in ALGORITHMS.items():
             cap = max_distance if name == "pdq" else None
-            opened = [ListLookup(each, algorithm, cap) for each in known]
+            opened = [ListLookup(each, algorithm, cap) for each in (*known, *others)]
             if held := [lookup for lookup in opened if len(lookup)]:
                 self._lookups[name] = held
             if barring := [lookup for lookup in held if name in DIGESTS and lookup.info.vetoing]:
@@ -123,6 +128,9 @@ class Comparison:
         samples = samples.append_column("unit", pa.array(unit))
         hits = [find(lookup, samples, turned=self._turned) for lookup in self._lookups.get(algorithm, ())]
         kept, vetoed = apply_vetoes(samples, unit, hits, self._barring)
+        # Lists that only veto match nothing.
+        kept = [each for each in kept if each.lookup.info.list_id in self._matching]
+        vetoed = [each for each in vetoed if each.hits.lookup.info.list_id in self._matching]
         timed = _bools(samples.column("start_ms").is_valid())
         rows: list[pa.Table] = []
         untold = 0
@@ -133,7 +141,13 @@ class Comparison:
             rows.append(_pair_rows(samples, single))
             videos = self._videos.setdefault((each.lookup.info.list_id, algorithm), KnownVideos(each.lookup))
             rows += _scene_rows(samples, shared_scenes(samples, content, each.only(moments), videos))
-        return Compared(pa.concat_tables([FOUND_SCHEMA.empty_table(), *rows]), tuple(vetoed), untold)
+        would = [_pair_rows(samples, each.hits) for each in vetoed]
+        return Compared(
+            rows=pa.concat_tables([FOUND_SCHEMA.empty_table(), *rows]),
+            vetoed=tuple(veto for each in vetoed for veto in each.vetoes),
+            vetoed_rows=pa.concat_tables([FOUND_SCHEMA.empty_table(), *would]),
+            untold=untold,
+        )
 
 
 def _pair_rows(samples: pa.Table, hits: Hits) -> pa.Table:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hivescan.errors import KnownListError, RunInterruptedError
 from hivescan.matching.algorithms import ALGORITHMS
@@ -49,6 +50,7 @@ class MatchOptions:
     - ``turned`` compares pictures mirrored and turned, too (:mod:`hivescan.matching.variants`).
     - ``since`` takes only files that were first seen, or changed, at that time or later.
     - ``contents`` takes only these content ids; None takes those of all live files.
+    - ``vetoing`` are more lists of which only the negative and benign entries count.
     - ``flood`` is when a known work goes into quarantine; ``release`` are entries and known videos whose
       matches are let through all the same.
     """
@@ -57,6 +59,7 @@ class MatchOptions:
     turned: bool = True
     since: datetime | None = None
     contents: Sequence[str] | None = None
+    vetoing: Sequence[Path] = ()
     flood: FloodLimit = field(default_factory=FloodLimit)
     release: Sequence[str] = ()
 
@@ -149,12 +152,15 @@ def match_known_lists(
     started = datetime.now(UTC)
     clock = time.perf_counter()
     lineages = [lineage_of(each.info) for each in known]
-    with closing(store.connect()) as connection:
+    with ExitStack() as stack, closing(store.connect()) as connection:
+        also_vetoing = [stack.enter_context(read_known(path)) for path in options.vetoing]
         again = lineages if _any_changed(connection, known) or not options.selective or covers_all else []
         subjects = Subjects(connection, since=options.since, contents=options.contents, again=again)
         writer = StoreWriter(store, run_id or _new_run_id(started))
         stored = [StoredMatches.of(connection, lineage) for lineage in lineages]
-        comparison = Comparison(known, max_distance=options.max_distance, turned=options.turned)
+        comparison = Comparison(
+            known, also_vetoing=also_vetoing, max_distance=options.max_distance, turned=options.turned
+        )
         run = _Run(writer, subjects, comparison, options, started, stored, covers_all)
         run.record_start(known, selective=options.selective and not covers_all)
         status = "failed"
@@ -303,8 +309,12 @@ class _Run:
                 self.vetoed += found.vetoed
                 self.untold += found.untold
                 self.matched.update(found.rows.column("content_id").unique().to_pylist())
+                whys = pa.array([veto.why for veto in found.vetoed], pa.string())
                 for lineage, matches in self._matches.items():
-                    matches.add(found.rows.filter(pa.compute.equal(found.rows.column("lineage"), lineage)))
+                    matches.add(found.rows.filter(pc.equal(found.rows.column("lineage"), lineage)))
+                    mine = pc.equal(found.vetoed_rows.column("lineage"), lineage)
+                    vetoed_whys = pa.chunked_array([whys]).filter(mine).to_pylist()
+                    matches.add_vetoed(found.vetoed_rows.filter(mine), vetoed_whys)
         for matches in self._matches.values():
             matches.flush()
 

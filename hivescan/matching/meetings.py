@@ -32,7 +32,8 @@ class Meeting:
     newest: datetime | None
     started_at: datetime
     whole: bool
-    narrow: bool
+    max_distance: int | None
+    turned: bool
 
 
 def details_of(
@@ -76,5 +77,6 @@ def meetings(connection: duckdb.DuckDBPyConnection) -> Iterator[Meeting]:
                     newest=datetime.fromisoformat(record["newest"]) if record.get("newest") else None,
                     started_at=started_at,
                     whole=key == _ALL,
-                    narrow=details.get("max_distance") is not None or not details.get("turned", False),
+                    max_distance=details.get("max_distance"),
+                    turned=details.get("turned", False),
                 )

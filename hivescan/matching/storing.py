@@ -51,6 +51,8 @@ class StoredMatches:
     """Work and content of the standing ones."""
     quarantined: Keys
     quarantined_works: Keys
+    retracted: Keys
+    """For another reason."""
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, lineage: str) -> StoredMatches:
@@ -77,6 +79,7 @@ class StoredMatches:
             pairs=keys("pair", standing),
             quarantined=keys("key", flood),
             quarantined_works=keys("work", flood),
+            retracted=keys("key", ~standing & ~flood),
         )
 
 
@@ -102,6 +105,17 @@ class Matches:
         self._waiting.append(rows)
         if sum(each.num_rows for each in self._waiting) >= _LOOKED_UP_ROWS:
             self.flush()
+
+    def add_vetoed(self, rows: pa.Table, whys: Sequence[str]) -> None:
+        """What would match but for a veto is kept, taken back at once: so that it is compared again when the
+        veto may have gone.
+        """
+        if not rows.num_rows:
+            return
+        keys = hash_rows(rows, _KEY)
+        is_new = ~among(keys, np.concatenate([self.stored.standing, self.stored.retracted]))
+        self._write(rows.filter(pa.array(is_new)), pa.array(whys, pa.string()).filter(pa.array(is_new)))
+        self.stored.retracted = np.union1d(self.stored.retracted, keys)
 
     def missing(self) -> Keys:
         """Standing matches of compared contents that were not found this time."""
@@ -137,7 +151,7 @@ class Matches:
         kept_back = flooding & ~among(keys, stored.quarantined)
         told = new & ~flooding
         self._write(rows.filter(pa.array(told | changed)), None)
-        self._write(rows.filter(pa.array(kept_back)), FLOOD)
+        self._write(rows.filter(pa.array(kept_back)), _repeated(FLOOD, int(kept_back.sum())))
         self.added += int(told.sum())
         stored.standing = np.union1d(stored.standing, keys[told])
         stored.states = np.union1d(stored.states, states[told | changed])
@@ -145,15 +159,13 @@ class Matches:
         if self.writer.nbytes >= _COMMIT_BYTES:
             self.writer.commit()
 
-    def _write(self, rows: pa.Table, why: str | None) -> None:
+    def _write(self, rows: pa.Table, whys: pa.Array | None) -> None:
         if not rows.num_rows:
             return
         now = datetime.now(UTC)
         rows = rows.append_column("matched_at", _repeated(now, rows.num_rows))
         rows = rows.append_column("run_id", _repeated(self.writer.run_id, rows.num_rows))
-        self.writer.add(
-            "matches", rows if why is None else _taken_back(rows, now, _repeated(why, rows.num_rows))
-        )
+        self.writer.add("matches", rows if whys is None else _taken_back(rows, now, whys))
 
 
 def retract(writer: StoreWriter, rows: pa.Table, whys: Sequence[str]) -> None:

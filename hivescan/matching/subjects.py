@@ -28,8 +28,8 @@ class Subjects:
     contents are pictures or videos without a PDQ hash. The tables stream in batches: memory does not grow
     with the store.
 
-    With ``again``, contents that have matches with these lists (lineages) are compared beside those asked
-    for, also where their files are gone: to see whether the matches still stand.
+    With ``again``, contents that have, or had, matches with these lists (lineages) are compared beside those
+    asked for, also where their files are gone: to see whether the matches still stand.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Subjects:
         if again:
             connection.execute(
                 f"""INSERT INTO {WANTED}
-                    SELECT DISTINCT content_id, 0 FROM matches
+                    SELECT DISTINCT content_id, 0 FROM raw.matches
                     WHERE list_contains(?, coalesce(lineage, list_id))
                         AND content_id NOT IN (SELECT content_id FROM {WANTED})""",
                 [list(again)],

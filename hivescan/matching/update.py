@@ -52,7 +52,7 @@ def update_store(store: Store, path: Path, options: MatchOptions | None = None) 
     assert not options.selective
     with read_known(path) as known:
         with closing(store.connect()) as connection:
-            before = _last_meeting(connection, known)
+            before = _last_meeting(connection, known, options)
             if before is None or before.rows is None or before.newest is None:
                 changed: dict[str, Numbers] = {}
                 contents = None
@@ -68,9 +68,22 @@ def update_store(store: Store, path: Path, options: MatchOptions | None = None) 
         return UpdateSummary(before.started_at, sum(map(len, changed.values())), len(came), matches)
 
 
-def _last_meeting(connection: duckdb.DuckDBPyConnection, known: KnownList) -> Meeting | None:
+def _last_meeting(
+    connection: duckdb.DuckDBPyConnection, known: KnownList, options: MatchOptions
+) -> Meeting | None:
+    """The last run that compared all files with a version of the list, as near and in as many forms."""
     lineage = lineage_of(known.info)
-    return next((m for m in meetings(connection) if m.lineage == lineage and m.whole and not m.narrow), None)
+    asked = (options.max_distance, options.turned)
+    return next(
+        (
+            meeting
+            for meeting in meetings(connection)
+            if meeting.lineage == lineage
+            and meeting.whole
+            and (meeting.max_distance, meeting.turned) == asked
+        ),
+        None,
+    )
 
 
 def changed_rows(known: KnownList, rows: int, newest: datetime) -> dict[str, Numbers]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from hivescan.matching.lookup import ListLookup
-from hivescan.matching.pairs import Hits, Mask, Numbers, find, firsts
+from hivescan.matching.pairs import Hits, Mask, Numbers, find, firsts, nearest_works
 
 
 @dataclass(frozen=True)
@@ -48,27 +48,38 @@ class Veto:
         return f"vetoed by the {self.by_polarity} entry {self.by_entry}"
 
 
+@dataclass(frozen=True)
+class Vetoed:
+    """Pairs of one list that were vetoed: of each unit and known work the nearest. ``vetoes[i]`` is of pair
+    i.
+    """
+
+    hits: Hits
+    vetoes: tuple[Veto, ...]
+
+
 def apply_vetoes(
     samples: pa.Table,
     unit: Numbers,
     hits: Sequence[Hits],
     digests: Mapping[str, Sequence[ListLookup]],
-) -> tuple[list[Hits], list[Veto]]:
-    """The pairs that match, list by list, and what was vetoed: of each unit and entry the nearest pair.
+) -> tuple[list[Hits], list[Vetoed]]:
+    """The pairs that match, and those that were vetoed, list by list.
 
     ``unit[s]`` numbers the picture that sample ``s`` is a hash of. ``digests`` are the lists with vetoing
     rows, by the names of digests, which are columns of ``samples`` (hex).
     """
-    told: list[Veto] = []
     nearest, by = _nearest_vetoes(unit, hits)
-    kept = []
-    for each in hits:
-        matching = each.only(~each.vetoing())
-        vetoed = nearest[unit[matching.sample]] <= matching.distance
+    matching = [each.only(~each.vetoing()) for each in hits]
+    barred, by_bytes = _barred(samples, unit, matching, digests)
+    kept, told = [], []
+    for each in matching:
+        by_entry = nearest[unit[each.sample]] <= each.distance
+        vetoed = by_entry | barred[each.sample]
+        kept.append(each.only(~vetoed))
         if vetoed.any():
-            told += _told(samples, unit, matching.only(vetoed), by)
-        kept.append(matching.only(~vetoed))
-    return _without_barred(samples, unit, kept, digests, told)
+            told.append(_told(samples, unit, each.only(vetoed), by | by_bytes))
+    return kept, told
 
 
 _By = tuple[str, str, str, int, str]
@@ -103,14 +114,15 @@ def _by(vetoing: Hits, at: int) -> _By:
     )
 
 
-def _without_barred(
+def _barred(
     samples: pa.Table,
     unit: Numbers,
-    hits: list[Hits],
+    hits: Sequence[Hits],
     digests: Mapping[str, Sequence[ListLookup]],
-    told: list[Veto],
-) -> tuple[list[Hits], list[Veto]]:
-    """Less the pairs of contents whose bytes a vetoing digest names."""
+) -> tuple[Mask, dict[int, _By]]:
+    """``bool [S]``: samples of contents whose bytes a vetoing digest names, of those in ``hits``; by unit,
+    which.
+    """
     asked = np.unique(np.concatenate([np.empty(0, np.int64), *(each.sample for each in hits)]))
     barred: dict[str, _By] = {}
     some = samples.take(pa.array(asked))
@@ -132,29 +144,20 @@ def _without_barred(
                 content = queries.column("content_id")[int(vetoing.sample[at])].as_py()
                 barred.setdefault(content, _by(vetoing, at))
     if not barred:
-        return hits, told
+        return np.zeros(samples.num_rows, np.bool_), {}
     ids = samples.column("content_id").to_pylist()
     of_sample: Mask = np.fromiter((content in barred for content in ids), np.bool_, len(ids))
-    by = {int(unit[s]): barred[ids[s]] for s in np.flatnonzero(of_sample)}
-    for each in hits:
-        told += _told(samples, unit, each.only(of_sample[each.sample]), by)
-    return [each.only(~of_sample[each.sample]) for each in hits], told
+    return of_sample, {int(unit[s]): barred[ids[s]] for s in np.flatnonzero(of_sample)}
 
 
-def _told(samples: pa.Table, unit: Numbers, vetoed: Hits, by: Mapping[int, _By]) -> list[Veto]:
-    units = unit[vetoed.sample]
-    order = np.lexsort((vetoed.distance, vetoed.entry, units))
-    kept = vetoed.only(order[firsts(units[order], vetoed.entry[order])])
-    which = (
-        samples.select(["content_id", "level", "index", "start_ms"]).take(pa.array(kept.sample)).to_pylist()
-    )
-    entries = (
-        kept.entries.select(["entry_id", "parent_id", "source", "hash_set"])
-        .take(pa.array(kept.entry))
-        .to_pylist()
-    )
+def _told(samples: pa.Table, unit: Numbers, vetoed: Hits, by: Mapping[int, _By]) -> Vetoed:
+    kept, _ = nearest_works(vetoed, unit)
+    sample = samples.select(["content_id", "level", "index", "start_ms"])
+    which = sample.take(pa.array(kept.sample)).to_pylist()
+    names = kept.entries.select(["entry_id", "parent_id", "source", "hash_set"])
+    entries = names.take(pa.array(kept.entry)).to_pylist()
     lookup = kept.lookup
-    return [
+    vetoes = [
         Veto(
             **which[i],
             algorithm=lookup.algorithm.name,
@@ -171,3 +174,4 @@ def _told(samples: pa.Table, unit: Numbers, vetoed: Hits, by: Mapping[int, _By])
         for i in range(len(kept))
         for who in [by[int(unit[kept.sample[i]])]]
     ]
+    return Vetoed(kept, tuple(vetoes))

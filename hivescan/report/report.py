@@ -184,7 +184,9 @@ def _retracted(connection: duckdb.DuckDBPyConnection) -> int:
         f"""
         SELECT count(DISTINCT (content_id, coalesce(parent_id, entry_id), source, hash_set))
         FROM retractions r
-        WHERE retracted_why <> 'flood' AND content_id IN (SELECT content_id FROM {SELECTION})
+        -- What was vetoed when it was first met never was a match.
+        WHERE retracted_at > matched_at AND retracted_why <> 'flood'
+            AND content_id IN (SELECT content_id FROM {SELECTION})
             AND NOT EXISTS (
                 FROM report_matches m WHERE m.content_id = r.content_id
                     AND m.entry_id = coalesce(r.parent_id, r.entry_id)

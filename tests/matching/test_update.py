@@ -7,7 +7,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hivescan.matching.match import match_store
+from hivescan.matching.match import MatchOptions, match_store
 from hivescan.matching.update import update_store
 from hivescan.store.store import Store
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
@@ -94,6 +94,21 @@ def test_any_history_of_updates_leaves_what_a_fresh_store_would_have(tmp_path: P
         fresh = store_of(tmp_path / f"fresh-{step}", items)
         match_store(fresh, [known])
         assert said(store) == said(fresh)
+
+
+def test_a_veto_that_goes_lets_its_matches_through(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", [Item("/a", [Sample(flipped(GREY, 9))])])
+    known, other = tmp_path / "known.parquet", tmp_path / "fine.parquet"
+    bad = Entry("bad", "pdq", GREY, at(0))
+    options = MatchOptions(vetoing=[version(other, [Entry("fine", "pdq", GREY, at(0))], "other")])
+    own = Entry("own", "pdq", GREY, {"polarity": "benign", "max_distance": 20} | at(0))
+    assert update_store(store, version(known, [bad, own])).matches.added == 0
+    smaller = Entry("own", "pdq", GREY, {"polarity": "benign", "max_distance": 5} | at(1))
+    assert update_store(store, version(known, [bad, smaller])).matches.added == 1
+    version(other, [Entry("fine", "pdq", GREY, {"polarity": "benign"} | at(1))], "other")
+    assert update_store(store, known, options).matches.retracted == 1
+    version(other, [Entry("fine", "pdq", GREY, {"polarity": "benign", "deleted": True} | at(2))], "other")
+    assert update_store(store, known, options).matches.added == 1
 
 
 def test_a_list_without_a_lineage_is_another_list_after_each_change(tmp_path: Path) -> None:
