@@ -51,10 +51,14 @@ def classify(
     Raises what :func:`hivescan.scan.run.run_scan` raises.
     """
     from hivescan.scan.config import ScanConfig
-    from hivescan.scan.run import run_scan
+    from hivescan.scan.server import start_ahead
 
     named = tuple(str(source) for source in sources)
-    return run_scan(ScanConfig(sources=named, store=store, command="python", **settings))
+    config = ScanConfig(sources=named, store=store, command="python", **settings)
+    start_ahead(config)
+    from hivescan.scan.run import run_scan
+
+    return run_scan(config)
 
 
 def hash_match(

@@ -140,8 +140,9 @@ def _loaded_in_worker(name: str, level: Level) -> Any:
 
 
 def libraries_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Modules that analyzers in decode workers import when they are loaded."""
-    return tuple(library for name in names for library in _worker_module(name).LIBRARIES)
+    """Modules that those of the analyzers that run in decode workers import when they are loaded."""
+    within = (name for name in names if name in _IN_WORKER)
+    return tuple(library for name in within for library in _worker_module(name).LIBRARIES)
 
 
 def _worker_module(name: str) -> ModuleType:

@@ -131,6 +131,9 @@ def one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 def scan(config: ScanConfig, *, quiet: bool) -> RunSummary:
+    from hivescan.scan.server import start_ahead
+
+    start_ahead(config)
     from hivescan.scan.run import run_scan
 
     try:

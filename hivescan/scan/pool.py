@@ -6,23 +6,20 @@ has a pipe of its own: killing a process that shares a queue can hang all others
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing import util
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from hivescan.analyzers import registry
 from hivescan.errors import HivescanError
 from hivescan.scan.arena import Arena
 from hivescan.scan.ending import end, end_all
 from hivescan.scan.messages import Job
+from hivescan.scan.server import server_context
 from hivescan.scan.start import starting
 from hivescan.scan.worker import worker_main
 from hivescan.types import Limits
@@ -35,8 +32,6 @@ _BETWEEN_ATTEMPTS_S = 0.2
 
 _MOST_STILLBORN = 3
 """Deaths before the first job, one after the other, beyond one of each worker: all may die together."""
-_LONGEST_TEMP = 60
-_SHORT_TEMP = "/tmp"  # noqa: S108
 
 
 @dataclass
@@ -73,17 +68,6 @@ class Worker:
             self.deadline = 0.0
 
 
-def _keep_socket_names_short() -> None:
-    """Where TMPDIR is long, have the fork server listen below /tmp: a socket's name has at most 107 bytes."""
-    if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_TEMP or not os.access(_SHORT_TEMP, os.W_OK):
-        return
-    before, tempfile.tempdir = tempfile.tempdir, _SHORT_TEMP
-    try:
-        util.get_temp_dir()  # made once a process, and deleted with it
-    finally:
-        tempfile.tempdir = before
-
-
 class Pool:
     """A fixed number of decode workers."""
 
@@ -96,14 +80,12 @@ class Pool:
         prefetch: int = 2,
     ) -> None:
         """``analyzers`` are decoder analyzers, whose libraries are loaded once for all workers."""
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["hivescan.scan.forkserver", *registry.libraries_of(analyzers)])
+        self._context = server_context(analyzers)
         self._arena = arena
         self._limits = limits
         self._prefetch = prefetch
         self._stillborn = 0
         self.workers: list[Worker] = []
-        _keep_socket_names_short()
         try:
             with starting(threads=1):
                 for _ in range(size):
