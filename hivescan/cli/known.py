@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hivescan.cli import known_update
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.cli.progress import ScanProgress
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     known.command("build", help="Hash pictures and videos into a list of known material.")(build)
     known.command("info", help="Say what a list holds.")(info)
     known.command("check", help="Check every row of a list; exit code 2 where something is wrong.")(check)
+    known_update.register(known)
     app.add_typer(known, name="known")
 
 

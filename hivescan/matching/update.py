@@ -4,6 +4,7 @@ list.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.known import KnownList, read_known
+from hivescan.matching.lists.importing import ImportEvents, ImportSummary, ListLabels, import_known
 from hivescan.matching.lookup import ListLookup, lineage_of
 from hivescan.matching.match import MatchOptions, MatchSummary, match_known_lists
 from hivescan.matching.meetings import Meeting, meetings
@@ -28,14 +30,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UpdateSummary:
-    """How an update went. ``since`` is when the store met the list before, None where it never did: then all
-    was compared. ``entries`` of the list were new or changed since, ``contents`` of the store were.
+    """How an update went. ``imported`` is what came into the list first, None without sources. ``since`` is
+    when the store met the list before, None where it never did: then all was compared. ``entries`` of the
+    list were new or changed since, ``contents`` of the store were.
     """
 
     since: datetime | None
     entries: int
     contents: int
     matches: MatchSummary
+    imported: ImportSummary | None = None
+
+
+def update_known(
+    path: Path,
+    sources: Sequence[Path | str],
+    store: Store,
+    options: MatchOptions | None = None,
+    *,
+    labels: ListLabels | None = None,
+    mapping: Path | None = None,
+    format: str | None = None,
+    events: ImportEvents | None = None,
+) -> UpdateSummary:
+    """Import sources into a list, then match what it gained with a store: :func:`update_store`.
+
+    Without sources it only matches. Raises what :func:`hivescan.matching.lists.importing.import_known` and
+    :func:`update_store` raise; what was imported stays where the matching fails, and is matched the next
+    time.
+    """
+    imported = None
+    if sources:
+        imported = import_known(sources, path, labels=labels, mapping=mapping, format=format, events=events)
+    return replace(update_store(store, path, options), imported=imported)
 
 
 def update_store(store: Store, path: Path, options: MatchOptions | None = None) -> UpdateSummary:

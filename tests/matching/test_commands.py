@@ -131,6 +131,25 @@ def test_a_smaller_distance_shows_fewer_matches(app: typer.Typer, folder: Path) 
     assert "/near" not in result.stdout
 
 
+def test_known_update_imports_and_matches_what_is_new(app: typer.Typer, folder: Path) -> None:
+    listed, store = folder / "mine.parquet", str(folder / "store")
+    first = folder / "first.csv"
+    first.write_text("id,md5\none,00112233445566778899aabbccddeeff\n")
+    update = ["known", "update", str(listed)]
+    result = CliRunner().invoke(app, [*update, str(first), "--store", store, "--hash-set", "mine"])
+    assert result.exit_code == 0, result.output
+    assert "the store had not met this list: 3 contents compared" in result.stdout
+    second = folder / "second.csv"
+    second.write_text(f"id,md5\ntwo,{hashlib.md5(b'/near').hexdigest()}\n")
+    result = CliRunner().invoke(app, [*update, str(second), "--store", store, "--json", "--fail-on-findings"])
+    told = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (told["imported"]["added"], told["entries"], told["contents"], told["added"]) == (1, 1, 0, 1)
+    again = CliRunner().invoke(app, [*update, "--store", store])
+    assert "0 rows of the list new or changed, 0 contents of the store" in again.stdout
+    assert "0 new matches, 0 earlier matches retracted" in again.stdout
+
+
 def test_paths_are_hashed_and_matched_alone(app: typer.Typer, folder: Path, photos: Path) -> None:
     media = folder / "media"
     media.mkdir()
