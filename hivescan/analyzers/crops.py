@@ -1,8 +1,9 @@
 """PDQ hashes of crops of every picture, for lists of known material that are to recognise cropped copies.
 
 A PDQ hash bears the loss of one or two percent of a side. So a picture that may come back cropped is hashed
-as it would be then: with :data:`SHARES` of its width and of its height gone, and the rest in nine places,
-from the upper left to the lower right. In no profile: it costs a PDQ hash a crop, and as many rows of a list.
+as it would be then: with :data:`PLACES` of its width and of its height gone, and the rest in places from the
+upper left to the lower right, near enough that any other is in reach of one. In no profile: it costs a PDQ
+hash a crop, and as many rows of a list.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ REVISION: Final = 1
 
 LIBRARIES: tuple[str, ...] = ()
 
-SHARES: Final = (5, 10)
-"""Percent of the width, and of the height, that are cut off in all."""
+PLACES: Final = {5: 4, 10: 3}
+"""Percent of the width, and of the height, that are cut off in all; in how many places along each side."""
 
-_ROWS: Final = {"top": 0, "middle": 1, "bottom": 2}
-_COLUMNS: Final = {"left": 0, "centre": 1, "right": 2}
-
-CROPS: Final[Mapping[str, tuple[int, int, int]]] = {
-    f"crop {share} % {row} {column}": (share, _ROWS[row], _COLUMNS[column])
-    for share in SHARES
-    for row in _ROWS
-    for column in _COLUMNS
+CROPS: Final[Mapping[str, tuple[int, float, float]]] = {
+    f"crop {share} %, top {down}/{places - 1}, left {across}/{places - 1}": (
+        share,
+        down / (places - 1),
+        across / (places - 1),
+    )
+    for share, places in PLACES.items()
+    for down in range(places)
+    for across in range(places)
 }
-"""By transformation: percent cut off, and how many halves of that above and to the left. ``crop 5 % top
-left`` keeps the upper left 95 percent of either side."""
+"""By transformation: percent cut off, and the parts of that above and to the left. ``crop 5 %, top 0/3, left
+3/3`` keeps the upper right 95 percent of either side."""
 
 
 def spec() -> AnalyzerSpec:
@@ -66,9 +68,9 @@ class Crops:
         return Findings(hashes=tuple(columns))
 
 
-def cropped(picture: Pixels, share: int, above: int, left: int) -> Pixels:
-    """Without ``share`` percent of either side, of which ``above`` and ``left`` halves are cut off there."""
+def cropped(picture: Pixels, share: float, above: float, left: float) -> Pixels:
+    """Without ``share`` percent of either side; ``above`` and ``left`` of that are cut off there, 0 to 1."""
     height, width = picture.shape[:2]
-    top, first = (round(side * share * halves / 200) for side, halves in ((height, above), (width, left)))
+    top, first = round(height * share * above / 100), round(width * share * left / 100)
     rows, columns = (max(1, round(side * (100 - share) / 100)) for side in (height, width))
     return picture[top : top + rows, first : first + columns]

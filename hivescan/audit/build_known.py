@@ -36,7 +36,7 @@ def build_known(
     gone afterwards. What a file gives says :func:`hivescan.matching.build.add_entries`.
 
     With ``crops`` the list recognises cropped copies too: each picture gets the further hashes of
-    :mod:`hivescan.analyzers.crops`, eighteen rows more.
+    :mod:`hivescan.analyzers.crops`, 25 rows more.
 
     ``entry_id`` is made from the file's bytes, so that it stays when a list is made again, but shows none
     of its hashes.

@@ -71,7 +71,7 @@ def build(
     ] = 1.0,
     crops: Annotated[
         bool,
-        typer.Option("--crops", help="Hash 18 crops of each picture too: cropped copies match."),
+        typer.Option("--crops", help="Hash 25 crops of each picture too: cropped copies match."),
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
