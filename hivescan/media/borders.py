@@ -3,6 +3,7 @@
 A line of pixels is border while nearly all of it is of the colour of the outermost line. What tells a border
 from a plain background (a product on white, a night scene) is its inner edge: straight, so that within a few
 lines nearly everything along it leaves the colour, where the outline of a thing leaves it here and there.
+Of a frame that is as thick all around, two straight edges are enough.
 Borders come in pairs, above and below or left and right: a strip on one side alone is more often sky.
 
 Lines are compared at some hundred of their pixels, from the outside until one is not border: a picture
@@ -36,6 +37,8 @@ _SMALLEST: Final = 0.2
 """Share of either side that the picture must keep."""
 _BLUR: Final = 16
 """Lines before an edge that a JPEG may blur: its largest block."""
+_UNEVEN: Final = 2
+"""Lines by which the sides of a frame may differ that are equally thick."""
 _SAMPLES: Final = 128
 _LINES: Final = 64
 """How many lines are compared at a time, once the first few were border."""
@@ -60,16 +63,30 @@ def unbordered(pixels: Pixels) -> Box | None:
     """Where the picture lies inside its borders, ``uint8 [H, W, 3]`` RGB; None where it has none."""
     height, width = pixels.shape[:2]
     sideways = pixels.transpose(1, 0, 2)
-    rows = _pair(pixels)
-    columns = _pair(sideways if rows is None else sideways[:, rows[0] : rows[1]])
+    plain_rows = _pair(pixels)
+    columns = _pair(sideways if plain_rows is None else sideways[:, slice(*plain_rows)])
     # Between the columns alone: a frame's rows are of its colour at both ends.
-    rows = rows and _edges(pixels if columns is None else pixels[:, columns[0] : columns[1]], *rows)
-    if rows is None:
-        columns = _pair(sideways)
-    columns = columns and _edges(sideways if rows is None else sideways[:, rows[0] : rows[1]], *columns)
+    rows = plain_rows and _edges(pixels if columns is None else pixels[:, slice(*columns)], *plain_rows)
+    plain_columns = columns if rows is not None else _pair(sideways)
+    columns = plain_columns and _edges(
+        sideways if rows is None else sideways[:, slice(*rows)], *plain_columns
+    )
     if rows is None and columns is None:
         return None
+    rows = rows or _as_thick(columns, width, plain_rows, height)
+    columns = columns or _as_thick(rows, height, plain_columns, width)
     return Box(*(rows or (0, height)), *(columns or (0, width)))
+
+
+def _as_thick(
+    found: tuple[int, int] | None, length: int, plain: tuple[int, int] | None, across: int
+) -> tuple[int, int] | None:
+    """The other two sides of a frame that is as thick all around: there the picture is of its colour too."""
+    if found is None or plain is None:
+        return None
+    first, last = found[0], length - found[1]
+    even = abs(first - last) <= _UNEVEN and min(plain[0], across - plain[1]) >= max(first, last) - _UNEVEN
+    return (first, across - last) if even else None
 
 
 def _pair(lines: Pixels) -> tuple[int, int] | None:
