@@ -50,13 +50,12 @@ class Backing:
 
     @property
     def evidence(self) -> str:
-        """``unvalidated``, or the first figure of the card, on one line."""
-        if not self.validated:
-            return "unvalidated"
+        """The first figure of the card on one line, after ``unvalidated`` where it is."""
         if not self.figures:
-            return "validated"
+            return "validated" if self.validated else "unvalidated"
         figure = self.figures[0]
-        return f"{figure.metric} {figure.value:g} (n = {figure.n:,})"
+        said = f"{figure.metric} {figure.value:g} (n = {figure.n:,})"
+        return said if self.validated else f"unvalidated; {said}"
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def ways(state: HeadState) -> str:
         parts += [f"hub {name}" for name in state.head.hub]
         if state.head.examples is not None:
             parts.append(f"trainable from {count(state.head.examples, 'labelled file')} a class")
-    return "; ".join(parts) or state.head.needs
+    return " · ".join(parts) or state.head.needs
 
 
 def _opt_in(backing: Backing) -> str:

@@ -78,7 +78,8 @@ stays empty.
 
 **Unvalidated** means: how much the head finds was not measured, because there was no labelled data to measure
 it on. Its scores are those of the network, not probabilities that were calibrated. Every report says so too.
-What can be measured without such data, false alarms on harmless photos, is in [quality](quality.md).
+What can be measured without such data, false alarms on harmless photos, is told beside it
+([quality](quality.md)).
 
 Numbers of examples are where training is worth a try, not where it is done: 100 files a class is what
 [training](training.md) measured for kinds of things; more for acts, states and fine distinctions is a
