@@ -1,8 +1,8 @@
 """Measure what the cards say of vectors: `python scripts/model_quality.py ANALYZER FOLDER...`.
 
 The folders hold pictures, one subfolder a kind of thing. Printed as JSON lines, one a space: the share of
-pictures whose nearest other picture, by cosine, lies in the same subfolder. False alarms of heads are counted by
-scripts/bench/false_positives.py.
+pictures whose nearest other picture, by cosine, lies in the same subfolder. False alarms of heads are for
+scripts/bench/false_positives.py to count.
 """
 
 from __future__ import annotations

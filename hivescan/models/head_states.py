@@ -54,7 +54,7 @@ class Backing:
         if not self.figures:
             return "validated" if self.validated else "unvalidated"
         figure = self.figures[0]
-        said = f"{figure.metric} {figure.value:g} (n = {figure.n:,})"
+        said = f"{figure.metric}: {figure.value:g} (n = {figure.n:,})"
         return said if self.validated else f"unvalidated; {said}"
 
 

@@ -80,11 +80,11 @@ def test_a_coarser_head_is_related_and_fills_nothing(card: Card) -> None:
 
 
 def test_evidence_is_a_figure_of_the_card_where_the_head_is_validated(card: Card) -> None:
-    figure = Quality("fight: AUC", 0.91, "clips", 60, "python x.py", head="fight")
+    figure = Quality("AUC of fight", 0.91, "clips", 60, "python x.py", head="fight")
     other = replace(figure, metric="gun: AUC", head="gun_any")
     cards = spoken(card, spec("fight", "yes_fight", validated=True), quality=(other, figure))
     (fight,) = [s for s in head_states(group="violence", cards=cards) if s.head.name == "fight"]
-    assert fight.backings[0].evidence == "fight: AUC 0.91 (n = 60)"
+    assert fight.backings[0].evidence == "AUC of fight: 0.91 (n = 60)"
     assert fight.backings[0].figures == (figure,)
 
 
