@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hivescan.errors import RunInterruptedError
-from hivescan.matching.build import BuildSummary, KnownLabels, add_entries, made_with
+from hivescan.matching.build import KNOWN_FPS, BuildSummary, KnownLabels, add_entries, made_with
 from hivescan.matching.writing import write_known
 from hivescan.media.sources import SourceOptions
 from hivescan.scan.config import Progress, ScanConfig
@@ -44,7 +44,7 @@ def build_known(
     Raises :class:`SourceError` for a source that does not exist, :class:`KnownListError` where the list
     cannot be written or would be empty, :class:`RunInterruptedError` when it was ended early.
     """
-    sampling = sampling or Sampling()
+    sampling = sampling or Sampling(fps=KNOWN_FPS)
     # The list is opened first: who may not write there hears it before anything is hashed.
     with (
         tempfile.TemporaryDirectory(prefix="hivescan-known-") as scratch,

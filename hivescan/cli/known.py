@@ -68,7 +68,7 @@ def build(
     ] = None,
     fps: Annotated[
         float, typer.Option("--fps", metavar="N", min=0.001, help="Frames a second taken of videos.")
-    ] = 1.0,
+    ] = 8.0,
     crops: Annotated[
         bool,
         typer.Option("--crops", help="Hash 25 crops of each picture too: cropped copies match."),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hivescan.errors import KnownListError, UsageError
 from hivescan.matching.algorithms import ALGORITHMS, DIGESTS, MIN_QUALITY
 from hivescan.matching.schema import POLARITIES
 from hivescan.matching.writing import KnownWriter
-from hivescan.media.pdq import REVISION, UNBORDERED
+from hivescan.media.pdq import REVISION, UNBORDERED, hamming
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import Sampling, Status
 from hivescan.versions import installed
@@ -31,6 +31,12 @@ _CHAIN: Final = "hashes"
 _CROPS_CHAIN: Final = "crops"
 _HASHED: Final = frozenset({Status.DONE.value, Status.PARTIAL.value})
 _CHUNK: Final = 10_000
+
+KNOWN_FPS: Final = 8.0
+"""Frames a second taken of known videos. An upload is sampled once a second, at moments of its own: of moving
+scenes it finds the frames that were shown within a sixteenth of a second (docs/video-matching.md)."""
+_STILL_BITS: Final = 4
+"""Frames that differ by no more are one entry."""
 
 Skipped = tuple[str, str]
 """A uri and why it is not in the list, or not wholly."""
@@ -143,23 +149,65 @@ def _pictures(connection: duckdb.DuckDBPyConnection, summary: BuildSummary) -> I
         ORDER BY content_id, "index", transformation NULLS FIRST
         """
     )
-    for content_id, index, start_ms, end_ms, value, quality, transformation, pictures in _fetched(rows):
-        file_id = entry_id(content_id)
-        still = pictures == 1 and start_ms is None
-        if transformation is None:
-            summary.low_quality += quality < MIN_QUALITY
+    for picture in _still_joined(map(_Picture._make, _fetched(rows))):
+        file_id = entry_id(picture.content_id)
+        still = picture.pictures == 1 and picture.start_ms is None
+        if picture.transformation is None:
+            summary.low_quality += picture.quality < MIN_QUALITY
         else:
             summary.transformed += 1
         yield {
-            "entry_id": file_id if still else f"{file_id}.{index}",
+            "entry_id": file_id if still else f"{file_id}.{picture.place}",
             "parent_id": None if still else file_id,
             "algorithm": "pdq",
-            "hash": value,
-            "quality": quality,
-            "scene_start_ms": start_ms,
-            "scene_end_ms": end_ms,
-            "transformation": transformation,
+            "hash": picture.hash,
+            "quality": picture.quality,
+            "scene_start_ms": picture.start_ms,
+            "scene_end_ms": picture.end_ms,
+            "transformation": picture.transformation,
         }
+
+
+class _Picture(NamedTuple):
+    """A stored hash with its picture's place in the file, and how many pictures the file has."""
+
+    content_id: str
+    place: int
+    start_ms: int | None
+    end_ms: int | None
+    hash: bytes
+    quality: int
+    transformation: str | None
+    pictures: int
+
+
+def _still_joined(pictures: Iterable[_Picture]) -> Iterator[_Picture]:
+    """Neighbouring frames that hardly differ from the first of them as one, with the time of all.
+
+    Videos are sampled densely, so that a still scene would else be a hundred entries.
+    """
+    waiting: dict[str | None, _Picture] = {}
+    for picture in pictures:
+        if any(each.content_id != picture.content_id for each in waiting.values()):
+            yield from waiting.values()
+            waiting.clear()
+        before = waiting.get(picture.transformation)
+        if before is not None and _goes_on(before, picture):
+            waiting[picture.transformation] = before._replace(end_ms=picture.end_ms)
+            continue
+        if before is not None:
+            yield before
+        waiting[picture.transformation] = picture
+    yield from waiting.values()
+
+
+def _goes_on(before: _Picture, picture: _Picture) -> bool:
+    return (
+        before.end_ms is not None
+        and before.end_ms == picture.start_ms
+        and (before.quality < MIN_QUALITY) == (picture.quality < MIN_QUALITY)
+        and hamming(before.hash, picture.hash) <= _STILL_BITS
+    )
 
 
 def _fetched(rows: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

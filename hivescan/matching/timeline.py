@@ -24,18 +24,18 @@ Times = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _MOVING_MS: Final = 2_000
-"""A run of three different pictures counts from this length."""
-_CHANGING_MS: Final = 2_900
-"""A run of two different pictures counts from this length."""
+"""A run of different pictures counts from this length: two frames of an upload sampled once a second."""
 _STILL_MS: Final = 8_000
 """A single picture counts once both videos show it as long: longer than a title card."""
 _WHOLE: Final = 0.8
-"""Shorter videos count where this share of either of them is met."""
+"""Of a shorter known video this share must be met, of a shorter upload too if the picture changes."""
 _CLEARLY_FURTHER: Final = 8
 """Bits by which a frame must lie further from another moment's picture to be another picture. Frames of one
 still scene differ by less when compressed."""
-_CHANCE: Final = 1e-3
+_CHANCE: Final = 0.01
 """Runs of which more than this many are expected by chance, among the pairs beside them, do not count."""
+_LOOKS: Final = 10.0
+"""Lines of different speed and offset that a chance run can lie on."""
 _PASSES: Final = 16
 _FRUITLESS: Final = 4
 """Passes over all windows; so many without a new interval end the search."""
@@ -85,10 +85,10 @@ def intervals(
     of either side may stand in many. A frame of the known video may stand for a longer time in which the
     picture stays.
 
-    Found are runs of three seconds and more (of one unchanging picture: eight), at 0.87 to 1.13 times
-    the speed, with gaps of up to six seconds; the same part of either video may be used several times,
-    in any order. Videos shorter than that are found where most of one is met, if their lengths are
-    given. A single shared picture is no scene.
+    Found are runs of two frames and two seconds and more (of one unchanging picture: eight), at 0.87 to
+    1.13 times the speed, with gaps of up to six seconds; the same part of either video may be used several
+    times, in any order. Shorter videos are found where most of them is met, if their lengths are given. A
+    single shared picture is no scene.
 
     ``ValueError`` for arrays of different lengths.
     """
@@ -154,8 +154,18 @@ class _Search:
         for _ in range(_PASSES):
             before = len(self.accepted)
             runs = self._runs()
-            for run in sorted(runs, key=lambda run: (-len(run.segments), tuple(run.segments[:1]))):
-                self._take(run)
+            measured = [_measured(self.segments, run) for run in runs]
+            lasting = [
+                (run, found)
+                for run, (found, views) in zip(runs, measured, strict=True)
+                if self._lasts(found, views)
+            ]
+            noise = ~self._explained
+            for _, found in lasting:
+                if found.samples > 2:
+                    noise &= ~self._inside(found)
+            for run, found in sorted(lasting, key=lambda each: (-each[1].samples, _order(each[1]))):
+                self._take(run, found, noise)
             fruitless = 0 if len(self.accepted) > before else fruitless + 1
             if not runs or fruitless == _FRUITLESS:
                 return
@@ -169,15 +179,13 @@ class _Search:
             if not seed.loose and grown[seed.voters].mean() > 0.5:
                 continue
             run = grow(self.segments, seed, ~self._used)
-            runs.append(run)
             grown[run.segments] = True
+            if len(run.segments):
+                runs.append(run)
         return runs
 
-    def _take(self, run: Run) -> None:
-        if not len(run.segments) or self._used[run.segments].mean() > 0.5:
-            return
-        interval, views = _measured(self.segments, run)
-        if not (self._lasts(interval, views) and self._beyond_chance(interval)):
+    def _take(self, run: Run, interval: Interval, noise: Mask) -> None:
+        if self._used[run.segments].mean() > 0.5 or not self._beyond_chance(interval, noise):
             return
         self._used[run.segments] = True
         if not any(_same(interval, other) for other in self.accepted):
@@ -185,16 +193,15 @@ class _Search:
             self._explained |= self._inside(interval)
 
     def _lasts(self, interval: Interval, views: int) -> bool:
-        known = interval.known_end_ms - interval.known_start_ms
         upload = interval.end_ms - interval.start_ms
-        shorter = min(upload, known)
-        needed = (_STILL_MS, _CHANGING_MS, _MOVING_MS)[min(views, 3) - 1]
-        if shorter >= needed:
+        known = interval.known_end_ms - interval.known_start_ms
+        upload_length, known_length = self._lengths
+        if views > 1:
+            # The last frame of the known video may stand for a shorter time than that of the upload.
+            return upload >= min(_MOVING_MS, _WHOLE * (upload_length or _MOVING_MS))
+        if min(upload, known) >= _STILL_MS:
             return True
-        pairs = zip((upload, known), self._lengths, strict=True)
-        return any(
-            length is not None and length < needed and part >= _WHOLE * length for part, length in pairs
-        )
+        return known_length is not None and known_length < _STILL_MS and known >= _WHOLE * known_length
 
     def _inside(self, interval: Interval) -> Mask:
         s = self.segments
@@ -204,26 +211,31 @@ class _Search:
         in_known = (s.low < interval.known_end_ms + slack) & (s.high > interval.known_start_ms - slack)
         return np.asarray(in_upload & in_known)
 
-    def _beyond_chance(self, interval: Interval) -> bool:
-        """Whether scattered pairs as dense as those beside the interval would hardly make such a run."""
+    def _beyond_chance(self, interval: Interval, noise: Mask) -> bool:
+        """Whether scattered pairs as dense as the ``noise`` would hardly make such a run.
+
+        Other runs of three frames and more are no noise; the frames of one still picture match by one chance.
+        """
         s = self.segments
-        beside = ~(self._explained | self._inside(interval))
-        count = int(beside.sum())
-        if not count:
+        beside = np.flatnonzero(noise & ~self._inside(interval))
+        if not len(beside):
             return True
-        frames = max(1.0, (s.end.max() - s.start.min()) / s.step)
-        reach = max(1.0, float(s.high.max() - s.low.min()) + 2 * s.tolerance)
+        observed = float(s.end.max() - s.start.min()), float(s.high.max() - s.low.min())
+        upload, known = (max(a, b or 0.0) for a, b in zip(observed, self._lengths, strict=True))
         width = 2 * s.tolerance + float((s.high - s.low)[beside].mean()) + s.known_step
-        step_chance = min(1.0, count / frames / reach * width)
+        density = len(beside) / max(1.0, upload / s.step) / (known + 2 * s.tolerance)
+        frame, low = s.frame[beside], s.low[beside]
+        span = int(low.max()) + 1
+        pictures = len(beside) - int(np.isin((frame - 1) * span + low, frame * span + low).sum())
         steps = max(interval.samples, round((interval.end_ms - interval.start_ms) / s.step)) - 1
         others = interval.samples - 1
         ways = math.lgamma(steps + 1) - math.lgamma(others + 1) - math.lgamma(steps - others + 1)
-        expected = math.log(10.0 * count) + ways + others * math.log(step_chance)
+        expected = math.log(_LOOKS * pictures) + ways + others * math.log(min(1.0, density * width))
         return expected < math.log(_CHANCE)
 
 
 def _measured(segments: Segments, run: Run) -> tuple[Interval, int]:
-    """The interval of a run, and how many different pictures it shows, counted up to three."""
+    """The interval of a run, and how many different pictures it shows, counted up to two."""
     s, line = segments, run.line
     frames = s.frame[run.segments]
     start, end = int(s.start[frames[0]]), int(s.end[frames].max())
@@ -252,7 +264,7 @@ def _measured(segments: Segments, run: Run) -> tuple[Interval, int]:
 
 
 def _views(frame: Times, known: Times, distance: Times, near: Mask) -> int:
-    """How many different pictures the frames of a run show, up to three.
+    """How many different pictures the frames of a run show, up to two.
 
     A frame shows another picture than an earlier one where it does not match what that one matched best, or
     matches it far less well than its own moment.
@@ -263,7 +275,7 @@ def _views(frame: Times, known: Times, distance: Times, near: Mask) -> int:
     left = np.zeros(len(names), np.bool_)
     left[places[near]] = True
     views = 0
-    while views < 3 and left.any():
+    while views < 2 and left.any():
         views += 1
         this = int(np.argmax(left))
         mine = np.flatnonzero(near & (places == this))

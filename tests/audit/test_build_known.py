@@ -132,19 +132,28 @@ def test_ids_stay_when_a_list_is_made_again_and_show_no_hash(folder: Path, tmp_p
 
 def test_a_video_gives_a_scene_for_each_sampled_frame(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "known.parquet"
-    build_known([str(data / "hash_reference/videos/chair-19-sd-bar.mp4")], out)
+    video = str(data / "hash_reference/videos/chair-19-sd-bar.mp4")
+    build_known([video], out, sampling=Sampling(fps=1.0))
     (digest,) = entries(out, "sha256")
     everything = entries(out, "pdq")
     scenes = [row for row in everything if row["transformation"] is None]
     # The clip has bars: most of its frames are there without them, too.
     assert {row["transformation"] for row in everything} == {None, "unbordered"}
-    assert {row["entry_id"] for row in everything} == {row["entry_id"] for row in scenes}
+    assert {row["parent_id"] for row in everything} == {digest["entry_id"]}
     assert 18 <= len(scenes) <= 20
-    assert {scene["parent_id"] for scene in scenes} == {digest["entry_id"]}
     assert len({scene["entry_id"] for scene in scenes}) == len(scenes)
     times = [(scene["scene_start_ms"], scene["scene_end_ms"]) for scene in scenes]
     assert times[:2] == [(0, 1000), (1000, 2000)]
     assert times[-1][0] < times[-1][1]  # type: ignore[operator]
+
+
+def test_known_videos_are_sampled_densely_and_still_scenes_are_one_entry(data: Path, tmp_path: Path) -> None:
+    moving, still = tmp_path / "moving.parquet", tmp_path / "still.parquet"
+    build_known([str(data / "hash_reference/videos/chair-19-sd-bar.mp4")], moving)
+    assert len([row for row in entries(moving, "pdq") if row["transformation"] is None]) > 100
+    build_known([str(data / "video/variety/mp4__midroll-5s.mp4")], still)
+    (card,) = [row for row in entries(still, "pdq") if row["transformation"] is None]
+    assert (card["scene_start_ms"], card["scene_end_ms"]) == (0, 5000)
 
 
 def test_the_list_that_is_made_recognises_edited_copies(folder: Path, tmp_path: Path) -> None:
