@@ -65,17 +65,17 @@ def _place(dealt: Any, bounds: Any, low: int, offsets: Any, ids: Any) -> None:
         places[:] = 0
         for at in range(bounds[hand], bounds[hand + 1]):
             places[np.int64(dealt[at] >> np.uint64(32))] += 1
-        place = bounds[hand]
+        place = int(bounds[hand])
         table = hand << low
         for value in range(len(places)):
             offsets[table + value] = place
             count = places[value]
             places[value] = place
-            place += count
+            place += int(count)
         for at in range(bounds[hand], bounds[hand + 1]):
-            value = np.int64(dealt[at] >> np.uint64(32))
-            ids[places[value]] = np.uint32(dealt[at] & np.uint64(_ROW))
-            places[value] += 1
+            key = np.int64(dealt[at] >> np.uint64(32))
+            ids[places[key]] = np.uint32(dealt[at] & np.uint64(_ROW))
+            places[key] += 1
     offsets[len(offsets) - 1] = len(dealt)
 
 

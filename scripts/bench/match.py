@@ -1,142 +1,281 @@
-"""Exact look-ups in a large list of hashes, beside FAISS, on the same cores.
+"""Exact look-ups in a large hash list, beside FAISS, on the same cores.
 
-Lists of random 256-bit hashes with real ones among them: PDQ hashes of the pictures in ``--pictures``, and of
-copies with up to 31 bits changed, as edits change them (``--clustered`` of them). Queries are entries with up
-to 31 bits changed, and hashes that match nothing, half and half. Rates are per second with all cores.
+The list is a ``known.parquet`` of random hashes with ``--clustered`` others among them: hashes of the pictures
+in ``--pictures`` and of edits of them (crops, JPEG, brightness, contrast, noise, blur, overlays), else random
+ones with some bits changed. ``--copies`` of the entries are one and the same hash. ``build_s`` is all that is
+done when a list is first opened: every row is read and checked, the index made. Queries are entries with up to
+31 bits changed (of 64 bits: 8), and hashes that match nothing, half and half; with ``--clustered`` others,
+timed by themselves, are edits that are not in the list. Rates are per second with all cores.
 
     python scripts/bench/match.py --entries 10000000 --json
+    python scripts/bench/match.py --entries 5000000 --multihash --json
+    python scripts/bench/match.py --entries 5000000 --clustered 200000 --copies 1000000 --pictures DIR --json
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from importlib import metadata
+from itertools import cycle, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-BYTES = {"pdq": 32, "phash": 8}
-DISTANCE = {"pdq": 31, "phash": 8}
+if TYPE_CHECKING:
+    from hivescan.matching.searching import Searchable
+
+ALGORITHM = {256: "pdq", 64: "phash"}
+DISTANCE = {256: 31, 64: 8}
 STEP = 1 << 20
+TIMED = 2_000
 
 
-def entries(count: int, nbytes: int, clustered: int, copies: int, seeds: np.ndarray) -> np.ndarray:
-    """Random hashes; ``clustered`` of them lie near the seeds, ``copies`` are one and the same."""
+def random_hashes(count: int, nbytes: int, clusters: np.ndarray, copies: int) -> np.ndarray:
+    """Random hashes, the clusters among them at random places, and one hash so many times."""
     random = np.random.default_rng(0)
     hashes = np.empty((count, nbytes), np.uint8)
     for at in range(0, count, STEP):
         hashes[at : at + STEP] = random.integers(0, 256, (min(STEP, count - at), nbytes), dtype=np.uint8)
-    near = random.permutation(count)[:clustered]
-    if clustered:
-        hashes[near] = edited(seeds[random.integers(0, len(seeds), clustered)], random)
+    places = random.choice(count, len(clusters) + copies, replace=False, shuffle=True)
+    hashes[places[: len(clusters)]] = clusters
     if copies:
-        hashes[random.permutation(count)[:copies]] = seeds[0]
+        hashes[places[len(clusters) :]] = clusters[0] if len(clusters) else hashes[0]
     return hashes
 
 
-def edited(hashes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def changed(hashes: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Each with 0 to 31 (of 64 bits: 0 to 8) of its bits changed."""
     bits = hashes.shape[1] * 8
-    most = 31 if bits == 256 else 8
     order = np.argsort(random.random((len(hashes), bits)), axis=1)
-    changed = np.zeros((len(hashes), bits), np.uint8)
-    places = np.arange(bits)[None, :] < random.integers(0, most + 1, len(hashes))[:, None]
-    np.put_along_axis(changed, order, places.astype(np.uint8), axis=1)
-    return hashes ^ np.packbits(changed, axis=1)
+    flips = np.zeros((len(hashes), bits), np.uint8)
+    places = np.arange(bits)[None, :] < random.integers(0, DISTANCE[bits] + 1, len(hashes))[:, None]
+    np.put_along_axis(flips, order, places.astype(np.uint8), axis=1)
+    return hashes ^ np.packbits(flips, axis=1)
 
 
-def real_hashes(folder: Path | None, nbytes: int) -> np.ndarray:
-    """Hashes of real pictures, else random ones, as the middles of clusters."""
-    if folder is None or nbytes != 32:
-        return np.random.default_rng(9).integers(0, 256, (200, nbytes), dtype=np.uint8)
-    from PIL import Image
+def clusters(args: argparse.Namespace) -> np.ndarray:
+    """Hashes that lie near each other, a twentieth more than the list gets: the rest are queries."""
+    wanted = args.clustered + args.clustered // 20
+    if not wanted:
+        return np.empty((0, args.bits // 8), np.uint8)
+    if args.pictures is None or args.bits != 256:
+        random = np.random.default_rng(9)
+        middles = random.integers(0, 256, (200, args.bits // 8), dtype=np.uint8)
+        return changed(middles[random.integers(0, 200, wanted)], random)
+    kept = args.picture_hashes
+    if kept is not None and kept.exists():
+        return np.load(kept)[:wanted]
+    paths = sorted(p for p in args.pictures.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    each = -(-wanted // len(paths))
+    with ProcessPoolExecutor() as pool:
+        found = np.concatenate([*pool.map(picture_hashes, enumerate(paths), cycle([each]), chunksize=16)])
+    found = found[np.random.default_rng(2).permutation(len(found))]
+    if kept is not None:
+        np.save(kept, found)
+    return found[:wanted]
+
+
+def picture_hashes(numbered: tuple[int, Path], count: int) -> np.ndarray:
+    """PDQ hashes of a picture, reduced to 256 pixels, and of edits of it."""
+    from PIL import Image, ImageEnhance, ImageFilter
 
     from hivescan.media.pdq import pdq
 
+    number, path = numbered
+    random = np.random.default_rng(number)
+    picture = Image.open(path).convert("RGB")
+    picture.thumbnail((256, 256))
     found = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
-            found.append(pdq(np.asarray(Image.open(path).convert("RGB"))).hash)
-    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, nbytes)
+    for edit in islice(cycle(range(7)), count):
+        much = float(random.uniform(0.05, 1))
+        made = picture
+        if edit == 1:
+            width, height = picture.size
+            x, y = (int(side * 0.15 * much) for side in (width, height))
+            made = picture.crop((x // 2, y // 3, width - x // 2, height - y // 3))
+        elif edit == 2:
+            made = ImageEnhance.Brightness(picture).enhance(0.5 + much)
+        elif edit == 3:
+            made = ImageEnhance.Contrast(picture).enhance(0.5 + much)
+        elif edit == 4:
+            pixels = np.asarray(picture) + random.normal(0, 40 * much, (*picture.size[::-1], 3))
+            made = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+        elif edit == 5:
+            made = picture.filter(ImageFilter.GaussianBlur(4 * much))
+        elif edit == 6:
+            made = picture.copy()
+            made.paste((255, 255, 255), (0, 0, int(picture.width * much / 3), int(picture.height * much / 3)))
+        stream = io.BytesIO()
+        made.save(stream, "JPEG", quality=int(random.integers(15, 96)))
+        found.append(pdq(np.asarray(Image.open(stream))).hash)
+    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 32)
 
 
-def build_step(args: argparse.Namespace, folder: Path) -> dict[str, float]:
-    from hivescan.matching.index_file import save_index
-    from hivescan.matching.multi_index import build
+def write_list(path: Path, hashes: np.ndarray, algorithm: str) -> None:
+    from hivescan.matching.schema import KNOWN
 
-    hashes = np.load(folder / "hashes.npy", mmap_mode="r")
-    build(np.asarray(hashes[:1000]))  # compiles
-    started = time.perf_counter()
-    index = build(np.asarray(hashes))
-    save_index(index, folder / "index", of="bench")
-    return {"build_s": time.perf_counter() - started, "peak_gb": peak_gb()}
-
-
-def search_step(args: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Opening and searching in a process of its own, so that its memory is its own."""
-    from hivescan.matching.index_file import open_index
-
-    started = time.perf_counter()
-    index = open_index(folder / "index", of="bench")
-    opened = time.perf_counter() - started
-    assert index is not None
-    queries = np.load(folder / "queries.npy")
-    distance, threads = DISTANCE[args.algorithm], os.cpu_count() or 1
-    for _ in index.search(queries[:64], distance, threads=threads):
-        pass  # compiles, and maps what every query touches
-    rates, found = [], []
-    for _ in range(args.rounds):
-        started = time.perf_counter()
-        found = [np.stack(pairs) for pairs in index.search(queries, distance, threads=threads)]
-        rates.append(len(queries) / (time.perf_counter() - started))
-    slowest = max(timed(index, queries[i : i + 1], distance) for i in range(0, len(queries), 50))
-    pairs = np.concatenate(found, axis=1) if found else np.empty((3, 0), np.int64)
-    np.save(folder / "found.npy", pairs)
-    return {
-        "open_s": opened,
-        "lookups_per_s": float(np.median(rates)),
-        "slowest_ms": slowest * 1e3,
-        "search_peak_gb": peak_gb(),
-    }
+    now = pa.scalar(time.time_ns() // 1000, pa.timestamp("us", tz="UTC"))
+    same = {"source": "bench", "hash_set": "random", "match_type": "test", "algorithm": algorithm}
+    same |= {"polarity": "positive", "deleted": False, "updated_at": now, "created_at": now}
+    with pq.ParquetWriter(path, KNOWN, compression="zstd") as writer:
+        for at in range(0, len(hashes), STEP):
+            some = hashes[at : at + STEP]
+            ids = np.arange(at, at + len(some))
+            columns = {"entry_id": pa.array(ids).cast(pa.string()), "hash": binary(some)}
+            columns |= {
+                n: pa.repeat(pa.scalar(v, KNOWN.field(n).type) if not isinstance(v, str) else v, len(some))
+                for n, v in same.items()
+            }
+            arrays = [
+                columns[f.name].cast(f.type) if f.name in columns else pa.nulls(len(some), f.type)
+                for f in KNOWN
+            ]
+            writer.write_table(pa.table(arrays, schema=KNOWN))
 
 
-def timed(index: object, query: np.ndarray, distance: int) -> float:
-    started = time.perf_counter()
-    for _ in index.search(query, distance):  # type: ignore[attr-defined]
+def binary(hashes: np.ndarray) -> pa.Array:
+    size = pa.binary(hashes.shape[1])
+    data = pa.py_buffer(np.ascontiguousarray(hashes).data)
+    return pa.FixedSizeBinaryArray.from_buffers(size, len(hashes), [None, data]).cast(pa.binary())
+
+
+def build_step(args: argparse.Namespace) -> dict[str, float]:
+    """Opening the list for the first time. What numba compiles once on a machine is compiled before."""
+    from hivescan.matching.known import read_known
+
+    with read_known(args.work / "small.parquet"):
         pass
-    return time.perf_counter() - started
+    shutil.rmtree(args.work / "known.parquet.index", ignore_errors=True)
+    started = time.perf_counter()
+    with read_known(args.work / "known.parquet"):
+        seconds = time.perf_counter() - started
+    folder = args.work / "known.parquet.index"
+    disk = sum(path.stat().st_size for path in folder.iterdir()) / 1e9
+    return {"build_s": seconds, "build_peak_gb": peak_gb(), "compiled_gb": disk}
 
 
-def flat_step(args: argparse.Namespace, folder: Path) -> dict[str, float]:
+def search_step(args: argparse.Namespace) -> dict[str, float]:
+    """Opening and searching in a process of its own, so that its memory is its own."""
+    from hivescan.matching.known import read_known
+
+    started = time.perf_counter()
+    with read_known(args.work / "known.parquet") as known:
+        opened = time.perf_counter() - started
+        searchable = known.searchable(ALGORITHM[args.bits])
+        assert searchable is not None
+        queries = np.load(args.work / "queries.npy")
+        report = {"open_s": opened, "first_lookup_s": timed(searchable, queries[:1], args)[0]}
+        for _ in searchable.search(queries[:TIMED], cap=DISTANCE[args.bits]):
+            pass  # maps what every query touches
+        rates, found = [], []
+        for _ in range(args.rounds):
+            started = time.perf_counter()
+            found = [np.stack(pairs) for pairs in searchable.search(queries, cap=DISTANCE[args.bits])]
+            rates.append(len(queries) / (time.perf_counter() - started))
+        np.save(args.work / "found.npy", np.concatenate([np.empty((3, 0), np.int64), *found], axis=1))
+        report["lookups_per_s"] = float(np.median(rates))
+        report |= spread("random", timed(searchable, queries[:TIMED], args))
+        near = np.load(args.work / "near.npy")
+        if len(near):
+            report |= spread("clustered", timed(searchable, near[:TIMED], args))
+            started = time.perf_counter()
+            pairs = sum(len(each.query) for each in searchable.search(near, cap=DISTANCE[args.bits]))
+            report["clustered_lookups_per_s"] = len(near) / (time.perf_counter() - started)
+            report["clustered_pairs_a_lookup"] = pairs / len(near)
+        if args.copies:
+            copied = np.load(args.work / "copied.npy")
+            report["copied_ms"] = float(
+                np.median(timed(searchable, np.repeat(copied, 5, axis=0), args)) * 1e3
+            )
+            report["copied_pairs"] = sum(
+                len(p.query) for p in searchable.search(copied, cap=DISTANCE[args.bits])
+            )
+        return report | {"search_peak_gb": peak_gb()}
+
+
+def timed(searchable: Searchable, queries: np.ndarray, args: argparse.Namespace) -> np.ndarray:
+    """Seconds of each query alone."""
+    seconds = []
+    for at in range(len(queries)):
+        started = time.perf_counter()
+        for _ in searchable.search(queries[at : at + 1], cap=DISTANCE[args.bits]):
+            pass
+        seconds.append(time.perf_counter() - started)
+    return np.array(seconds)
+
+
+def spread(name: str, seconds: np.ndarray) -> dict[str, float]:
+    marks = {"p50": 50, "p99": 99, "max": 100}
+    return {f"{name}_{mark}_ms": float(np.percentile(seconds, share) * 1e3) for mark, share in marks.items()}
+
+
+def flat_step(args: argparse.Namespace) -> dict[str, float]:
     """FAISS compares with all entries; what it finds is the truth."""
     import faiss
 
-    hashes, queries = np.load(folder / "hashes.npy"), np.load(folder / "queries.npy")
+    hashes, queries = np.load(args.work / "hashes.npy"), np.load(args.work / "queries.npy")
     faiss.omp_set_num_threads(os.cpu_count() or 1)
-    index = faiss.IndexBinaryFlat(hashes.shape[1] * 8)
+    index = faiss.IndexBinaryFlat(args.bits)
     index.add(hashes)
-    some = queries[:: max(1, len(queries) // args.flat_queries)][: args.flat_queries]
-    started = time.perf_counter()
-    limits, _, ids = index.range_search(some, DISTANCE[args.algorithm] + 1)
-    rate = len(some) / (time.perf_counter() - started)
-    pairs = np.load(folder / "found.npy")
     step = max(1, len(queries) // args.flat_queries)
-    missed = wanted = extra = 0
-    for i in range(len(some)):
+    some = np.ascontiguousarray(queries[::step][: args.flat_queries])
+    started = time.perf_counter()
+    limits, _, ids = index.range_search(some, DISTANCE[args.bits] + 1)
+    rate = len(some) / (time.perf_counter() - started)
+    return {"flat_per_s": rate, **compared(args, limits, ids, step), "flat_peak_gb": peak_gb()}
+
+
+def compared(args: argparse.Namespace, limits: np.ndarray, ids: np.ndarray, step: int) -> dict[str, float]:
+    """Our answers beside those of FAISS."""
+    pairs = np.load(args.work / "found.npy")
+    wanted = missed = extra = 0
+    for i in range(len(limits) - 1):
         truth = set(ids[int(limits[i]) : int(limits[i + 1])].tolist())
         ours = set(pairs[1, pairs[0] == i * step].astype(int).tolist())
         wanted += len(truth)
         missed += len(truth - ours)
         extra += len(ours - truth)
-    recall = 1.0 if not wanted else 1 - missed / wanted
-    return {"flat_per_s": rate, "recall": recall, "wrong": extra, "flat_peak_gb": peak_gb()}
+    return {"recall": 1 - missed / max(1, wanted), "wrong": extra, "checked_pairs": wanted}
+
+
+def multihash_step(args: argparse.Namespace) -> dict[str, float]:
+    """FAISS's own multi-index with tables and flips enough to miss nothing: 11 of 23 bits, 2 bits flipped (of
+    64 bits: 3 of 21, 2 flipped).
+    """
+    import faiss
+
+    hashes, queries = np.load(args.work / "hashes.npy"), np.load(args.work / "queries.npy")
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
+    tables, size = (11, 23) if args.bits == 256 else (3, 21)
+    index = faiss.IndexBinaryMultiHash(args.bits, tables, size)
+    index.nflip = 2
+    before, started = peak_gb(), time.perf_counter()
+    index.add(hashes)
+    built = time.perf_counter() - started
+    step = max(1, len(queries) // 2_000)
+    some = np.ascontiguousarray(queries[::step][:2_000])
+    started = time.perf_counter()
+    limits, _, ids = index.range_search(some, DISTANCE[args.bits] + 1)
+    rate = len(some) / (time.perf_counter() - started)
+    found = {f"multihash_{name}": value for name, value in compared(args, limits, ids, step).items()}
+    return found | {
+        "multihash_per_s": rate,
+        "multihash_build_s": built,
+        "multihash_bytes_an_entry": (peak_gb() - before) * 1e9 / len(hashes),
+    }
 
 
 def peak_gb() -> float:
@@ -146,7 +285,23 @@ def peak_gb() -> float:
     return int(line.split()[1]) / 1e6
 
 
-STEPS = {"build": build_step, "search": search_step, "flat": flat_step}
+STEPS = {"build": build_step, "search": search_step, "flat": flat_step, "multihash": multihash_step}
+
+
+def make(args: argparse.Namespace, folder: Path) -> None:
+    """The list, the queries, and the hashes as FAISS takes them."""
+    near = clusters(args)
+    hashes = random_hashes(args.entries, args.bits // 8, near[: args.clustered], args.copies)
+    random = np.random.default_rng(1)
+    half = args.queries // 2
+    known = changed(hashes[random.integers(0, len(hashes), half)], random)
+    queries = np.concatenate([known, random.integers(0, 256, (half, args.bits // 8), dtype=np.uint8)])
+    np.save(folder / "queries.npy", queries[random.permutation(len(queries))])
+    np.save(folder / "near.npy", near[args.clustered :])
+    np.save(folder / "copied.npy", near[:1] if len(near) else hashes[:1])
+    np.save(folder / "hashes.npy", hashes)
+    write_list(folder / "known.parquet", hashes, ALGORITHM[args.bits])
+    write_list(folder / "small.parquet", hashes[:60_000], ALGORITHM[args.bits])
 
 
 def main() -> None:
@@ -155,35 +310,36 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=10_000_000)
     parser.add_argument("--queries", type=int, default=20_000)
     parser.add_argument("--flat-queries", type=int, default=100, help="how many of them FAISS answers")
-    parser.add_argument("--algorithm", choices=sorted(BYTES), default="pdq")
-    parser.add_argument("--clustered", type=int, default=200_000, help="entries near real hashes")
+    parser.add_argument("--bits", type=int, choices=sorted(DISTANCE), default=256)
+    parser.add_argument("--clustered", type=int, default=0, help="entries that lie near others")
     parser.add_argument("--copies", type=int, default=0, help="entries that are one hash")
     parser.add_argument("--pictures", type=Path, help="a folder of pictures whose hashes are clustered")
+    parser.add_argument("--picture-hashes", type=Path, help="a file to keep those hashes in")
+    parser.add_argument("--multihash", action="store_true", help="FAISS's multi-index, too")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--work", type=Path, help="keep the files in this folder")
+    parser.add_argument("--work", type=Path, help="a folder for list and queries, kept and used again")
+    parser.add_argument("--make", action="store_true", help="write list and queries to --work, no more")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--step", choices=sorted(STEPS), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.step:
-        print(json.dumps(STEPS[args.step](args, args.work)))
+        print(json.dumps(STEPS[args.step](args)))
         return
-    with tempfile.TemporaryDirectory(dir=args.work) as work:
-        folder, nbytes = Path(work), BYTES[args.algorithm]
-        seeds = real_hashes(args.pictures, nbytes)
-        hashes = entries(args.entries, nbytes, min(args.clustered, args.entries), args.copies, seeds)
-        random = np.random.default_rng(1)
-        half = args.queries // 2
-        known = edited(hashes[random.integers(0, len(hashes), half)], random)
-        queries = np.concatenate([known, random.integers(0, 256, (half, nbytes), dtype=np.uint8)])
-        np.save(folder / "hashes.npy", hashes)
-        np.save(folder / "queries.npy", queries[random.permutation(len(queries))])
-        del hashes
-        report: dict[str, object] = {"entries": args.entries, "algorithm": args.algorithm}
-        report |= {"clustered": args.clustered, "copies": args.copies}
-        for step in ("build", "search", "flat"):
-            command = [sys.executable, __file__, *sys.argv[1:], "--step", step, "--work", str(folder)]
+    named = ("entries", "bits", "clustered", "copies")
+    report: dict[str, object] = {name: getattr(args, name) for name in named}
+    with tempfile.TemporaryDirectory() as temporary:
+        work = str(args.work or temporary)
+        if not (Path(work) / "known.parquet").exists():
+            make(args, Path(work))
+        if args.make:
+            return
+        steps = ["build", "search", "flat", *(["multihash"] if args.multihash else [])]
+        for step in steps:
+            command = [sys.executable, __file__, *sys.argv[1:], "--step", step, "--work", work]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             report |= json.loads(done.stdout.splitlines()[-1])
+            print(f"{step}: {done.stdout.splitlines()[-1]}", file=sys.stderr)
+    report["peak_gb"] = max(float(str(report[name])) for name in ("build_peak_gb", "search_peak_gb"))
     report["ratio"] = float(str(report["lookups_per_s"])) / float(str(report["flat_per_s"]))
     report["machine"] = f"{platform.machine()}, {os.cpu_count()} cores"
     report["versions"] = {n: metadata.version(n) for n in ("hivescan", "numba", "numpy", "faiss-cpu")}
