@@ -113,6 +113,7 @@ def _probe(
     words: Any,
     offsets: Any,
     ids: Any,
+    copied: Any,
     plan: Any,
     masks: Any,
     queries: Any,
@@ -129,6 +130,8 @@ def _probe(
     """Look a query up; -1 where the room does not suffice, -2 where comparing all would be quicker."""
     firsts, bits, radii, probes, masks_at, table_at = plan[0], plan[1], plan[2], plan[3], plan[4], plan[5]
     rows = len(words)
+    # Hashes of one word stand in each table, and need not be fetched from elsewhere.
+    short = len(copied) > 0
     met = 0
     for c in range(plan.shape[1]):
         value = np.int64(chunk_of(queries, query, firsts[c], bits[c]))
@@ -155,19 +158,27 @@ def _probe(
                 else:
                     begins[buckets] = (c - 1) * rows + begin
                     ends[buckets] = (c - 1) * rows + end
-                    prefetch(ids, begins[buckets])
+                    if short:
+                        prefetch(copied, begins[buckets])
+                    else:
+                        prefetch(ids, begins[buckets])
                 buckets += 1
             if buckets < BATCH and j < last:
                 continue
             waiting = 0
             for b in range(buckets):
                 for at in range(begins[b], ends[b]):
-                    if direct:
+                    if short and not direct:
+                        if int(_popcount(copied[at] ^ queries[query, 0])) <= most:
+                            candidates[waiting] = min(int(ids[at]), rows - 1)
+                            waiting += 1
+                    elif direct:
                         candidates[waiting] = at
+                        waiting += 1
                     else:
                         candidates[waiting] = min(int(ids[at]), rows - 1)
                         prefetch(words, candidates[waiting] * words.shape[1])
-                    waiting += 1
+                        waiting += 1
                     if waiting < BATCH and (b < buckets - 1 or at < ends[b] - 1):
                         continue
                     for k in range(waiting):
@@ -192,6 +203,7 @@ def search(
     words: Any,
     offsets: Any,
     ids: Any,
+    copied: Any,
     plan: Any,
     masks: Any,
     queries: Any,
@@ -215,6 +227,7 @@ def search(
             words,
             offsets,
             ids,
+            copied,
             plan,
             masks,
             queries,

@@ -68,7 +68,8 @@ class MultiIndex:
 
     ``words`` are the distinct hashes in the order of their first chunk, whose table needs no ids. ``members``
     are the entries in that order; distinct hash ``i`` stands for one of them, except that ``repeated`` names
-    those that stand for more, and ``before`` how many more than one each there were up to it.
+    those that stand for more, and ``before`` how many more than one each there were up to it. ``copied`` are
+    hashes of 64 bits in the order of ``ids``; longer ones would take too much memory, and it is empty.
     """
 
     bits: int
@@ -76,6 +77,7 @@ class MultiIndex:
     words: Words
     offsets: npt.NDArray[np.uint32]
     ids: npt.NDArray[np.uint32]
+    copied: npt.NDArray[np.uint64]
     members: npt.NDArray[np.uint32]
     repeated: npt.NDArray[np.uint32]
     before: npt.NDArray[np.uint32]
@@ -96,7 +98,7 @@ class MultiIndex:
         while first < len(words):
             found, differing = np.empty(room, np.int64), np.empty(room, np.int32)
             stopped = kernels.search(
-                self.words, self.offsets, self.ids, plan, masks, words, first, distance, enough,
+                self.words, self.offsets, self.ids, self.copied, plan, masks, words, first, distance, enough,
                 found, differing, counts,
             )  # fmt: skip
             if stopped == first:
@@ -171,6 +173,7 @@ def build(
     maker.add("repeated", repeated.shape, np.uint32)[:] = repeated
     maker.add("before", before.shape, np.uint32)[:] = before
     ids = maker.add("ids", ((len(chunks) - 1) * distinct,), np.uint32)
+    copied = maker.add("copied", ((len(chunks) - 1) * distinct if width == 1 else 0,), np.uint64)
     table_at = np.cumsum([0, *((1 << size) + 1 for size in chunks)])
     firsts = np.cumsum([0, *chunks])
 
@@ -178,13 +181,17 @@ def build(
         table = offsets[table_at[number] : table_at[number + 1]]
         own = ids[(number - 1) * distinct : number * distinct]
         sorting.sort_by_chunk(words, int(firsts[number]), chunks[number], table, own)
+        if width == 1:
+            beside = copied[(number - 1) * distinct : number * distinct]
+            sorting.gather(words, own, beside.reshape(-1, 1))
+            maker.release("copied")
         maker.release("ids")
         maker.release("offsets")
 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(fill, range(1, len(chunks))):
             pass
-    return MultiIndex(bits, chunks, words, offsets, ids, members, repeated, before)
+    return MultiIndex(bits, chunks, words, offsets, ids, copied, members, repeated, before)
 
 
 def _read(pieces: Iterable[Bytes], rows: int, chunks: tuple[int, ...], width: int) -> Words:

@@ -138,7 +138,7 @@ def _segment(arrays: Mapping[str, Array], about: Mapping[str, Any], first: int) 
     return Segment(part, arrays.get("members"), arrays.get("rows"), first, int(about["count"]))
 
 
-_OF_INDEX: Final = ("words", "offsets", "ids", "members", "repeated", "before")
+_OF_INDEX: Final = ("words", "offsets", "ids", "copied", "members", "repeated", "before")
 
 Keep = Callable[[Rows, npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
 """Which pairs count, by their rows and distances."""

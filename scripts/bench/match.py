@@ -1,11 +1,12 @@
 """Exact look-ups in a large hash list, beside FAISS, on the same cores.
 
-The list is a ``known.parquet`` of random hashes with ``--clustered`` others among them: hashes of the pictures
-in ``--pictures`` and of edits of them (crops, JPEG, brightness, contrast, noise, blur, overlays), else random
-ones with some bits changed. ``--copies`` of the entries are one and the same hash. ``build_s`` is all that is
-done when a list is first opened: every row is read and checked, the index made. Queries are entries with up to
-31 bits changed (of 64 bits: 8), and hashes that match nothing, half and half; with ``--clustered`` others,
-timed by themselves, are edits that are not in the list. Rates are per second with all cores.
+The list is a ``known.parquet`` of random hashes with ``--clustered`` others among them: hashes of the
+pictures in ``--pictures`` and of edits of them (crops, JPEG, brightness, contrast, noise, blur, overlays),
+else random ones with some bits changed. ``--copies`` of the entries are one and the same hash. ``build_s`` is
+all that is done when a list is first opened: every row is read and checked, the index made. Queries are
+entries with up to 31 bits changed (of 64 bits: 8), and hashes that match nothing, half and half; with
+``--clustered`` others, timed by themselves, are edits that are not in the list. Rates are per second with all
+cores.
 
     python scripts/bench/match.py --entries 10000000 --json
     python scripts/bench/match.py --entries 5000000 --multihash --json
