@@ -186,6 +186,19 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A stretch of sound: ``float32 [n]`` mono at 16 kHz, NaN where the sound has ended.
+
+    ``end_ms`` is where the next clip begins or the sound ends; the samples may go on a little behind it.
+    """
+
+    index: int
+    start_ms: int
+    end_ms: int
+    samples: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class View:
     """A picture as one model wants it, made from the master: ``uint8 [height, width, 3]`` RGB.
 
@@ -222,7 +235,18 @@ class TextView:
         return 4 + self.most_bytes
 
 
-Payload = View | TextView
+@dataclass(frozen=True)
+class SoundView:
+    """A clip of sound as sound models want it: ``float32 [samples]``, mono, 16 kHz."""
+
+    samples: int
+
+    @property
+    def nbytes(self) -> int:
+        return 4 * self.samples
+
+
+Payload = View | TextView | SoundView
 """What of a sample crosses to the models."""
 
 VIEWS_REVISION = 2

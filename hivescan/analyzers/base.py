@@ -34,7 +34,7 @@ class AnalyzerSpec:
     """What the engine must know to plan, without loading a model.
 
     - ``name`` is the chain in the ledger and the word after ``--analyzers``.
-    - ``level`` is what its samples are: ``FRAME`` for pictures, ``PASSAGE`` for text, ``FILE`` for the file.
+    - ``level`` is what its samples are: ``FRAME`` for pictures, ``PASSAGE``, ``CLIP`` or ``FILE``.
     - ``runs_in``: ``decoder`` analyzers get each unreduced picture or passage, or the file, in the worker
       that reads it; ``host`` analyzers get batches of views in the inference process.
     - ``revision`` is raised only when the output changes for the same weights.
@@ -84,8 +84,8 @@ class HostAnalyzer(Protocol):
         ...
 
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
-        """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB, or of a ``TextView`` ``object [N]`` of
-        strings; the findings have N rows."""
+        """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB, of a ``TextView`` ``object [N]`` of
+        strings, of a ``SoundView`` ``float32 [N, samples]``; the findings have N rows."""
         ...
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hivescan.analyzers.base import SIZES, AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.classifiers import classifier_spec
 from hivescan.models.backends.base import Placement, Precision
-from hivescan.models.network import Networks
+from hivescan.models.network import Network, Networks
 from hivescan.models.schema import Card, DetectorSpec
 from hivescan.types import Findings, HeadScores, HeadSpec, Region, View
 
@@ -59,7 +59,9 @@ class BodyParts:
         labels = [kind.label for kind in self._detector.kinds]
         self._columns = [[labels.index(kind) for kind in head.kinds] for head in self._detector.heads]
         self._networks = networks
-        self._network = networks.open(card, placement)
+        network = networks.open(card, placement)
+        assert isinstance(network, Network)
+        self._network = network
 
     @property
     def batch_size(self) -> int:

@@ -13,7 +13,7 @@ from hivescan.errors import CatalogueError
 from hivescan.media.passages import REVISION as SPLITTING
 from hivescan.models.backends.base import Placement, Precision, precision_of
 from hivescan.models.heads_card import check_space
-from hivescan.models.network import TEXT_VIEW, Networks, space_of
+from hivescan.models.network import TEXT_VIEW, Network, Networks, Opened, SoundNetwork, TextNetwork, space_of
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead, load_head
 from hivescan.types import Findings, Level, Payload, TextView
@@ -75,7 +75,7 @@ class Classifier:
         self.spec = spec
         self._precision: Precision = placement.precision
         self._networks = networks
-        self._models = [(card, networks.open(card, placement), read_heads(card)) for card in cards]
+        self._models = [(card, _reading(networks.open(card, placement)), read_heads(card)) for card in cards]
 
     @property
     def batch_size(self) -> int:
@@ -92,6 +92,12 @@ class Classifier:
             top=tuple(t for f in found for t in f.top),
             vectors=tuple(v for f in found for v in f.vectors),
         )
+
+
+def _reading(network: Opened) -> Network | TextNetwork:
+    if isinstance(network, SoundNetwork):
+        raise CatalogueError(f"model {network.card.name}: takes sounds, which no classifier does")
+    return network
 
 
 def read_heads(card: Card) -> dict[str, VectorHead]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
 
-from hivescan.analyzers import body_parts, embedding, nsfw, objects
+from hivescan.analyzers import body_parts, embedding, nsfw, objects, sounds
 from hivescan.analyzers.base import (
     AnalyzerSpec,
     DecoderAnalyzer,
@@ -28,14 +28,14 @@ from hivescan.types import Level, MediaType
 
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
-    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages"),
+    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "sounds"),
     # All that need no agreement to a licence; like standard until there is more.
-    "full": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages"),
+    "full": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "sounds"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
 
-_HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, body_parts)}
+_HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, sounds, body_parts)}
 _ON_CPU: Final = Placement()
 _IN_WORKER: Final = ("hashes", "crops", "provenance", "passages", "null")
 """Analyzers without models that run in the decode workers: on pictures, on passages of text, on the file."""

@@ -102,6 +102,8 @@ def card_lines(card: Card) -> Iterator[str]:
     if card.text is not None:
         prefix = f", after {card.text.prefix!r}" if card.text.prefix else ""
         yield f"  windows of {card.text.max_tokens} tokens, {card.text.overlap} of them overlapping{prefix}"
+    if card.sound is not None:
+        yield "  windows of 0.975 s every 0.48 s, mono at 16 kHz, 64 mel bands of 125 to 7,500 Hz"
     if card.language is not None:
         yield f"  texts, of which it sees the last {card.language.context:,} tokens"
     backend = card.backend

@@ -92,6 +92,34 @@ def check_texts(card: Card, place: Place, outputs: Mapping[str, Tensor]) -> None
         _compare(card, place, golden, outputs[golden.input], "auto")
 
 
+GOLDEN_SOUNDS: Final = ("steps", "hiss")
+
+
+def golden_sound(name: str, samples: int) -> npt.NDArray[np.float32]:
+    """A generated sound at 16 kHz, ``float32 [samples]``, from whole numbers only.
+
+    ``steps``: square waves that rise; ``hiss``: noise of a linear congruential generator.
+    """
+    at = np.arange(samples, dtype=np.int64)
+    if name == "steps":
+        half_period = 64 >> np.minimum(at // 4_000, 3)
+        return ((at // half_period % 2 * 2 - 1) * 0.25).astype(np.float32)
+    if name == "hiss":
+        value, values = 1, np.empty(samples, np.int64)
+        for i in range(samples):
+            value = (1_103_515_245 * value + 12_345) % 2**31
+            values[i] = value
+        return ((values / 2**30 - 1.0) * 0.125).astype(np.float32)
+    raise CatalogueError(f"no golden sound is called {name!r}; there are {', '.join(GOLDEN_SOUNDS)}")
+
+
+def check_sounds(card: Card, place: Place, name: str, outputs: Mapping[str, Tensor]) -> None:
+    """As :func:`check`, of a model of sounds and one golden sound: ``outputs`` are those of its windows."""
+    for golden in card.golden:
+        if golden.input == name:
+            _compare(card, place, golden, outputs[golden.output], "auto")
+
+
 def _compare(card: Card, backend: Place, golden: Golden, output: Tensor, precision: Precision) -> None:
     expected = np.asarray(golden.expected, np.float64)
     got = output.reshape(-1)[: expected.size].astype(np.float64)

@@ -29,6 +29,7 @@ from hivescan.models.preprocess import to_input
 from hivescan.models.schema import Card
 
 if TYPE_CHECKING:
+    from hivescan.models.sound_tower import SoundTower
     from hivescan.models.text_tower import TextTower
 
 _ON_CPU: Final = Placement()
@@ -75,6 +76,24 @@ class TextNetwork:
         return {self.card.embedding.output: self.tower.vectors(list(views[TEXT_VIEW]))}
 
 
+_CLIPS_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class SoundNetwork:
+    """A card of a sound model, and its tower."""
+
+    card: Card
+    tower: SoundTower
+
+    @property
+    def batch_size(self) -> int:
+        return _CLIPS_AT_ONCE
+
+
+Opened = Network | TextNetwork | SoundNetwork
+
+
 class Networks:
     """The networks of one process: each is opened once, whichever analyzers stand on it, and runs once over
     the same views.
@@ -83,18 +102,17 @@ class Networks:
     def __init__(self) -> None:
         self._lock = Lock()
         self._locks: dict[Path, Lock] = {}
-        self._open: dict[Path, Network | TextNetwork] = {}
+        self._open: dict[Path, Opened] = {}
         self._last: dict[Path, tuple[npt.NDArray[Any], dict[str, Tensor]]] = {}
 
-    def open(self, card: Card, placement: Placement) -> Network | TextNetwork:
-        """As :func:`open_network` or :func:`open_text_network`, of ``card`` or what it stands on."""
+    def open(self, card: Card, placement: Placement) -> Opened:
+        """As :func:`open_network`, or its like for texts and sounds, of ``card`` or what it stands on."""
         folder = card.network.folder
         with self._lock:
             lock = self._locks.setdefault(folder, Lock())
         with lock:
             if folder not in self._open:
-                open_it = open_network if card.network.text is None else open_text_network
-                self._open[folder] = open_it(card.network, placement)
+                self._open[folder] = _opened(card.network, placement)
             return self._open[folder]
 
     def run(self, network: Network | TextNetwork, views: Mapping[str, npt.NDArray[Any]]) -> dict[str, Tensor]:
@@ -125,6 +143,16 @@ def open_network(card: Card, placement: Placement = _ON_CPU) -> Network:
     return network
 
 
+def _opened(card: Card, placement: Placement) -> Opened:
+    if card.text is not None:
+        return open_text_network(card, placement)
+    if card.sound is not None:
+        from hivescan.models.sound_tower import open_sound_tower
+
+        return SoundNetwork(card, open_sound_tower(card, placement))
+    return open_network(card, placement)
+
+
 def open_text_network(card: Card, placement: Placement = _ON_CPU) -> TextNetwork:
     """As :func:`open_network`, of a model of texts."""
     from hivescan.models.text_tower import open_text_tower
@@ -148,6 +176,7 @@ def space_of(card: Card, precision: Precision = "auto") -> str:
         [card.backend.kind, card.backend.file, card.embedding.output],
         "float32" if effective == "auto" else effective,
         *([] if card.text is None else [repr(card.text)]),
+        *([] if card.sound is None else [repr(card.sound)]),
     ]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
     return f"{card.embedding.space}@{digest}"

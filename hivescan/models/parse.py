@@ -22,6 +22,7 @@ from hivescan.models.schema import (
     InputSpec,
     Layout,
     Pooling,
+    SoundSpec,
     TextSpec,
 )
 from hivescan.models.toml_table import TomlTable
@@ -41,10 +42,11 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
     embedding = top.optional_table("embedding")
     detector = top.optional_table("detector")
     text = top.optional_table("text")
+    sound = top.optional_table("sound")
     card = Card(
         **common_parts(top, path.parent),
         views=dict(_view(t) for t in top.tables("views")),
-        input=None if text is not None else _input(top.table("input")),
+        input=None if text is not None or sound is not None else _input(top.table("input")),
         backend=_backend(top.table("backend")),
         heads=tuple(spec for spec, _ in heads),
         readings={spec.name: reading for spec, reading in heads},
@@ -53,6 +55,7 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
         detector=None if detector is None else _detector(detector),
         golden=tuple(_golden(t) for t in top.tables("golden")),
         text=None if text is None else _text(text),
+        sound=None if sound is None else _sound(sound),
     )
     top.close()
     _check_references(top, card)
@@ -121,6 +124,14 @@ def _text(table: TomlTable) -> TextSpec:
     )
     if spec.overlap > spec.max_tokens // 2:
         table.fail("overlap", f"{spec.overlap} is more than half of max_tokens, {spec.max_tokens}")
+    table.close()
+    return spec
+
+
+def _sound(table: TomlTable) -> SoundSpec:
+    spec = SoundSpec(table.number("input_scale"), table.number("input_zero"))
+    if spec.input_scale <= 0:
+        table.fail("input_scale", "is not above zero")
     table.close()
     return spec
 
@@ -304,6 +315,18 @@ def _check_text(top: TomlTable, card: Card, text: TextSpec, names: Sequence[str]
             top.fail(f"text.{key}", f"{name!r} is not one of the card's files")
 
 
+def _check_sound(top: TomlTable, card: Card) -> None:
+    if not card.consumes <= {MediaType.AUDIO, MediaType.VIDEO}:
+        top.fail("consumes", "names more than audio and video, although there is a table sound")
+    if card.views:
+        top.fail("views", "are of pictures: a model of sounds has none")
+    if card.backend.kind != "onnx":
+        top.fail("backend.kind", "is not onnx: no other runs on sounds")
+    for i, head in enumerate(card.heads):
+        if len(head.classes) != 2 or set(card.readings[head.name].mapping) != {head.labels[0]}:
+            top.fail(f"heads[{i}]", "is not of two classes, the first one mapped: sounds are there or not")
+
+
 def _check_references(top: TomlTable, card: Card) -> None:
     """What one part of a card says of another."""
     names = check_files(top, card)
@@ -311,6 +334,8 @@ def _check_references(top: TomlTable, card: Card) -> None:
         top.fail("backend.file", f"{card.backend.file!r} is not one of the card's files")
     if card.text is not None:
         _check_text(top, card, card.text, names)
+    elif card.sound is not None:
+        _check_sound(top, card)
     elif not card.views:
         top.fail("views", "is missing or empty")
     if len(card.readings) != len(card.heads):

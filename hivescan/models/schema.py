@@ -146,6 +146,15 @@ class TextSpec:
 
 
 @dataclass(frozen=True)
+class SoundSpec:
+    """How a model of sounds takes them: YAMNet's log-mel front end, x / ``input_scale`` + ``input_zero``,
+    rounded to ``uint8``."""
+
+    input_scale: float
+    input_zero: float
+
+
+@dataclass(frozen=True)
 class BackendSpec:
     """What runs the network. ``file`` is a :class:`WeightFile` or :class:`DerivedFile` of the card.
 
@@ -266,7 +275,8 @@ class Card:
     files: tuple[WeightFile, ...]
     views: Mapping[str, View]
     input: InputSpec | None
-    """None for models of texts, which have no views either, but ``text`` or ``language``."""
+    """None for models of texts and sounds, which have no views either, but ``text``, ``sound`` or
+    ``language``."""
     backend: BackendSpec
     folder: Path
     derived: tuple[DerivedFile, ...] = ()
@@ -281,6 +291,7 @@ class Card:
     golden: tuple[Golden, ...] = ()
     text: TextSpec | None = None
     language: LanguageSpec | None = None
+    sound: SoundSpec | None = None
     base: Card | None = None
     """The model on whose vectors the heads stand; ``views``, ``input`` and ``backend`` are its own."""
     base_space: str | None = None

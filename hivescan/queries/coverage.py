@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hivescan.queries.heads import Head
 from hivescan.queries.selection import SELECTION
+from hivescan.store.schema import SOUND_CHAINS
 from hivescan.types import MediaType, Status
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ NOT_ANALYZED = "not_analyzed"
 """The status of an item of which only the metadata was read."""
 
 _PICTURES = frozenset({MediaType.IMAGE.value, MediaType.VIDEO.value})
+_SOUND = frozenset({MediaType.AUDIO.value, MediaType.VIDEO.value})
 
 
 @dataclass(frozen=True)
@@ -203,13 +205,15 @@ def _chains(
             model=model,
             heads=tuple(h.head for h in spoken),
             unvalidated=tuple(h.head for h in spoken if not h.validated),
-            reach=_reach(attempts.get(chain, {}), types),
+            reach=_reach(chain, attempts.get(chain, {}), types),
         )
         for (chain, model), spoken in sorted(grouped.items())
     )
 
 
-def _reach(attempts: Mapping[str, Mapping[str, int]], types: Mapping[str, int]) -> tuple[Reach, ...]:
+def _reach(
+    chain: str, attempts: Mapping[str, Mapping[str, int]], types: Mapping[str, int]
+) -> tuple[Reach, ...]:
     """One row for every media type that the chain is for.
 
     The store does not say what a chain is for. What it was tried on tells: a chain tried on pictures
@@ -217,7 +221,7 @@ def _reach(attempts: Mapping[str, Mapping[str, int]], types: Mapping[str, int]) 
     chain never tried on any of these items is taken to be for pictures and videos.
     """
     tried = {media_type for media_type, by_status in attempts.items() if by_status}
-    meant = tried if tried - _PICTURES else _PICTURES
+    meant = _SOUND if chain in SOUND_CHAINS else tried if tried - _PICTURES else _PICTURES
     rows = []
     for media_type in sorted(meant & types.keys()):
         by_status = attempts.get(media_type, {})

@@ -27,9 +27,9 @@ from hivescan.models.network import Networks
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
-from hivescan.scan.payload import unpacked_text
+from hivescan.scan.payload import unpacked_sound, unpacked_text
 from hivescan.scan.worker import die_with_parent, leave_signals_to_coordinator
-from hivescan.types import Findings, Payload, TextView
+from hivescan.types import Findings, Payload, SoundView, TextView
 from hivescan.wording import count
 
 
@@ -152,6 +152,8 @@ class Stacks:
             texts = np.empty(len(samples), dtype=object)
             texts[:] = [unpacked_text(_bytes(sample, view, self._arena)) for sample in samples]
             return texts
+        if isinstance(view, SoundView):
+            return np.stack([unpacked_sound(_bytes(sample, view, self._arena)) for sample in samples])
         stack = np.empty((len(samples), view.height, view.width, 3), dtype=np.uint8)
         for row, sample in enumerate(samples):
             stack[row] = _bytes(sample, view, self._arena).reshape(stack.shape[1:])

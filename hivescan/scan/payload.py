@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.types import TextView
+from hivescan.types import SoundView, TextView
 
 _LENGTH = 4
 """Bytes before a text that say how long it is."""
@@ -24,3 +24,15 @@ def unpacked_text(packed: npt.NDArray[np.uint8]) -> str:
     """The text that :func:`packed_text` was given."""
     raw = packed.tobytes()
     return raw[_LENGTH : _LENGTH + int.from_bytes(raw[:_LENGTH], "little")].decode("utf-8")
+
+
+def packed_sound(samples: npt.NDArray[np.float32], view: SoundView) -> npt.NDArray[np.uint8]:
+    """``uint8 [view.nbytes]`` of ``float32 [view.samples]``."""
+    if len(samples) != view.samples:
+        raise ValueError(f"a clip of {len(samples)} samples, and {view.samples} are wanted")
+    return np.ascontiguousarray(samples, np.float32).view(np.uint8)
+
+
+def unpacked_sound(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """A copy of what :func:`packed_sound` was given."""
+    return packed.copy().view(np.float32)

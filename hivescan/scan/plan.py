@@ -15,7 +15,7 @@ from hivescan.types import Level, MediaType, Payload, Sampling, Status
 PROBE_FINGERPRINT = "probe-1"
 """Raised when telling types apart changes its answers."""
 
-_STREAMED = (Level.FRAME, Level.PASSAGE)
+_STREAMED = (Level.FRAME, Level.CLIP, Level.PASSAGE)
 """Levels whose samples are decoded one after the other, in this order."""
 
 _SETTLED = frozenset({Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.value})

@@ -46,14 +46,16 @@ from hivescan.scan.messages import (
     Stream,
     StreamOver,
 )
-from hivescan.scan.payload import packed_text
+from hivescan.scan.payload import packed_sound, packed_text
 from hivescan.types import (
+    Clip,
     Digests,
     Findings,
     Level,
     Limits,
     MediaInfo,
     Passage,
+    SoundView,
     Status,
     TextView,
     View,
@@ -259,10 +261,14 @@ class DecodeWorker:
 
     def _samples(
         self, plan: Proceed, stream: Stream, blob: Blob, info: MediaInfo
-    ) -> Iterator[Picture] | Iterator[Passage]:
+    ) -> Iterator[Picture] | Iterator[Passage] | Iterator[Clip]:
         alive = self._signs(plan.job)
         if stream.level is Level.PASSAGE:
             return passages(blob.path, info, alive)
+        if stream.level is Level.CLIP:
+            from hivescan.media.sound import clips  # decoders of sound, where sound is looked at
+
+            return clips(blob.path, self._limits, alive)
         views = () if stream.layout is None else stream.layout.views
         wanted = Wanted(tuple(v for v in views if isinstance(v, View)), unreduced=bool(stream.decoders))
         return pictures(blob.path, info, plan.sampling, self._limits, wanted, alive=alive)
@@ -305,10 +311,12 @@ class DecodeWorker:
 
         return alive
 
-    def _write_views(self, sample: Picture | Passage, layout: Layout, lease: int) -> None:
+    def _write_views(self, sample: Picture | Passage | Clip, layout: Layout, lease: int) -> None:
         made: list[npt.NDArray[np.uint8]] = []
         if isinstance(sample, Passage):
             made = [packed_text(sample.text, view) for view in layout.views if isinstance(view, TextView)]
+        elif isinstance(sample, Clip):
+            made = [packed_sound(sample.samples, v) for v in layout.views if isinstance(v, SoundView)]
         else:
             views = {str(i): view for i, view in enumerate(layout.views) if isinstance(view, View)}
             made = [pixels.reshape(-1) for pixels in sample.views(views).values()]
@@ -316,11 +324,11 @@ class DecodeWorker:
             self._arena.view(lease + offset, view.nbytes)[:] = payload
 
     def _run_decoders(
-        self, sample: Picture | Passage, names: tuple[str, ...]
+        self, sample: Picture | Passage | Clip, names: tuple[str, ...]
     ) -> tuple[dict[str, Findings], dict[str, str]]:
         found: dict[str, Findings] = {}
         trouble: dict[str, str] = {}
-        whole: Any = sample if isinstance(sample, Passage) else sample.unreduced
+        whole: Any = sample.unreduced if isinstance(sample, Picture) else sample
         for name in names:
             self._watch.now(name)
             try:
@@ -334,11 +342,11 @@ class DecodeWorker:
 def _ready(
     job: int,
     level: Level,
-    sample: Picture | Passage,
+    sample: Picture | Passage | Clip,
     found: dict[str, Findings],
     trouble: dict[str, str],
 ) -> SampleReady:
-    width, height = (0, 0) if isinstance(sample, Passage) else (sample.width, sample.height)
+    width, height = (sample.width, sample.height) if isinstance(sample, Picture) else (0, 0)
     return SampleReady(
         job, level, sample.index, sample.start_ms, sample.end_ms, width, height, found, trouble
     )

@@ -257,3 +257,6 @@ PROBE_CHAIN: Final = "probe"
 
 METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance", "passages")
 """Chains that judge no pictures, sound or words. An item with these alone was not looked at."""
+
+SOUND_CHAINS: Final = ("sounds",)
+"""Chains that listen to sound files and to the sound of videos."""
