@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hivescan.audit.match_paths import HashMatches
-    from hivescan.matching.match import MatchOptions
+    from hivescan.audit.hash_matches import HashMatches
+    from hivescan.matching.options import MatchOptions
     from hivescan.scan.config import RunSummary
     from hivescan.store.store import Store
 
@@ -80,7 +80,7 @@ def hash_match(
 
     from hivescan.audit.match_paths import match_known, match_paths
     from hivescan.errors import UsageError
-    from hivescan.matching.match import MatchOptions
+    from hivescan.matching.options import MatchOptions
     from hivescan.scan.config import ScanConfig
 
     listed = [Path(path) for path in lists]

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 from hivescan.audit.keys import Keys, Kind, choice, flag, free, number, text, texts, whole
 from hivescan.errors import ConfigError, HivescanError, StoreError
-from hivescan.matching.match import MatchOptions
+from hivescan.matching.options import MatchOptions
 from hivescan.media.folder import has_wildcard
 from hivescan.media.selection import SourceOptions
 from hivescan.media.uri import has_scheme

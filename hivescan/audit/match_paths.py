@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from hivescan.audit.hash_matches import HashMatches
 from hivescan.errors import KnownListError, RunInterruptedError, UsageError
-from hivescan.matching.found import MatchedFile, matched_files
+from hivescan.matching.found import matched_files
 from hivescan.matching.known import read_known
-from hivescan.matching.match import MatchOptions, MatchSummary, match_store
+from hivescan.matching.match import match_store
+from hivescan.matching.options import MatchOptions
 from hivescan.media.sources import SourceDone, walk
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.run import run_scan
 from hivescan.store.store import Store, open_store
 
 _ANALYZERS: Final = ("hashes",)
-
-
-@dataclass(frozen=True)
-class HashMatches:
-    """``files``: every live file that matches, also where an earlier run found it. ``summary``: this run.
-    ``contents`` are the ids of the contents that were asked for, None for all.
-    """
-
-    summary: MatchSummary
-    files: tuple[MatchedFile, ...]
-    contents: tuple[str, ...] | None
 
 
 def match_known(
@@ -76,34 +66,6 @@ def match_paths(
         raise RunInterruptedError("interrupted; what was hashed is kept, run the same command to go on")
     contents = _contents_under(open_store(scan.store), scan)
     return match_known(lists, scan.store, replace(options or MatchOptions(), contents=contents))
-
-
-def looked_at(matches: HashMatches) -> Iterator[tuple[str, str | None]]:
-    """All live files that were matched, whether they match or not, by uri: each with its media type."""
-    wanted = None if matches.contents is None else set(matches.contents)
-    with closing(open_store(matches.summary.store).connect()) as connection:
-        answer = connection.sql(
-            """SELECT uri, f.content_id, media_type FROM files f LEFT JOIN contents USING (content_id)
-               WHERE f.content_id IS NOT NULL ORDER BY uri"""
-        )
-        for batch in answer.to_arrow_reader():
-            for row in batch.to_pylist():
-                if wanted is None or row["content_id"] in wanted:
-                    yield row["uri"], row["media_type"]
-
-
-def uris_of(matches: HashMatches, contents: Collection[str]) -> dict[str, list[str]]:
-    """The live files of these contents."""
-    found: dict[str, list[str]] = {}
-    if not contents:
-        return found
-    rows = open_store(matches.summary.store).sql(
-        "SELECT content_id, uri FROM files WHERE list_contains($ids::VARCHAR[], content_id) ORDER BY uri",
-        {"ids": list(contents)},
-    )
-    for row in rows.to_pylist():
-        found.setdefault(row["content_id"], []).append(row["uri"])
-    return found
 
 
 def _contents_under(store: Store, scan: ScanConfig) -> list[str]:

@@ -30,7 +30,7 @@ _SPANS_SHOWN = 3
 _NAMED = 5
 _OWN = (
     "paths", "db", "max_distance", "no_turned", "flood_limit", "flood_share", "no_quarantine", "release",
-    "fail_on_findings", "format_", "json", "quiet",
+    "no_store", "fail_on_findings", "format_", "json", "quiet",
 )  # fmt: skip
 """Options that say nothing of how files are hashed."""
 
@@ -117,6 +117,10 @@ def hash_match(
     max_duration: o.MaxDurationOption = 86_400.0,
     file_timeout: o.TimeoutOption = 120.0,
     worker_memory: o.MemoryOption = 6 * 1024**3,
+    no_store: Annotated[
+        bool,
+        typer.Option("--no-store", help="Keep nothing: quick for a few PATHs, one is hashed at a time."),
+    ] = False,
     fail_on_findings: Annotated[
         bool, typer.Option("--fail-on-findings", help="Exit with code 1 when anything matched.")
     ] = False,
@@ -133,9 +137,7 @@ def hash_match(
     settings = dict(locals())
     for name in _OWN:
         del settings[name]
-    from hivescan.audit.match_paths import looked_at, match_known, match_paths, uris_of
-    from hivescan.matching.floods import FloodLimit
-    from hivescan.matching.match import MatchOptions
+    from hivescan.matching.options import FloodLimit, MatchOptions
 
     json = json or format_ is OutputFormat.JSON
     options = MatchOptions(
@@ -144,14 +146,29 @@ def hash_match(
         flood=FloodLimit(None if no_quarantine else flood_limit, flood_share),
         release=tuple(release),
     )
-    if paths or manifest:
+    if no_store:
+        if not (paths or manifest):
+            raise UsageError("--no-store matches PATHs: name some")
+        from hivescan.audit.match_alone import match_alone
+
+        matches = match_alone(db, scan_config("hash-match", sources=paths, **settings), options)
+        for uri, _, reason in matches.alone:
+            if reason is not None:
+                say(f"not wholly seen: {uri}: {reason}")
+    elif paths or manifest:
+        from hivescan.audit.match_paths import match_paths
+
         scan = scan_config("hash-match", sources=paths, **settings)
         with ScanProgress(quiet=quiet or json or format_ is not OutputFormat.TEXT) as progress:
             matches = match_paths(db, scan, options, on_progress=progress)
     elif include or exclude or hidden:
         raise UsageError("--include, --exclude and --hidden choose among PATHs: name some")
     else:
+        from hivescan.audit.match_paths import match_known
+
         matches = match_known(db, store, options)
+    from hivescan.audit.hash_matches import looked_at, uris_of
+
     summary, found = matches.summary, matches.files
     if format_ is OutputFormat.SERVICES:
         from hivescan.matching.services import as_services
@@ -230,7 +247,8 @@ def _describe(summary: MatchSummary, found: Sequence[MatchedFile]) -> list[str]:
     files = len({match.uri for match in found})
     lines = [
         f"{count(files, 'file')} matched; compared {compared} of {count(summary.contents, 'content')} with "
-        f"{_entries(summary)}; {count(summary.added, 'new match')} stored"
+        f"{_entries(summary)}; "
+        + ("nothing stored" if summary.store is None else f"{count(summary.added, 'new match')} stored")
     ]
     if summary.vetoed:
         lines.append(
@@ -274,7 +292,7 @@ def _as_json(
 ) -> dict[str, object]:
     return {
         "run_id": summary.run_id,
-        "store": str(summary.store),
+        "store": None if summary.store is None else str(summary.store),
         "lists": [
             {
                 "path": str(info.path),

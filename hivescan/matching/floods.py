@@ -18,20 +18,6 @@ FLOOD: Final = "flood"
 
 
 @dataclass(frozen=True)
-class FloodLimit:
-    """A work floods when, in one run, it newly matches more than ``contents`` contents and more than
-    ``share`` of those compared. None for ``contents`` lets everything through.
-    """
-
-    contents: int | None = 1_000
-    share: float = 0.01
-
-    def of(self, compared: int) -> int | None:
-        """The most contents that a work may newly match among this many."""
-        return None if self.contents is None else max(self.contents, int(self.share * compared))
-
-
-@dataclass(frozen=True)
 class Flood:
     """A known work in quarantine, and how many contents and live files match it."""
 

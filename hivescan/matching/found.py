@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from hivescan.matching.timeline import covered_ms
 from hivescan.queries.spans import Span, read_spans, spans_sql
 from hivescan.store.store import Store
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,18 @@ def matched_files(
 
     ``contents`` narrows to these content ids, ``max_distance`` to PDQ matches no further than that.
     """
+    with closing(store.connect()) as connection:
+        return matches_in(connection, lineages, contents=contents, max_distance=max_distance)
+
+
+def matches_in(
+    connection: duckdb.DuckDBPyConnection,
+    lineages: Sequence[str],
+    *,
+    contents: Sequence[str] | None = None,
+    max_distance: int | None = None,
+) -> tuple[MatchedFile, ...]:
+    """The same of a database with the tables ``matches``, ``files`` and ``contents``."""
     key = "content_id, work, algorithm, lineage"
     names = (*_OF_NEAREST, *_OF_ENTRY)
     # A single sample says more of itself than the row of an interval, which is as near.
@@ -109,47 +124,46 @@ def matched_files(
         f'arg_min_null("{name}", distance * 2 + (samples IS NOT NULL)::INT) AS "{name}"' for name in names
     )
     spans = spans_sql("timed", ("content_id", "work", "algorithm", "lineage"))
-    with closing(store.connect()) as connection:
-        connection.register("asked_lists", pa.table({"lineage": pa.array(lineages, pa.string())}))
-        condition = "coalesce(lineage, list_id) IN (SELECT lineage FROM asked_lists)"
-        if contents is not None:
-            connection.register("asked", pa.table({"content_id": pa.array(contents, pa.string())}))
-            condition += " AND content_id IN (SELECT content_id FROM asked)"
-        if max_distance is not None:
-            condition += f" AND (algorithm <> 'pdq' OR distance <= {int(max_distance)})"
-        connection.execute(
-            f"""CREATE TABLE chosen AS
-                SELECT * REPLACE (coalesce(lineage, list_id) AS lineage), coalesce(parent_id, entry_id) AS
-                work FROM matches WHERE {condition}"""
-        ).fetchall()
-        connection.execute(
-            """CREATE VIEW timed AS
-               SELECT * FROM chosen JOIN (SELECT content_id, frame_count FROM contents) USING (content_id)
-               WHERE level NOT IN ('file', 'clip') AND (start_ms IS NOT NULL OR frame_count > 1)"""
-        ).fetchall()
-        rows = connection.sql(
-            f"""
-            WITH works AS (
-                SELECT {key}, min(distance) AS distance, {nearest}, count(*) FILTER (samples IS NULL) AS
-                samples, min(scene_start_ms) AS known_start_ms, max(scene_end_ms) AS known_end_ms,
-                    any_value(coverage) FILTER (level = 'file') AS frames_matched,
-                    any_value(known_coverage) FILTER (level = 'file') AS known_frames_matched,
-                    list({{'start_ms': start_ms, 'end_ms': end_ms, 'known_start_ms': scene_start_ms,
-                        'known_end_ms': scene_end_ms, 'speed': speed, 'samples': samples,
-                        'distance': distance, 'known_coverage': known_coverage}}
-                        ORDER BY start_ms, scene_start_ms) FILTER (level = 'clip') AS intervals
-                FROM chosen GROUP BY {key})
-            SELECT f.uri, w.content_id, c.media_type, w.algorithm, distance,
-                {", ".join(f'w."{name}"' for name in names)},
-                w.work AS entry_id, w.lineage, w.samples, s.spans, intervals, c.duration_ms, frames_matched,
-                known_frames_matched, known_start_ms, known_end_ms
-            FROM works w JOIN files f ON f.content_id = w.content_id
-            LEFT JOIN contents c ON c.content_id = w.content_id
-            LEFT JOIN ({spans}) s ON s.content_id = w.content_id AND s.work = w.work
-                AND s.algorithm = w.algorithm AND s.lineage = w.lineage
-            ORDER BY f.uri, distance / greatest(max_distance, 1), w.algorithm, entry_id, w.lineage
-            """
-        ).to_arrow_table()
+    connection.register("asked_lists", pa.table({"lineage": pa.array(lineages, pa.string())}))
+    condition = "coalesce(lineage, list_id) IN (SELECT lineage FROM asked_lists)"
+    if contents is not None:
+        connection.register("asked", pa.table({"content_id": pa.array(contents, pa.string())}))
+        condition += " AND content_id IN (SELECT content_id FROM asked)"
+    if max_distance is not None:
+        condition += f" AND (algorithm <> 'pdq' OR distance <= {int(max_distance)})"
+    connection.execute(
+        f"""CREATE TABLE chosen AS
+            SELECT * REPLACE (coalesce(lineage, list_id) AS lineage), coalesce(parent_id, entry_id) AS
+            work FROM matches WHERE {condition}"""
+    ).fetchall()
+    connection.execute(
+        """CREATE VIEW timed AS
+           SELECT * FROM chosen JOIN (SELECT content_id, frame_count FROM contents) USING (content_id)
+           WHERE level NOT IN ('file', 'clip') AND (start_ms IS NOT NULL OR frame_count > 1)"""
+    ).fetchall()
+    rows = connection.sql(
+        f"""
+        WITH works AS (
+            SELECT {key}, min(distance) AS distance, {nearest}, count(*) FILTER (samples IS NULL) AS
+            samples, min(scene_start_ms) AS known_start_ms, max(scene_end_ms) AS known_end_ms,
+                any_value(coverage) FILTER (level = 'file') AS frames_matched,
+                any_value(known_coverage) FILTER (level = 'file') AS known_frames_matched,
+                list({{'start_ms': start_ms, 'end_ms': end_ms, 'known_start_ms': scene_start_ms,
+                    'known_end_ms': scene_end_ms, 'speed': speed, 'samples': samples,
+                    'distance': distance, 'known_coverage': known_coverage}}
+                    ORDER BY start_ms, scene_start_ms) FILTER (level = 'clip') AS intervals
+            FROM chosen GROUP BY {key})
+        SELECT f.uri, w.content_id, c.media_type, w.algorithm, distance,
+            {", ".join(f'w."{name}"' for name in names)},
+            w.work AS entry_id, w.lineage, w.samples, s.spans, intervals, c.duration_ms, frames_matched,
+            known_frames_matched, known_start_ms, known_end_ms
+        FROM works w JOIN files f ON f.content_id = w.content_id
+        LEFT JOIN contents c ON c.content_id = w.content_id
+        LEFT JOIN ({spans}) s ON s.content_id = w.content_id AND s.work = w.work
+            AND s.algorithm = w.algorithm AND s.lineage = w.lineage
+        ORDER BY f.uri, distance / greatest(max_distance, 1), w.algorithm, entry_id, w.lineage
+        """
+    ).to_arrow_table()
     return tuple(_matched(row) for row in rows.to_pylist())
 
 

@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 from hivescan.errors import KnownListError, RunInterruptedError
 from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.compare import Comparison
-from hivescan.matching.floods import FLOOD, Flood, FloodLimit, Floods
+from hivescan.matching.floods import FLOOD, Flood, Floods
 from hivescan.matching.known import KnownInfo, KnownList, read_known
 from hivescan.matching.lookup import lineage_of
 from hivescan.matching.meetings import COMMAND, details_of, meetings
+from hivescan.matching.options import MatchOptions
 from hivescan.matching.retraction import reasons
 from hivescan.matching.storing import (
     Matches,
@@ -42,53 +43,20 @@ from hivescan.store.writer import StoreWriter
 
 
 @dataclass(frozen=True)
-class MatchOptions:
-    """What is matched, and how near.
-
-    - ``max_distance`` is the largest PDQ distance accepted, for every entry; None leaves 31 bits to
-      entries that name no distance of their own, and theirs to those that do.
-    - ``turned`` compares pictures mirrored and turned, too (:mod:`hivescan.matching.variants`).
-    - ``since`` takes only files that were first seen, or changed, at that time or later.
-    - ``contents`` takes only these content ids; None takes those of all live files.
-    - ``vetoing`` are more lists of which only the negative and benign entries count.
-    - ``flood`` is when a known work goes into quarantine; ``release`` are entries and known videos whose
-      matches are let through all the same.
-    """
-
-    max_distance: int | None = None
-    turned: bool = True
-    since: datetime | None = None
-    contents: Sequence[str] | None = None
-    vetoing: Sequence[Path] = ()
-    flood: FloodLimit = field(default_factory=FloodLimit)
-    release: Sequence[str] = ()
-
-    @property
-    def selective(self) -> bool:
-        """Whether some live files are left out."""
-        return self.since is not None or self.contents is not None
-
-    @property
-    def narrow(self) -> bool:
-        """Whether less is found than might be."""
-        return self.max_distance is not None or not self.turned
-
-
-@dataclass(frozen=True)
 class MatchSummary:
     """How a run went.
 
-    ``contents`` were compared: their digests, and ``compared[algorithm]`` perceptual hashes of their
-    pictures, each list counted. ``unhashed`` pictures and videos have no PDQ hash in the store, so that
-    only their digests were compared. ``found`` are matches, of which ``added`` were not in the store yet,
-    in ``matched`` different contents. ``vetoed`` pairs did not match because a negative or benign entry was
-    at least as near; ``retracted`` matches of earlier runs do not stand any more; ``quarantined`` are the
-    known works whose matches are kept back, of these lists. ``untold`` matches are of samples that have a
-    thousand nearer ones.
+    ``run_id`` and ``store`` are None where files were matched without a store. ``contents`` were compared:
+    their digests, and ``compared[algorithm]`` perceptual hashes of their pictures, each list counted.
+    ``unhashed`` pictures and videos have no PDQ hash in the store, so that only their digests were compared.
+    ``found`` are matches, of which ``added`` were not in the store yet, in ``matched`` different contents.
+    ``vetoed`` pairs did not match because a negative or benign entry was at least as near; ``retracted``
+    matches of earlier runs do not stand any more; ``quarantined`` are the known works whose matches are kept
+    back, of these lists. ``untold`` matches are of samples that have a thousand nearer ones.
     """
 
-    run_id: str
-    store: StoreLocation
+    run_id: str | None
+    store: StoreLocation | None
     lists: tuple[KnownInfo, ...]
     contents: int
     unhashed: int

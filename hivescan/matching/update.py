@@ -18,8 +18,9 @@ from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.known import KnownList, read_known
 from hivescan.matching.lists.importing import ImportEvents, ImportSummary, ListLabels, import_known
 from hivescan.matching.lookup import ListLookup, lineage_of
-from hivescan.matching.match import MatchOptions, MatchSummary, match_known_lists
+from hivescan.matching.match import MatchSummary, match_known_lists
 from hivescan.matching.meetings import Meeting, meetings
+from hivescan.matching.options import MatchOptions
 from hivescan.matching.pairs import Numbers, find, unit_of
 from hivescan.matching.subjects import Subjects
 from hivescan.store.store import Store

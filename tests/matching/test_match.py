@@ -14,7 +14,8 @@ from hivescan.errors import KnownListError, StoreError
 from hivescan.matching import compiled, segments
 from hivescan.matching.found import matched_files
 from hivescan.matching.hamming import as_hashes, brute_force
-from hivescan.matching.match import MatchOptions, match_store
+from hivescan.matching.match import match_store
+from hivescan.matching.options import MatchOptions
 from hivescan.store.store import Store
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
 

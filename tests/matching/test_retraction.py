@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hivescan.errors import KnownListError
-from hivescan.matching.floods import FloodLimit
-from hivescan.matching.match import MatchOptions, match_store
+from hivescan.matching.match import match_store
+from hivescan.matching.options import FloodLimit, MatchOptions
 from hivescan.matching.schema import KNOWN, LINEAGE_KEY
 from hivescan.store.store import Store
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of

@@ -7,7 +7,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hivescan.matching.match import MatchOptions, match_store
+from hivescan.matching.match import match_store
+from hivescan.matching.options import MatchOptions
 from hivescan.matching.update import update_store
 from hivescan.store.store import Store
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hivescan.matching import variants
-from hivescan.matching.match import MatchOptions, match_store
+from hivescan.matching.match import match_store
+from hivescan.matching.options import MatchOptions
 from hivescan.store.store import Store
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
 

@@ -28,7 +28,8 @@ def refused_contents(
     """
     asked = sorted(set(contents))
     if known and asked:
-        from hivescan.matching.match import MatchOptions, match_store
+        from hivescan.matching.match import match_store
+        from hivescan.matching.options import MatchOptions
 
         match_store(open_store(vectors_store()), known, MatchOptions(contents=asked))
     refused: dict[str, str] = {}
