@@ -14,17 +14,17 @@ import pyarrow.compute as pc
 from hivescan.matching.algorithms import MIN_QUALITY
 from hivescan.matching.lookup import ListLookup
 from hivescan.matching.pairs import Hits, Numbers, firsts
-from hivescan.matching.timeline import Interval, intervals, shares
+from hivescan.matching.timeline import Interval, intervals, seconds_of, shares
 
 _WINDOW: Final = 512
 
 
 @dataclass(frozen=True)
 class KnownVideo:
-    """What a list has of a known video: how long it is, and how many of its frames can match."""
+    """What a list has of a known video: how long it is, and how many of its seconds can match."""
 
     length_ms: int | None
-    frames: int
+    seconds: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ class KnownVideos:
             pc.and_(pc.invert(rows.column("deleted")), pc.greater_equal(quality, MIN_QUALITY))
         )
         ends = pc.max(pc.coalesce(rows.column("scene_end_ms"), rows.column("scene_start_ms"))).as_py()
-        return KnownVideo(ends, len(pc.unique(usable.column("scene_start_ms").drop_null())))
+        usable = usable.filter(usable.column("scene_start_ms").is_valid())
+        start = _numbers(usable, "scene_start_ms")
+        return KnownVideo(ends, seconds_of(start, _numbers(usable, "scene_end_ms", start)))
 
     def _leading(self, numbers: npt.NDArray[np.int64], key: tuple[str | None, ...]) -> int:
         """How many of these rows, from the first on, are of the same video."""
@@ -139,7 +141,8 @@ def shared_scenes(
         if not found:
             continue
         mine = np.flatnonzero(content == this)
-        both = shares(at, known_at, upload_samples=len(np.unique(start[mine])), known_samples=known.frames)
+        frames = len(np.unique(start[mine]))
+        both = shares(at, known_at, known_to, upload_samples=frames, known_seconds=known.seconds)
         places, nearest = _evidence(found, at, known_at, known_to, pairs)
         yield SharedScenes(
             content=int(mine[0]),

@@ -63,7 +63,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Shares:
-    """vPDQ's two percentages, as fractions: frames of each video that match any frame of the other."""
+    """vPDQ's two percentages, as fractions: what of each video matches any frame of the other."""
 
     upload: float
     known: float
@@ -108,21 +108,31 @@ def intervals(
 def shares(
     upload_start_ms: npt.ArrayLike,
     known_start_ms: npt.ArrayLike,
+    known_end_ms: npt.ArrayLike,
     *,
     upload_samples: int,
-    known_samples: int,
+    known_seconds: int,
 ) -> Shares:
     """vPDQ's percentages of one upload and one known video, from the same pairs.
 
-    The numbers of samples are of frames that could match: those of sufficient quality. vPDQ calls it a
-    match at 0.8 of the upload, whatever the order of the frames.
+    ``upload_samples`` and ``known_seconds`` (:func:`seconds_of`) are of frames that could match: those of
+    sufficient quality. vPDQ calls it a match at 0.8 of the upload, whatever the order of the frames. Of the
+    known video, which may be sampled more densely than the upload, seconds count instead of frames.
     """
-    met = (len(np.unique(np.asarray(each))) for each in (upload_start_ms, known_start_ms))
+    met = len(np.unique(np.asarray(upload_start_ms))), seconds_of(known_start_ms, known_end_ms)
     upload, known = (
-        min(1.0, frames / samples) if samples else 0.0
-        for frames, samples in zip(met, (upload_samples, known_samples), strict=True)
+        min(1.0, part / whole) if whole else 0.0
+        for part, whole in zip(met, (upload_samples, known_seconds), strict=True)
     )
     return Shares(upload, known)
+
+
+def seconds_of(start_ms: npt.ArrayLike, end_ms: npt.ArrayLike) -> int:
+    """How many different seconds of a video these frames or scenes stand for, begun ones whole."""
+    start, end = np.asarray(start_ms, np.int64), np.asarray(end_ms, np.int64)
+    first, last = start // 1_000, np.maximum(start // 1_000 + 1, -(-end // 1_000))
+    spans = np.unique(np.stack([first, last], axis=-1).reshape(-1, 2), axis=0)
+    return covered_ms((int(a), int(b)) for a, b in spans)
 
 
 def covered_ms(spans: Iterable[tuple[int, int]]) -> int:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivescan.matching.timeline import Interval, covered_ms, intervals, shares
+from hivescan.matching.timeline import Interval, covered_ms, intervals, seconds_of, shares
 
 SECOND = 1_000
 Pairs = list[npt.NDArray[np.int64]]
@@ -257,9 +257,16 @@ def test_the_order_of_pairs_does_not_matter(seed: int) -> None:
 
 
 def test_the_percentages_of_vpdq() -> None:
-    found = shares([0, 0, 1_000], [5_000, 6_000, 5_000], upload_samples=4, known_samples=2)
+    known = [5_000, 6_000, 5_000], [6_000, 7_000, 6_000]
+    found = shares([0, 0, 1_000], *known, upload_samples=4, known_seconds=2)
     assert (found.upload, found.known) == (0.5, 1.0)
-    assert shares([], [], upload_samples=0, known_samples=3).upload == 0
+    assert shares([], [], [], upload_samples=0, known_seconds=3).upload == 0
+
+
+def test_seconds_of_frames_however_dense() -> None:
+    assert seconds_of(range(0, 4_000, 125), range(125, 4_125, 125)) == 4
+    assert seconds_of([0, 7_250], [5_000, 9_100]) == 8
+    assert seconds_of([2_000], [2_000]) == 1
 
 
 def test_coverage_counts_what_overlaps_once() -> None:
