@@ -157,6 +157,7 @@ def test_what_is_wrong_is_found_before_anything_is_scanned(folder: Path) -> None
         ('head = ["nsfv"]', r"report\.head: there is no head 'nsfv'"),
         ('head = ["nsfw"]', r"analyzer nsfw of the head 'nsfw' does not run; add it to scan\.analyzers"),
         ("head_thresholds = { nsfv = 0.5 }", r"report\.head_thresholds: there is no head 'nsfv'"),
+        ('ignore = ["guns.animated_gun"]', r"report\.ignore: there is no head 'guns\.animated_gun'"),
         ('output = "media"', r"report\.output: .*media is a folder"),
         ('output = "store/{date}.md"', r"report\.output: .*lies in the store"),
         ('output = "reports.txt/{date}.md"', r"report\.output: .*is a file, not a folder"),
@@ -171,7 +172,8 @@ def test_what_is_wrong_is_found_before_anything_is_scanned(folder: Path) -> None
 
 
 def test_the_threshold_of_a_head_that_has_not_run_yet_is_no_error(folder: Path) -> None:
-    write(folder, report="head_thresholds = { nsfw = 0.5 }")
+    rules = '{ nsfw = 0.5, gun = 0.8, "gun.animated_gun" = 0.99 }'  # gun is the family of gun_any
+    write(folder, report=f'head_thresholds = {rules}\nignore = ["alcohol"]\nby_group = true')
     assert audit(folder).exit_code is ExitCode.DONE
 
 

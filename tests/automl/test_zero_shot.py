@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from hivescan.analyzers import registry
 from hivescan.automl.deploy import deploy
 from hivescan.automl.heads.zero_shot import zero_shot
 from hivescan.automl.trained import open_model
+from hivescan.cli.main import app
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.cards import find_card, models_folder
 from hivescan.models.field import field_heads
@@ -183,3 +185,19 @@ def test_the_prompts_that_come_along_are_for_the_whole_field_but_child_safety() 
             assert set(shipped[head.name].prompts) == set(head.labels)
             # CLIP takes 77 tokens; a word has seldom more than two.
             assert all(len(p.split()) < 30 for texts in shipped[head.name].prompts.values() for p in texts)
+
+
+def test_the_commands_adopt_and_make(
+    hub: Path, prompts: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HIVESCAN_HOME", str(tmp_path / "another"))
+    run = CliRunner()
+    assert run.invoke(app, ["models", "adopt", str(hub), "--name", "clip"]).exit_code == 0
+    taken = run.invoke(app, ["models", "adopt", str(hub), "--name", "clip"])
+    assert isinstance(taken.exception, UsageError)
+    words = ["zero-shot", "words", "--base", "clip", "--folder", str(hub), "--prompts", str(prompts)]
+    made = run.invoke(app, [*words, "--head", "thing", "--json"])
+    assert made.exit_code == 0
+    assert (json.loads(made.stdout)["model"], json.loads(made.stdout)["heads"]) == ("words@1", ["thing"])
+    said = run.invoke(app, words).stdout
+    assert "words@2: thing, marijuana; unvalidated, nothing was measured" in said

@@ -115,3 +115,16 @@ def test_wrong_options_of_a_sweep_are_one_line(store: Path, words: list[str], me
     failed = run("sweep", "--store", str(store), *words)
     assert isinstance(failed.exception, UsageError)
     assert message in str(failed.exception)
+
+
+def test_classes_can_be_ignored_or_have_a_threshold_of_their_own(store: Path) -> None:
+    found = run("report", "--store", str(store), "--fail-on-findings", "--ignore", "m.nsfw")
+    assert isinstance(found.exception, UsageError)
+    assert "no head 'm' in this store: it knows nsfw" in str(found.exception)
+    words = ("report", "--store", str(store), "--fail-on-findings")
+    assert run(*words, "--ignore", "nsfw.nsfw").exit_code == 0
+    assert run(*words, "--threshold", "nsfw.nsfw=0.96").exit_code == 0
+    assert run(*words, "--threshold", "nsfw.nsfw=0.9").exit_code == ExitCode.FINDINGS
+    grouped = run("report", "--store", str(store), "--by-group").stdout
+    assert "test: 1 file (nsfw 1)" in grouped
+    assert "nsfw: 1 file at" not in grouped
