@@ -1,4 +1,4 @@
-"""``hivescan known``: build, inspect and check lists of known material."""
+"""``hivescan known``: build, inspect and check lists of known material; see ``known_lists`` for the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hivescan.cli import known_update
+from hivescan.cli import known_lists, known_update
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.cli.progress import ScanProgress
@@ -26,10 +26,11 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A hash list 
 def register(app: typer.Typer) -> None:
     known = typer.Typer(
         no_args_is_help=True,
-        help="Build, inspect and check lists of known material.",
+        help="Build, import, merge, compare, export and check lists of known material.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     known.command("build", help="Hash pictures and videos into a list of known material.")(build)
+    known_lists.register(known)
     known.command("info", help="Say what a list holds.")(info)
     known.command("check", help="Check every row of a list; exit code 2 where something is wrong.")(check)
     known_update.register(known)
@@ -157,6 +158,7 @@ def _info_json(found: KnownInfo) -> dict[str, object]:
     return {
         "path": str(found.path),
         "list_id": found.list_id,
+        "lineage": found.lineage,
         "version": found.version,
         "size": found.size,
         "rows": found.rows,
@@ -184,5 +186,12 @@ def _info_lines(found: KnownInfo) -> list[str]:
         ("negative or benign", found.vetoing and f"{found.vetoing:,} (never reported as matches)"),
         ("hash sets", ", ".join(found.hash_sets)),
         ("match types", ", ".join(found.match_types)),
+        ("next fetch from", _checkpoints(found)),
     ]
     return [str(found.path), *(f"  {name + ':':<20}{value}" for name, value in lines if value)]
+
+
+def _checkpoints(found: KnownInfo) -> str:
+    """Where providers said at the last import that the next fetch begins."""
+    kept = found.made_with.get("checkpoints")
+    return ", ".join(f"{name} {at}" for name, at in kept.items()) if isinstance(kept, dict) else ""

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,12 +30,27 @@ def write_known(
     for a new list, which gets one of its own. The file is readable by its owner alone. Raises
     :class:`KnownListError` where it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     metadata = {
         VERSION_KEY: str(KNOWN_VERSION),
         MADE_WITH_KEY: json.dumps(dict(made_with), sort_keys=True),
         LINEAGE_KEY: lineage or str(uuid.uuid4()),
     }
+    with (
+        private_file(path) as handle,
+        pq.ParquetWriter(handle, KNOWN.with_metadata(metadata), compression="zstd") as parquet,
+    ):
+        writer = KnownWriter(parquet)
+        yield writer
+        writer.flush()
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that only its owner can read, written beside its place and put there when the block ends well.
+
+    Raises :class:`KnownListError` where it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         handle = os.fdopen(
             os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb"
@@ -44,10 +59,7 @@ def write_known(
         raise KnownListError(f"{path}: cannot be written: {error.strerror or error}") from None
     with handle:
         try:
-            with pq.ParquetWriter(handle, KNOWN.with_metadata(metadata), compression="zstd") as parquet:
-                writer = KnownWriter(parquet)
-                yield writer
-                writer.flush()
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
             temporary.replace(path)

@@ -142,11 +142,10 @@ def import_known(
                 out,
                 lineage=stored.lineage if stored else None,
                 made_with=made_with,
-                now=now,
                 always=stored is None or made_with != stored.made_with,
                 on_rows=events.on_rows,
             )
-        summary = _summary(out, merged, aside, now, {str(s.path): s.format for s in opened})
+        summary = _summary(out, merged, aside, {str(s.path): s.format for s in opened})
         return replace(summary, mappings=used, checkpoints=checkpoints)
 
 
@@ -176,11 +175,10 @@ def merge_known(
                 out,
                 lineage=replaced.lineage if replaced else None,
                 made_with=_made_with(stored, ()),
-                now=now,
                 always=paths[0].resolve() != out.resolve(),
                 on_rows=events.on_rows,
             )
-    return _summary(out, merged, aside, now, {str(path): "known" for path in paths})
+    return _summary(out, merged, aside, {str(path): "known" for path in paths})
 
 
 @contextmanager
@@ -263,7 +261,6 @@ def _summary(
     out: Path,
     merged: Merged,
     aside: Aside,
-    now: datetime,
     formats: AnyMapping[str, str],
 ) -> ImportSummary:
     counts = merged.counts
@@ -285,6 +282,6 @@ def _summary(
         rejected_file=aside.written,
         first_rejected=tuple(sorted(aside.first, key=lambda row: (row.source, row.record))),
         reasons=dict(aside.reasons),
-        updated_at=now,
+        updated_at=merged.updated_at,
         written=merged.written,
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from hivescan.matching.writing import KnownWriter, write_known
 _RANGE: Final = 1 << 18
 """Places of a list that are handled together."""
 _NAMED: Final = 10
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REPLACED: Final = np.dtype([("row", np.int64), ("place", np.int64), ("revived", np.bool_)])
 _RESTATED: Final = np.dtype([("place", np.int64), ("time", np.int64), ("withdrawn", np.bool_)])
 
@@ -38,6 +39,7 @@ class Merged:
     revived: tuple[str, ...]
     rows: int
     written: bool
+    updated_at: datetime
 
 
 def merge(
@@ -47,7 +49,6 @@ def merge(
     *,
     lineage: str | None,
     made_with: Mapping[str, object],
-    now: datetime,
     always: bool,
     on_rows: Callable[[int], None],
 ) -> Merged:
@@ -58,14 +59,14 @@ def merge(
     """
     with ExitStack() as stack:
         work = _Work(stack, out.parent, staging)
-        _decide(stored, work, now, on_rows)
+        now = _decide(stored, work, on_rows)
         if not (always or work.writes):
-            return Merged(work.counts, (), stored.rows if stored else 0, written=False)
+            return Merged(work.counts, (), stored.rows if stored else 0, False, now)
         _gather(work)
         with write_known(out, made_with, lineage=lineage) as writer:
             rows = _rewrite(stored, work, writer, now, on_rows) if stored else 0
             rows += _append(work, writer, now, on_rows)
-    return Merged(work.counts, tuple(work.revived), rows, written=True)
+    return Merged(work.counts, tuple(work.revived), rows, True, now)
 
 
 class _Work:
@@ -106,17 +107,22 @@ class _Work:
         return np.asarray((self.appended[at >> 3] >> (at & 7).astype(np.uint8)) & 1, np.bool_)
 
 
-def _decide(stored: StoredList | None, work: _Work, now: datetime, on_rows: Callable[[int], None]) -> None:
-    first = 0
+def _decide(stored: StoredList | None, work: _Work, on_rows: Callable[[int], None]) -> datetime:
+    """Decide on all rows; returns the time with which changed rows are marked."""
+    first, latest = 0, 0
     for table in stored.tables() if stored else ():
         records = identify(table, first, work.staging.secret)
         work.stored.add(records, buckets_of(records))
+        latest = max(latest, pc.max(table.column("updated_at").cast(pa.int64())).as_py() or 0)
         first += table.num_rows
         on_rows(table.num_rows)
+    # After all that the list has, whatever the clock says: who saw the list knows by that what is new.
+    now = max(datetime.now(UTC), _EPOCH + timedelta(microseconds=latest + 1))
     for bucket in range(BUCKETS):
         incoming = work.staging.records.read(bucket)
         if len(incoming):
-            work.take(decide(work.stored.read(bucket), incoming, _micros(now)))
+            work.take(decide(work.stored.read(bucket), incoming, (now - _EPOCH) // timedelta(microseconds=1)))
+    return now
 
 
 def _gather(work: _Work) -> None:
@@ -229,7 +235,3 @@ def _append(work: _Work, writer: KnownWriter, now: datetime, on_rows: Callable[[
 
 def _stamp(now: datetime) -> pa.Scalar:
     return pa.scalar(now, PLAIN.field("updated_at").type)
-
-
-def _micros(when: datetime) -> int:
-    return int((when - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)

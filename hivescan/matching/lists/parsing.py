@@ -23,7 +23,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def parse(column: pa.Array, kind: pa.DataType, separator: str) -> Parsed:
     """A column as ``kind``, one of the types of ``PLAIN``. Columns of another type than text are cast."""
-    if column.type == kind:
+    if column.type == kind and not pa.types.is_string(kind):
         return column, np.zeros(len(column), np.bool_)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return _cast(column, kind)

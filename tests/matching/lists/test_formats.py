@@ -368,7 +368,7 @@ def test_bad_rows_are_kept_aside_with_their_line_and_no_value_is_told(tmp_path: 
     summary = brought(tmp_path, out, text)
     assert [row[0] for row in s.told(out, "entry_id")] == ["a", "h"]
     assert [(r.record, r.reason) for r in summary.first_rejected] == [
-        (3, "a md5 hash is not 16 bytes long (bytes, not hex)"),
+        (3, "a md5 hash is not 16 bytes long"),
         (4, "quality is not in 0 to 100"),
         (5, "provided_at is not understood"),
         (7, "entry_id holds control characters"),
