@@ -6,23 +6,22 @@ decoded when a lease in the arena is free for its views, and leases return when 
 
 from __future__ import annotations
 
-import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from hivescan.errors import MediaError, ModelUnhealthyError, StoreError, UnreadableError
+from hivescan.errors import ModelUnhealthyError, StoreError, UnreadableError
 from hivescan.keyset import KeySet
-from hivescan.scan.arena import Arena, Leases
+from hivescan.scan.arena import Arena
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.contents import ChainState, ContentRun
 from hivescan.scan.costs import Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
+from hivescan.scan.keeping import Keeping
 from hivescan.scan.known import Known, is_recorded, keeping_columns
 from hivescan.scan.messages import (
     Alive,
@@ -30,7 +29,6 @@ from hivescan.scan.messages import (
     FileSeen,
     Finished,
     Job,
-    Layout,
     Lease,
     Placed,
     Probed,
@@ -38,16 +36,16 @@ from hivescan.scan.messages import (
     SampleReady,
     Skip,
     Started,
-    Stream,
     StreamOver,
 )
 from hivescan.scan.plan import Planner
-from hivescan.scan.pool import Assignment, Pool, Worker
-from hivescan.scan.records import RunRows, probe_status
+from hivescan.scan.pool import Pool, Worker
+from hivescan.scan.records import probe_status
 from hivescan.scan.rows import file_key
+from hivescan.scan.trouble import lose, overdue
 from hivescan.scan.walker import Walker
-from hivescan.scan.worker import describe_exit
-from hivescan.store.lookup import KnownFile, Lookup
+from hivescan.scan.work import Doing, Todo, Work
+from hivescan.store.lookup import Lookup
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.store.writer import StoreWriter
 from hivescan.types import Level, Observation, Status
@@ -58,53 +56,6 @@ _GRACE_S = 20.0
 """How long contents already begun may take to finish after an interruption."""
 _PAUSE_S = 3.0
 """A turn of the loop that takes longer was one of ours: stopped by Ctrl-Z, or busy with a commit."""
-_DIED_OF_OTHERS = (-signal.SIGKILL, 255, None)
-"""Exit codes of workers that may have ended for no fault of their file: killed, or gone with the server
-that they were forked from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Todo:
-    """A file to be given to a worker.
-
-    ``is_second_try`` where a worker was killed with it; ``begun`` is its content if that was known by then:
-    the row that says so is written.
-    """
-
-    seen: Observation
-    before: KnownFile | None
-    is_second_try: bool = False
-    begun: ContentRun | None = None
-
-
-@dataclass
-class Doing:
-    """A file that a worker has."""
-
-    todo: Todo
-    worker: Worker
-    content: ContentRun | None = None
-    streams: deque[Stream] = field(default_factory=deque)
-    """What is still to be decoded, the current one first."""
-    sampled: int = 0
-    """Samples of the current stream that have come."""
-    proceeded: bool = False
-    lease: int | None = None
-    size: int = 0
-    settled: bool = False
-    """Nothing more is wanted of it: what the worker does from now on costs the file nothing."""
-
-    @property
-    def layout(self) -> Layout | None:
-        return self.streams[0].layout if self.streams else None
-
-    @property
-    def seen(self) -> Observation:
-        return self.todo.seen
-
-    @property
-    def before(self) -> KnownFile | None:
-        return self.todo.before
 
 
 class Coordinator:
@@ -126,25 +77,19 @@ class Coordinator:
     ) -> None:
         self._config = config
         self._planner = planner
-        self._writer = writer
         self._hosting = hosting
         self._arena = arena
-        self._leases = Leases(arena.nbytes)
+        self._work = Work(arena.nbytes)
         self._on_progress = on_progress
         self._pool: Pool | None = None
         self._walker = walker
-        self._todo: deque[Todo] = deque()
-        self._doing: dict[int, Doing] = {}
-        self._wanting: deque[int] = deque()  # jobs that wait for a lease, first come first served
-        self._next_job = 0
         self._known = Known(lookup, planner, config.verify)
         self._met = KeySet()  # contents begun in this run, by 64 bits of their ids
         self._turned_at = time.monotonic()
-        self._rows = RunRows(writer.run_id)
-        self._committed_at = time.monotonic()
+        self._keeping = Keeping(config, writer, watch)
+        self.progress = self._keeping.progress
         self._told_at = 0.0
         self._interrupted_at: float | None = None
-        self.progress = Progress()
         self._watch = watch
         self._costs = costs
 
@@ -163,7 +108,11 @@ class Coordinator:
 
     def add_row(self, table: str, row: dict[str, Any]) -> None:
         """A row to be committed with the next shard."""
-        self._rows.add_row(table, row)
+        self._keeping.rows.add_row(table, row)
+
+    def commit(self) -> None:
+        """Make everything finished so far part of the store."""
+        self._keeping.commit()
 
     def run(self) -> None:
         """Scan until all is done or interrupted; everything finished is committed on return."""
@@ -173,11 +122,11 @@ class Coordinator:
                 self._watch.now("planning")
                 self._admit()
                 self._watch.now("answering")
-                self._hosting.feed(more_coming=bool(self._doing))
+                self._hosting.feed(more_coming=bool(self._work.doing))
                 self._listen()
                 self._forgive_pauses()
                 self._replace_overdue()
-                self._commit_when_due()
+                self._keeping.commit_when_due()
                 self._tell()
         except BaseException as error:
             self._keep_what_is_good(error)
@@ -186,7 +135,7 @@ class Coordinator:
             if self._pool is not None:
                 self._pool.close()
         if not self.interrupted:
-            self._record_gone()
+            self._keeping.gone(self._known.gone(self._walker.complete, self._config.source_options))
         self.commit()
         self._tell(force=True)
 
@@ -202,27 +151,27 @@ class Coordinator:
         for content in self._hosting.contents():
             content.forget(hosted)
             if content.end is not None:
-                self._write(content)
+                self._keeping.write(content)
         if isinstance(error, ModelUnhealthyError):
             for chain in hosted if error.analyzer is None else (error.analyzer,):
-                self._rows.drop_chain(chain)
+                self._keeping.rows.drop_chain(chain)
         self.commit()
 
     def _over(self) -> bool:
+        idle = not self._work.doing and not self._hosting.waiting
         if self._interrupted_at is not None:
-            idle = not self._doing and not self._hosting.waiting
             return idle or time.monotonic() - self._interrupted_at > _GRACE_S
-        return self._walker.exhausted and not self._todo and not self._doing and not self._hosting.waiting
+        return idle and self._walker.exhausted and not self._work.todo
 
     # --- admission ------------------------------------------------------------------------------
 
     def _admit(self) -> None:
         if self.interrupted:
-            self._todo.clear()
+            self._work.todo.clear()
             return
         if self._planning:
             self._plan_chunk(self._walker.chunk(_CHUNK))
-        while self._todo:
+        while self._work.todo:
             if self._pool is None:
                 self._hosting.prepare()
                 analyzers = self._planner.without_models
@@ -230,15 +179,12 @@ class Coordinator:
             worker = self._pool.with_room()
             if worker is None:
                 return
-            todo = self._todo.popleft()
-            job = self._next_job
-            self._next_job += 1
-            self._doing[job] = Doing(todo, worker)
+            job, todo = self._work.begin(worker)
             self._pool.assign(worker, Job(job, todo.seen.uri), todo.seen.size or 0)
 
     @property
     def _planning(self) -> bool:
-        return not (self.interrupted or self._todo or self._walker.exhausted)
+        return not (self.interrupted or self._work.todo or self._walker.exhausted)
 
     def _plan_chunk(self, chunk: list[Observation]) -> None:
         """Sort a chunk into unchanged files, unreadable ones, and jobs."""
@@ -247,13 +193,13 @@ class Coordinator:
             self.progress.files += 1
             seen = keeping_columns(entry, known.get(entry.uri))
             if seen.error is not None:
-                self._unreadable(seen, UnreadableError(seen.error, retryable=True))
+                self._keeping.unreadable(seen, UnreadableError(seen.error, retryable=True))
             elif i in same:
                 self.progress.unchanged += 1
                 if not same[i]:
-                    self._rows.add_file(seen, known[seen.uri].content_id, seen.size, seen.mtime_ns)
+                    self._keeping.rows.add_file(seen, known[seen.uri].content_id, seen.size, seen.mtime_ns)
             else:
-                self._todo.append(Todo(seen, known.get(seen.uri)))
+                self._work.todo.append(Todo(seen, known.get(seen.uri)))
         if self._walker.exhausted:
             self.progress.total_files = self.progress.files
 
@@ -287,7 +233,7 @@ class Coordinator:
             assert self._pool is not None
             self._pool.has_started(worker)
             return
-        doing = self._doing[message.job]
+        doing = self._work.doing[message.job]
         if isinstance(message, Alive):
             if deadline is not None:  # else it waits for us, or soon will
                 assert self._pool is not None
@@ -312,7 +258,7 @@ class Coordinator:
             return
         if message.digests is None:
             assert message.error is not None
-            self._unreadable(doing.seen, message.error)
+            self._keeping.unreadable(doing.seen, message.error)
             self._skip(message.job, doing)
             return
         if doing.todo.begun is not None:
@@ -323,7 +269,7 @@ class Coordinator:
         self.progress.bytes_read += doing.size
         mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
         if not is_recorded(seen, doing.before, digests.content_id, message.size, mtime_ns):
-            self._rows.add_file(seen, digests.content_id, message.size, mtime_ns)
+            self._keeping.rows.add_file(seen, digests.content_id, message.size, mtime_ns)
         key = int(digests.content_id[:16], 16)
         if key in self._met:
             self.progress.duplicates += 1
@@ -346,16 +292,16 @@ class Coordinator:
         chains = [chain for chain in missing if chain != PROBE_CHAIN]
         if PROBE_CHAIN in missing and (message.error is not None or not chains):
             # Where it was identified before, and is not now, what was known of the content stands.
-            self._rows.add_probe(run, message.error, now)
-            self._rows.add_content(run, doing.size, None, now)
+            self._keeping.rows.add_probe(run, message.error, now)
+            self._keeping.rows.add_content(run, doing.size, None, now)
         if message.error is not None:
             run.end = Ending(Status.FAILED, message.error.reason, message.error.retryable)
-            run.write(self._rows, self._writer.run_id, now)
-            self._count(Status.FAILED)
+            run.write(self._keeping.rows, self._keeping.rows.run_id, now)
+            self._keeping.count(Status.FAILED)
             self._skip(message.job, doing)
             return
         if not chains:
-            self._count(probe_status(info.media_type))
+            self._keeping.count(probe_status(info.media_type))
             self._skip(message.job, doing)
             return
         self._begin(message.job, doing, run)
@@ -366,7 +312,9 @@ class Coordinator:
             doing.size = message.size or 0
             self._begin(message.job, doing, run)
             return
-        self._unreadable(doing.seen, UnreadableError("the file changed while it was read", retryable=True))
+        self._keeping.unreadable(
+            doing.seen, UnreadableError("the file changed while it was read", retryable=True)
+        )
         self._skip(message.job, doing)
 
     def _begin(self, job: int, doing: Doing, run: ContentRun) -> None:
@@ -380,7 +328,7 @@ class Coordinator:
 
     def _want_lease(self, job: int) -> None:
         self._hosting.load()
-        self._wanting.append(job)
+        self._work.want(job)
         self._grant_leases()
 
     def _proceed(self, job: int, doing: Doing) -> None:
@@ -423,7 +371,7 @@ class Coordinator:
         if is_still and message.level is Level.FRAME:
             self._expect(doing.worker)  # a still: no further sample, no further lease
         else:
-            self._wanting.append(message.job)
+            self._work.want(message.job)
             self._grant_leases()
 
     def _hosted(self, content: ContentRun, level: Level) -> tuple[str, ...]:
@@ -433,7 +381,8 @@ class Coordinator:
         """What the worker does from now on with the file costs this stream nothing."""
         assert doing.content is not None
         doing.content.endings[message.level] = message.end
-        self._give_back(message.job, doing)
+        self._work.give_back(message.job)
+        self._grant_leases()
         doing.streams.popleft()
         doing.sampled = 0
         if doing.layout is None:
@@ -451,17 +400,10 @@ class Coordinator:
         self._expect(doing.worker)
 
     def _grant_leases(self) -> None:
-        while self._wanting:
-            job = self._wanting[0]
-            doing = self._doing[job]
-            assert doing.layout is not None and doing.content is not None
-            offset = self._leases.take(doing.layout.nbytes)
-            if offset is None:
-                return
-            self._wanting.popleft()
-            doing.lease = offset
+        for job, doing in self._work.granted():
             if doing.proceeded:
-                doing.worker.send(Lease(job, offset, doing.streams[0].level))
+                assert doing.lease is not None
+                doing.worker.send(Lease(job, doing.lease, doing.streams[0].level))
                 self._expect(doing.worker)
             else:
                 self._proceed(job, doing)
@@ -469,9 +411,9 @@ class Coordinator:
     def _take_back(self, samples: list[Waiting]) -> None:
         """Samples that the host is through with: their leases return, contents may be complete."""
         for sample in samples:
-            self._leases.give(sample.placed.lease)
+            self._work.free(sample.placed.lease)
             sample.content.pending -= 1
-            self._settle(sample.content)
+            self._keeping.settle(sample.content)
         self._grant_leases()
 
     def _finished(self, message: Finished, doing: Doing) -> None:
@@ -480,40 +422,12 @@ class Coordinator:
         self._costs.add("decode", message.bill)
         self._end_job(message.job, message.end)
 
-    def _let_go(self, job: int) -> Doing:
-        """Forget a job; what it held in the arena is free."""
-        doing = self._doing.pop(job)
-        self._give_back(job, doing)
-        return doing
-
-    def _give_back(self, job: int, doing: Doing) -> None:
-        """A job that wants no more room in the arena."""
-        if job in self._wanting:
-            self._wanting.remove(job)
-        if doing.lease is not None:
-            self._leases.give(doing.lease)
-            doing.lease = None
-        self._grant_leases()
-
     def _end_job(self, job: int, end: Ending) -> None:
-        doing = self._let_go(job)
+        doing = self._work.let_go(job)
         if doing.content is not None:
             doing.content.size, doing.content.end = doing.size, end
-            self._settle(doing.content)
+            self._keeping.settle(doing.content)
         self._grant_leases()
-
-    def _settle(self, content: ContentRun) -> None:
-        if content.complete:
-            self._count(self._write(content))
-
-    def _write(self, content: ContentRun) -> Status:
-        """All rows of a content at once: what a kill cuts off is done anew, and stands nowhere twice."""
-        now = datetime.now(UTC)
-        if content.decoder is not None or PROBE_CHAIN in content.chains:  # else it says no more than before
-            self._rows.add_content(content, content.size, content.decoder, now)
-        if PROBE_CHAIN in content.chains:
-            self._rows.add_probe(content, None, now)
-        return content.write(self._rows, self._writer.run_id, now)
 
     # --- trouble --------------------------------------------------------------------------------
 
@@ -530,95 +444,22 @@ class Coordinator:
         self._take_back(self._hosting.replace_overdue())
         if self._pool is None:
             return
-        for worker in self._pool.overdue():
-            if not worker.process.is_alive():
-                self._lose(worker, None)
-                continue
-            self._lose(worker, f"no sign of life for {self._config.limits.file_timeout_s:g} s: given up")
+        for worker, reason in overdue(self._pool, self._config.limits.file_timeout_s):
+            self._lose(worker, reason)
 
     def _lose(self, worker: Worker, reason: str | None) -> None:
-        """A worker is dead or hung: its current file is marked, its other ones go back into the queue.
-
-        Who kills a worker may be short of memory or of patience, and not mean the file: it has one more try.
-        """
         assert self._pool is not None
-        begun = worker.started
-        lost, code = self._pool.replace(worker)
-        why = MediaError(reason or describe_exit(code), retryable=True)
-        for i, assignment in enumerate(lost):
-            if i == 0 and begun and reason is None and self._may_try_again(assignment, code):
-                self._try_again(assignment)
-            elif i == 0 and begun:
-                self._fail(assignment, why)
-            else:
-                self._todo.appendleft(self._doing.pop(assignment.job.job).todo)
-
-    def _may_try_again(self, assignment: Assignment, code: int | None) -> bool:
-        doing = self._doing[assignment.job.job]
-        own_fault = doing.todo.is_second_try or code not in _DIED_OF_OTHERS
-        return not (own_fault or doing.settled or self.interrupted)
-
-    def _try_again(self, assignment: Assignment) -> None:
-        doing = self._let_go(assignment.job.job)
-        content = doing.content
-        if content is not None:
-            self.progress.samples -= content.samples
-        begun = doing.todo.begun if content is None else content.begun_anew()
-        self._todo.appendleft(replace(doing.todo, is_second_try=True, begun=begun))
-
-    def _fail(self, assignment: Assignment, why: MediaError) -> None:
-        job = assignment.job.job
-        doing = self._doing[job]
-        if self.interrupted:
-            # Who ended us may have ended the worker, too: not the file's fault, the next run looks again.
-            self._let_go(job)
-            return
-        if doing.content is None:
-            if not doing.settled:
-                self._unreadable(doing.seen, why)
-            self._end_job(job, Ending(Status.FAILED, why.reason, retryable=True))
-            return
-        if doing.sampled:
-            doing.content.endings[doing.streams[0].level] = Ending(Status.PARTIAL, why.reason, why.retryable)
-        self._end_job(job, Ending(Status.FAILED, why.reason, why.retryable))
-
-    def _unreadable(self, seen: Observation, error: MediaError) -> None:
-        self._count(Status.FAILED)
-        self._rows.add_file(seen, None, seen.size, seen.mtime_ns, error=error)
-
-    # --- rows -----------------------------------------------------------------------------------
-
-    def _record_gone(self) -> None:
-        now = datetime.now(UTC)
-        for before in self._known.gone(self._walker.complete, self._config.source_options):
-            self._rows.add_gone(before, now)
-            self.progress.gone += 1
-
-    def _count(self, status: Status) -> None:
-        if status is Status.FAILED:
-            self.progress.failed += 1
-        elif status is Status.PARTIAL:
-            self.progress.partial += 1
-        elif status is Status.UNOPENED:
-            self.progress.unopened += 1
-        else:
-            self.progress.analyzed += 1
-
-    def _commit_when_due(self) -> None:
-        waited = time.monotonic() - self._committed_at
-        if self._rows.nbytes >= self._config.commit_size() or (
-            self._rows.nbytes and waited >= self._config.commit_seconds
-        ):
-            self.commit()
-
-    def commit(self) -> None:
-        """Make everything finished so far part of the store."""
-        self._watch.now("committing")
-        for table, rows in self._rows.take().items():
-            self._writer.add(table, rows)
-        self._writer.commit()
-        self._committed_at = time.monotonic()
-        self.progress.commits += 1
+        over = lose(
+            worker,
+            reason,
+            pool=self._pool,
+            work=self._work,
+            keeping=self._keeping,
+            interrupted=self.interrupted,
+        )
+        for job, end in over:
+            self._end_job(job, end)
+        self._grant_leases()
 
     def _tell(self, *, force: bool = False) -> None:
         now = time.monotonic()

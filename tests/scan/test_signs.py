@@ -10,9 +10,9 @@ import pytest
 
 from hivescan.scan import worker as worker_module
 from hivescan.scan.arena import Arena
-from hivescan.scan.messages import Alive, Finished, Job, Probed, Proceed, SampleReady, Started
+from hivescan.scan.messages import Alive, Finished, Job, Probed, Proceed, SampleReady, Started, Stream
 from hivescan.scan.worker import DecodeWorker
-from hivescan.types import Limits, Sampling, Status
+from hivescan.types import Level, Limits, Sampling, Status
 
 
 def test_a_worker_says_that_it_decodes_while_no_frame_is_wanted(
@@ -25,7 +25,7 @@ def test_a_worker_says_that_it_decodes_while_no_frame_is_wanted(
     thread.start()
     ours.send(Job(0, str(data / "video" / "fights" / "fight" / "fi001.mp4")))
     heard: list[object] = [ours.recv(), ours.recv()]
-    ours.send(Proceed(0, (), None, None, Sampling(mode="scenes")))
+    ours.send(Proceed(0, (Stream(Level.FRAME),), (), None, Sampling(mode="scenes")))
     while not isinstance(heard[-1], Finished):
         heard.append(ours.recv())
     ours.send(None)
@@ -34,4 +34,4 @@ def test_a_worker_says_that_it_decodes_while_no_frame_is_wanted(
     kinds = [type(message) for message in heard]
     assert kinds[:2] == [Started, Probed]
     assert kinds.count(Alive) > 20 and kinds.count(SampleReady) == 1
-    assert isinstance(heard[-1], Finished) and heard[-1].status is Status.DONE
+    assert isinstance(heard[-1], Finished) and heard[-1].end.status is Status.DONE
