@@ -16,7 +16,7 @@ import pyarrow as pa
 from hivescan.errors import KnownListError
 
 _HELD_BYTES: Final = 1 << 16
-"""What a bucket holds back before it goes to the file: 64 buckets hold 4 MB."""
+"""What a bucket holds back before it goes to the file: 256 buckets hold 16 MB."""
 _IN_MEMORY: Final = 1 << 22
 
 Records = npt.NDArray[np.void]
