@@ -107,12 +107,14 @@ def models_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
     from hivescan.cores import available_cores
     from hivescan.models.backends.base import Placement
     from hivescan.scan.plan import Planner
-    from hivescan.types import Sampling
+    from hivescan.types import Level, Sampling
 
     available = registry.available()
     planner = Planner({name: available[name] for name in analyzers}, Sampling())
     cores = available_cores()
-    hosted = [registry.load(name, Placement(threads=cores)) for name in planner.hosted(analyzers)]
+    hosted = [
+        registry.load(name, Placement(threads=cores)) for name in planner.hosted(analyzers, Level.FRAME)
+    ]
     numbers = {view: str(i) for i, view in enumerate(planner.views_for(analyzers))}
     made = decoded(sorted(folder.iterdir()), analyzers)[1] if hosted else []
     started = time.process_time()
