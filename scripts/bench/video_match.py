@@ -276,24 +276,47 @@ def seconds(path: Path) -> float:
 
 def an_hour(known: dict[str, Path], work: Path) -> Upload:
     """Three seconds of each of some known videos, far apart in an hour of others."""
-    slow = f"{FILM},fps=5"
+    # Few frames of what is not known, so that it is quickly made; the scenes keep theirs.
+    clock = ["-video_track_timescale", "12800"]
     names = [name for name, path in known.items() if seconds(path) >= 7.2][:12]
     length = 3_600 // len(names)
     film = make(
         work / "hour-film.mp4",
-        *("-stream_loop", "40", "-i", str(work / "long.mp4"), "-t", f"{length - 3}.32", "-vf", slow),
+        *(
+            "-stream_loop",
+            "40",
+            "-i",
+            str(work / "long.mp4"),
+            "-t",
+            f"{length - 3}.32",
+            "-vf",
+            f"{FILM},fps=5",
+            *clock,
+        ),
     )
     files, shown, at = [], [], 0.0
     for name in names:
         scene = joined(work / f"hour-scene-{name}.mp4", [(known[name], 4.0, 7.0)])
-        part = make(work / f"hour-part-{name}.mp4", "-i", str(scene), "-vf", slow)
+        part = make(work / f"hour-part-{name}.mp4", "-i", str(scene), *clock)
         files += [film, part]
         at += seconds(film)
         shown.append(Shown(name, at, at + 3, 4.0, 7.0))
         at += seconds(part)
     listing = work / "hour.txt"
     listing.write_text("".join(f"file '{path.absolute()}'\n" for path in files))
-    path = make(work / "hour.mp4", "-f", "concat", "-safe", "0", "-i", str(listing))
+    path = make(
+        work / "hour.mp4",
+        "-f",
+        "concat",
+        "-safe",
+        "0",
+        "-i",
+        str(listing),
+        "-fps_mode",
+        "vfr",
+        "-enc_time_base",
+        "1:12800",
+    )
     return Upload("hour", "3 s in an hour", path, tuple(shown))
 
 
