@@ -52,6 +52,7 @@ def one_import(source: Path, out: Path) -> dict[str, object]:
     seconds = time.monotonic() - started
     return {
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(time.process_time(), 1),
         "rows": summary.rows,
         "added": summary.added,
         "changed": summary.changed,
@@ -83,6 +84,7 @@ def main() -> None:
         part = result[name]
         assert isinstance(part, dict)
         part["rows_per_s"] = round(options.rows / max(part["seconds"], 0.1))
+        part["rows_per_cpu_s"] = round(options.rows / max(part["cpu_seconds"], 0.1))
     result["machine"] = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}"
     if options.json:
         print(json.dumps(result, indent=2))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hivescan.matching.algorithms import DIGESTS
 from hivescan.matching.build import entry_id
 from hivescan.matching.lists.batch import Refused, Rows, Words
 from hivescan.matching.lists.mapping import Mapping
@@ -56,6 +57,10 @@ def rows_by(mapping: Mapping, table: TextTable) -> list[Rows]:
         there = has.to_numpy(zero_copy_only=False)
         absent &= ~there
         columns: dict[str, pa.Array] = {**fields, "hash": values}
+        if many and column.algorithm in DIGESTS:
+            # They are of the row's perceptual hash: a digest of a poor picture is as good as any.
+            columns.pop("quality", None)
+            columns.pop("max_distance", None)
         if column.algorithm is not None:
             columns["algorithm"] = pa.repeat(column.algorithm, len(values))
         elif column.algorithm_column is not None and column.algorithm_column in table.columns:

@@ -66,6 +66,11 @@ def test_hashes_of_one_file_in_several_columns_share_an_id_that_does_not_show_th
     assert summary.rejected == 0  # the last line is blank
 
 
+def test_the_quality_of_a_row_is_that_of_its_perceptual_hash(tmp_path: Path, out: Path) -> None:
+    brought(tmp_path, out, f"id,md5,pdq,quality\ne,{s.md5('a')},{s.pdq('a')},30\n")
+    assert s.told(out, "algorithm", "quality") == [("md5", None), ("pdq", 30)]
+
+
 def test_a_mapping_says_what_no_name_tells(tmp_path: Path, out: Path) -> None:
     mapping = s.written(
         tmp_path / "map.toml",
