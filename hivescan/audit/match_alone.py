@@ -156,6 +156,7 @@ def _told(
 
     told = [file for file in files if file.digests is not None]
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.register("matches", pa.concat_tables(rows))
         connection.register(
             "files",

@@ -64,6 +64,8 @@ def open_connection(
             parts.attach(connection)
             # A store carries no time zone of its own: the same query prints the same times everywhere.
             connection.execute("SET TimeZone = 'UTC'")
+            # Where Python runs without a script, DuckDB draws its progress on standard output, among results.
+            connection.execute("SET enable_progress_bar = false")
             folders = [*parts.inside, *([] if also_inside is None else [f"{also_inside}/"])]
             inside = ", ".join("'" + folder.replace("'", "''") + "'" for folder in folders)
             connection.execute(f"SET allowed_directories = [{inside}]")

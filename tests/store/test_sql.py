@@ -49,6 +49,12 @@ def described(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {view}").fetchall()}
 
 
+def test_nothing_is_drawn_among_results(store: Store) -> None:
+    """DuckDB draws its progress where Python has no main script, as in a notebook."""
+    with store.connect() as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (False,)
+
+
 def test_types_of_an_empty_and_a_filled_view_are_the_same(store: Store) -> None:
     with store.connect() as connection:
         before = {table: described(connection, f"raw.{table}") for table in TABLES}
