@@ -39,7 +39,8 @@ def decide(stored: Records, incoming: Records, now: int) -> Decisions:
     A row older than the one it meets changes nothing. A tombstone gives way only to a row that is known to be
     newer. ``now`` is when a withdrawal without a time was stated.
     """
-    winners = _newest(incoming)
+    newest = _newest(incoming)
+    winners = newest[~_superseded(newest, newest[(newest["flags"] & WHOLE) > 0])]
     # A tombstone of a whole entry says nothing of a list that knows the entry not at all, but stays: an
     # older record of it may still come.
     stored_group, winner_group = _groups(stored, winners)
@@ -51,6 +52,9 @@ def decide(stored: Records, incoming: Records, now: int) -> Decisions:
     known = winners["time"] != UNKNOWN
     kills = _kill_times(stored, winners, now)
     covered = ~gone & (kills.of(winners) != UNKNOWN) & (~known | (winners["time"] <= kills.of(winners)))
+
+    # What a page states of an entry of which the list has a later statement without it.
+    late = alone & ~gone & ~covered & _superseded(winners, stored)
 
     old, new = np.flatnonzero(met >= 0), met[met >= 0]
     old_gone = (stored["flags"][old] & DELETED) > 0
@@ -73,18 +77,20 @@ def decide(stored: Records, incoming: Records, now: int) -> Decisions:
     stated = np.where(known[new[withdraw]], new_time[withdraw], now)
 
     counts: Counter[str] = Counter(
-        added=int((alone & ~gone & ~covered).sum()),
+        added=int((alone & ~gone & ~covered & ~late).sum()),
         changed=int(change.sum()),
         withdrawn=len(withdrawn),
         revived=int(revive.sum()),
         unchanged=int((live & same).sum() + (old_gone & gone[new]).sum()),
-        older=int((~old_gone & ((older & ~(live & same)) | covered[new])).sum()),
+        older=int((~old_gone & ((older & ~(live & same)) | covered[new])).sum() + late.sum())
+        + len(newest)
+        - len(winners),
         kept_withdrawn=int(kept_gone.sum() + (alone & covered).sum()),
         tombstones=int((alone & gone).sum()),
-        repeated=len(incoming) - len(winners),
+        repeated=len(incoming) - len(newest),
     )
     return Decisions(
-        append=np.sort(winners["row"][alone & ~covered]),
+        append=np.sort(winners["row"][alone & ~covered & ~late]),
         replace=winners["row"][new[taken]],
         replaced=stored["row"][old[taken]],
         withdrawn=stored["row"][withdrawn],
@@ -103,6 +109,13 @@ def _newest(incoming: Records) -> Records:
     ordered = incoming[order]
     differs = (ordered["high"][1:] != ordered["high"][:-1]) | (ordered["low"][1:] != ordered["low"][:-1])
     return ordered[np.r_[differs, True]] if len(ordered) else ordered
+
+
+def _superseded(rows: Records, others: Records) -> npt.NDArray[np.bool_]:
+    """Which rows are of a statement of a whole entry that is older than one among ``others``."""
+    stated = _EntryTimes(others["entry"], others["time"]).of(rows)
+    whole = (rows["flags"] & WHOLE) > 0
+    return np.asarray(whole & (rows["time"] != UNKNOWN) & (rows["time"] < stated))
 
 
 def _groups(stored: Records, winners: Records) -> tuple[Places, Places]:

@@ -143,9 +143,19 @@ def test_a_fingerprint_that_an_entry_no_longer_has_is_withdrawn(tmp_path: Path, 
         return import_known([s.written(tmp_path / "page.xml", s.ncmec_page(entry))], out)
 
     page("2026-01-02T00:00:00Z", "a", "b")
-    assert counted(page("2026-01-01T00:00:00Z", "c")) == {"added": 1}
-    assert counted(page("2026-01-03T00:00:00Z", "b")) == {"withdrawn": 2, "unchanged": 1}
-    assert s.told(out, "hash", "deleted") == [(s.md5("a"), True), (s.md5("b"), False), (s.md5("c"), True)]
+    assert counted(page("2026-01-01T00:00:00Z", "c")) == {"older": 1}
+    assert counted(page("2026-01-03T00:00:00Z", "b")) == {"withdrawn": 1, "unchanged": 1}
+    assert s.told(out, "hash", "deleted") == [(s.md5("a"), True), (s.md5("b"), False)]
+
+
+def test_of_two_pages_in_one_import_the_later_statement_of_an_entry_counts(tmp_path: Path, out: Path) -> None:
+    later, sooner = (
+        s.ncmec_entry("one", f"2026-01-0{day}T00:00:00Z", prints=f"<md5>{s.md5(name)}</md5>")
+        for day, name in ((2, "b"), (1, "a"))
+    )
+    page = s.written(tmp_path / "page.xml", s.ncmec_page(later, sooner))
+    assert counted(import_known([page], out)) == {"added": 1, "older": 1}
+    assert s.told(out, "hash") == [(s.md5("b"),)]
 
 
 def test_null_in_a_delta_withdraws(tmp_path: Path, out: Path) -> None:
