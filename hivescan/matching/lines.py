@@ -258,7 +258,8 @@ def grow(segments: Segments, seed: Seed, usable: Mask) -> Run:
         near = np.flatnonzero(usable & (off <= s.tolerance))
         near = near[np.lexsort((s.low[near], s.distance[near], off[near], s.frame[near]))]
         near = near[np.diff(s.frame[near], prepend=-1) != 0]
-        run = near[_best_part(s.start[s.frame[near]], s.end[s.frame[near]], np.isin(s.frame[near], core))]
+        start, end = s.start[s.frame[near]], s.end[s.frame[near]]
+        run = near[_best_part(start, end, np.isin(s.frame[near], core), s.known_step)]
         if not len(run) or np.array_equal(run, members):
             return Run(line, run)
         fitted = _fitted(s, run, line)
@@ -268,12 +269,16 @@ def grow(segments: Segments, seed: Seed, usable: Mask) -> Run:
     return Run(line, members)
 
 
-def _best_part(start: Ints, end: Ints, core: Mask) -> slice:
-    """The stretch of frames with most time matched, gaps taken off, in those parts that hold the core."""
+def _best_part(start: Ints, end: Ints, core: Mask, known_step: int) -> slice:
+    """The stretch of frames with most time matched, gaps taken off, in those parts that hold the core.
+
+    Of an upload that is sampled more densely than the known video, a frame every ``known_step`` is no gap.
+    """
     if not core.any():
         return slice(0, 0)
     weight = np.minimum(np.maximum(end - start, 1), _LONGEST_WEIGHT).astype(np.float64)
-    gap = np.maximum(0, start - np.append(start[0], np.maximum.accumulate(end)[:-1]))
+    reached = np.maximum.accumulate(np.maximum(end, start + known_step))
+    gap = np.maximum(0, start - np.append(start[0], reached[:-1]))
     parts = np.cumsum(gap > _LONGEST_GAP)
     cost = np.where(gap > _LONGEST_GAP, _NEVER, _GAP_COST * gap)
     after = np.cumsum(weight - cost)

@@ -109,6 +109,12 @@ def test_another_speed(speed: float, length: int) -> None:
     assert found.speed == pytest.approx(speed, abs=0.06 if length < 60_000 else 0.003)
 
 
+def test_an_upload_sampled_more_densely_than_the_known_video() -> None:
+    copy = Copy(5_000, 20_400, 30_000)
+    (found,) = intervals(*pairs_of([copy], upload_step=250, known_step=1_000, alike_ms=130))
+    assert_found(found, copy)
+
+
 def test_a_compilation_in_another_order() -> None:
     copies = [Copy(0, 300_000, 5_000), Copy(5_000, 100_000, 8_000), Copy(13_000, 200_000, 4_000)]
     copies += [Copy(17_000, 20_000, 30_000)]
