@@ -114,18 +114,18 @@ def _again(start: str, rest: Iterator[str]) -> Iterator[str]:
 def _grouped(units: Iterator[_Unit], most: int, overlap: int, between: str) -> Iterator[Passage]:
     """Units put together up to ``most`` characters; a group begins with the last ones of that before."""
     held: list[_Unit] = []
-    fresh, index = 0, 0
+    fresh, index = False, 0  # fresh: there is more in it than space and what the one before had
     for unit in units:
-        if fresh and _length(held, between) + len(between) + len(unit.text) > most:
-            made = _passage(held, index, between)
+        if held and _length(held, between) + len(between) + len(unit.text) > most:
+            made = _passage(held, index, between) if fresh else None
             if made is not None:
                 yield made
                 index += 1
-            held, fresh = held[1:], 0
+            held, fresh = held[1:], False
             while held and _length(held, between) > overlap:
                 held = held[1:]
         held.append(unit)
-        fresh += 1
+        fresh = fresh or not unit.text.isspace()
     made = _passage(held, index, between) if fresh else None
     if made is not None:
         yield made
