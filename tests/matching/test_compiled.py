@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -330,6 +331,52 @@ def test_a_refused_list_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(KnownListError, match="32 bytes long"), read_known(path):
         pass
     assert names(path) <= {"lock"}
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_list_that_several_open_at_once_is_compiled_once(tmp_path: Path, reads: list[int]) -> None:
+    table = table_of(16, 300)
+    path = written(tmp_path / "known.parquet", table)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(check, path, table) for _ in range(4)]:
+            done.result()
+    assert len(reads) == 1
+
+
+@pytest.mark.usefixtures("indexed")
+def test_what_stops_half_way_leaves_nothing_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of(17, 200)
+    path = written(tmp_path / "known.parquet", table)
+    make_segment = compiling.make_segment
+    made: list[int] = []
+
+    def stops(*args: object) -> object:
+        made.append(1)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return make_segment(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compiling, "make_segment", stops)
+    with pytest.raises(KeyboardInterrupt), read_known(path):
+        pass
+    assert not {name.split("-")[0] for name in names(path)} & {"marks", "rows", "stamp.json"}
+    check(path, table)
+    assert len(made) == 4, "the segment that was whole is used"
+    assert len(names(path)) == 7
+
+
+@pytest.mark.usefixtures("indexed")
+def test_rows_are_found_by_the_names_of_entries_and_known_videos(tmp_path: Path) -> None:
+    entries = [
+        Entry("a", "pdq", bytes(32)),
+        Entry("v.1", "pdq", bytes(32), {"parent_id": "v"}),
+        Entry("v.1", "md5", bytes(16), {"parent_id": "v"}),
+        Entry("v", "pdq", bytes(32), {"deleted": True}),
+    ]
+    with read_known(list_of(tmp_path / "known.parquet", entries)) as known:
+        assert known.named("pdq", pa.array(["v", "none"])).tolist() == [1, 3]
+        assert known.named("sha1", pa.array(["v"])).tolist() == []
+        assert known.deleted(np.arange(4)).tolist() == [False, False, False, True]
 
 
 def rows_changed(known: KnownList, when: datetime) -> dict[str, list[int]]:
