@@ -52,9 +52,12 @@ def random_hashes(count: int, nbytes: int, clusters: np.ndarray, copies: int) ->
         hashes[at : at + STEP] = random.integers(0, 256, (min(STEP, count - at), nbytes), dtype=np.uint8)
     places = random.choice(count, len(clusters) + copies, replace=False, shuffle=True)
     hashes[places[: len(clusters)]] = clusters
-    if copies:
-        hashes[places[len(clusters) :]] = clusters[0] if len(clusters) else hashes[0]
+    hashes[places[len(clusters) :]] = copied_hash(nbytes)
     return hashes
+
+
+def copied_hash(nbytes: int) -> np.ndarray:
+    return np.random.default_rng(4).integers(0, 256, nbytes, dtype=np.uint8)
 
 
 def changed(hashes: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -305,11 +308,13 @@ def make(args: argparse.Namespace, folder: Path) -> None:
     hashes = random_hashes(args.entries, args.bits // 8, near[: args.clustered], args.copies)
     random = np.random.default_rng(1)
     half = args.queries // 2
-    known = changed(hashes[random.integers(0, len(hashes), half)], random)
+    copied = copied_hash(args.bits // 8)
+    chosen = hashes[random.integers(0, len(hashes), 2 * half)]
+    known = changed(chosen[(chosen != copied).any(axis=1)][:half], random)
     queries = np.concatenate([known, random.integers(0, 256, (half, args.bits // 8), dtype=np.uint8)])
     np.save(folder / "queries.npy", queries[random.permutation(len(queries))])
     np.save(folder / "near.npy", near[args.clustered :])
-    np.save(folder / "copied.npy", near[:1] if len(near) else hashes[:1])
+    np.save(folder / "copied.npy", copied[None])
     np.save(folder / "hashes.npy", hashes)
     write_list(folder / "known.parquet", hashes, ALGORITHM[args.bits])
     write_list(folder / "small.parquet", hashes[:60_000], ALGORITHM[args.bits])
