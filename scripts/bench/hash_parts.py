@@ -11,6 +11,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import imagehash
@@ -20,7 +21,8 @@ from PIL import Image, UnidentifiedImageError
 
 from hivescan.analyzers import hashes
 from hivescan.matching.hamming import HammingIndex
-from hivescan.media.pdq import hamming, pdq
+from hivescan.media.borders import unbordered
+from hivescan.media.pdq import hamming, pdq, pdq_forms
 
 SIZES = {"224 px": (224, 224), "1 MP": (1000, 1000), "1080p": (1080, 1920), "12 MP": (3000, 4000)}
 ROUNDS = 5
@@ -44,8 +46,15 @@ def costs() -> dict[str, dict[str, float]]:
         coarse = np.random.default_rng(0).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
         image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
         pixels = np.asarray(image)
+        framed = np.pad(pixels, ((height // 8,) * 2, (width // 8,) * 2, (0, 0)))
+        file = BytesIO()
+        image.save(file, "JPEG", quality=90)
         found[name] = {
+            "decode": best_ms(lambda file=file: np.asarray(Image.open(file))),
             "pdq": best_ms(lambda pixels=pixels: pdq(pixels)),
+            "four forms": best_ms(lambda pixels=pixels: pdq_forms(pixels)),
+            "borders": best_ms(lambda pixels=pixels: unbordered(pixels)),
+            "borders of a framed one": best_ms(lambda framed=framed: unbordered(framed)),
             "pdqhash": best_ms(lambda pixels=pixels: pdqhash.compute(pixels)),
             "phash": best_ms(lambda image=image: imagehash.phash(image)),
             "dhash": best_ms(lambda image=image: imagehash.dhash(image)),
