@@ -6,8 +6,8 @@ The first ``--base`` photos (spread over the folders, at most ``--side`` pixels 
 list is made of them as ``known build --crops`` makes it. Each is edited in every way of ``EDITS`` and saved,
 as JPEG of quality 90 unless the edit is one; the saved files are decoded and hashed as a scan does, and
 compared with the whole list. Further photos, not edited, are compared too: what they match is false, as is
-every match of an edit with another photo than its own. Photos within 40 bits of an earlier one are left out
-as copies of it, and those of a quality under 50, which are never matched.
+every match of an edit with another photo than its own. Photos within 40 bits of an earlier one, also mirrored
+or turned, are left out as copies of it, and those of a quality under 50, which are never matched.
 
 Recall is told at the shipped limit of 31 bits, and at the largest distance at which 99.99 % of the pictures
 that match anything match what they are. ``--perception`` names a Python that has ``perception`` installed
@@ -407,12 +407,17 @@ def spread(folders: Sequence[Path]) -> list[Path]:
     return [queue[turn] for turn in range(max(map(len, queues))) for queue in queues if turn < len(queue)]
 
 
-def without_copies(hashes: Sequence[bytes]) -> list[int]:
-    """The places of those that are not near an earlier one."""
+def without_copies(pictures: Sequence[Queried]) -> list[int]:
+    """The places of those that are not near an earlier one, mirrored or turned neither."""
+    hashes, picture, code = all_forms(pictures)
+    plain = words(hashes[code == 0])
     values = words(hashes)
     kept: list[int] = []
-    for i, value in enumerate(values):
-        if not kept or int(np.bitwise_count(values[kept] ^ value).sum(axis=1).min()) > COPY:
+    for i in range(len(pictures)):
+        mine = values[picture == i]
+        if not kept or all(
+            int(np.bitwise_count(plain[kept] ^ each).sum(axis=1).min()) > COPY for each in mine
+        ):
             kept.append(i)
     return kept
 
@@ -452,7 +457,7 @@ def main() -> None:
         known = [k for k in pool.map(known_of, jobs[: arguments.base], chunksize=4) if k]
         rest = jobs[arguments.base : arguments.base + arguments.distractors]
         others = [o for o in pool.map(other_of, rest, chunksize=32) if o]
-        kept = without_copies([k.rows[0] for k in known] + [o[0].stored[0] for o in others])
+        kept = without_copies([k.edits[0] for k in known] + [other for other, _ in others])
         known, others = (
             [known[i] for i in kept if i < len(known)],
             [others[i - len(known)] for i in kept if i >= len(known)],
