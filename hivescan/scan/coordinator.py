@@ -324,10 +324,11 @@ class Coordinator:
         if doing.layout is None:
             self._proceed(job, doing)
         else:
-            self._want_lease(job)
+            self._want_lease(job, doing)
 
-    def _want_lease(self, job: int) -> None:
-        self._hosting.load()
+    def _want_lease(self, job: int, doing: Doing) -> None:
+        assert doing.content is not None
+        self._hosting.load(self._hosted(doing.content, doing.streams[0].level))
         self._work.want(job)
         self._grant_leases()
 
@@ -388,7 +389,7 @@ class Coordinator:
         if doing.layout is None:
             self._expect(doing.worker)
         else:
-            self._want_lease(message.job)
+            self._want_lease(message.job, doing)
 
     def _file_seen(self, message: FileSeen, doing: Doing) -> None:
         content = doing.content

@@ -26,7 +26,7 @@ from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.models.network import Networks
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
-from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Load, Placed
 from hivescan.scan.payload import unpacked_sound, unpacked_text
 from hivescan.scan.worker import die_with_parent, leave_signals_to_coordinator
 from hivescan.types import Findings, Payload, SoundView, TextView
@@ -35,7 +35,7 @@ from hivescan.wording import count
 
 @dataclass(frozen=True)
 class HostConfig:
-    """Which analyzers to load, ``without`` which models, and on what."""
+    """Which analyzers there may be work for, ``without`` which models, and on what to load them."""
 
     analyzers: tuple[str, ...]
     without: frozenset[str]
@@ -43,36 +43,34 @@ class HostConfig:
 
 
 def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
-    """Wait for work, load the models, then serve batches until None arrives or the pipe closes."""
+    """Load models as they are asked for and serve batches, until None arrives or the pipe closes."""
     leave_signals_to_coordinator()
     die_with_parent()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        if pipe.recv() is None:
-            pipe.send(HostGone(()))
-            return
-        clock = Stopwatch("loading")
+        message = pipe.recv()
+        clock = Stopwatch("waiting")  # what was before the first word is nobody's time
         networks = Networks()
-        try:
-            analyzers = _load(config, networks)
-        except HivescanError as error:
-            pipe.send(HostFailed(error))
-            return
-        except Exception as error:  # a broken installation of a runtime, not a broken file
-            pipe.send(HostFailed(HivescanError(f"models cannot be loaded: {type(error).__name__}: {error}")))
-            return
-        sizes = {name: analyzer.batch_size for name, analyzer in analyzers.items()}
-        pipe.send(HostReady(clock.bill(), max(sizes.values())))
+        analyzers: dict[str, HostAnalyzer] = {}
+        sizes: dict[str, int] = {}
         watch, failures = ConstantScores(), Failures()
-        clock.now("waiting")
-        while (batch := pipe.recv()) is not None:
+        while message is not None:
             try:
-                findings, trouble = _run(batch, analyzers, arena, watch, failures, clock=clock)
-                networks.forget()
-                clock.now("waiting")
-                pipe.send(BatchDone(batch.batch, findings, trouble, clock.bill()))
-            except ModelUnhealthyError as error:
+                if isinstance(message, Load):
+                    clock.now("loading")
+                    fresh = _load(message.analyzers, config, networks)
+                    analyzers |= fresh
+                    sizes |= {name: analyzer.batch_size for name, analyzer in fresh.items()}
+                    clock.now("waiting")
+                    pipe.send(HostReady(clock.bill(), max(sizes.values())))
+                else:
+                    findings, trouble = _run(message, analyzers, arena, watch, failures, clock=clock)
+                    networks.forget()
+                    clock.now("waiting")
+                    pipe.send(BatchDone(message.batch, findings, trouble, clock.bill()))
+            except HivescanError as error:
                 pipe.send(HostFailed(error))
                 return
+            message = pipe.recv()
         halved = [
             f"analyzer {name}: memory ran out; its batches went from {sizes[name]} to {analyzer.batch_size}"
             for name, analyzer in analyzers.items()
@@ -81,14 +79,25 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         pipe.send(HostGone((*watch.warnings(), *failures.warnings(), *halved)))
 
 
-def _load(config: HostConfig, networks: Networks) -> dict[str, HostAnalyzer]:
-    """All analyzers, several at a time: most of opening a network is one thread's work."""
+def _load(names: tuple[str, ...], config: HostConfig, networks: Networks) -> dict[str, HostAnalyzer]:
+    """These analyzers, several at a time: most of opening a network is one thread's work.
+
+    Raises what :func:`~hivescan.analyzers.registry.load` does; an unhealthy model names its analyzer.
+    """
 
     def load(name: str) -> HostAnalyzer:
-        return registry.load(name, config.placement, without=config.without, networks=networks)
+        try:
+            return registry.load(name, config.placement, without=config.without, networks=networks)
+        except ModelUnhealthyError as error:
+            error.analyzer = name
+            raise
+        except HivescanError:
+            raise
+        except Exception as error:  # a broken installation of a runtime, not a broken file
+            raise HivescanError(f"models cannot be loaded: {type(error).__name__}: {error}") from None
 
     with ThreadPoolExecutor(config.placement.threads) as pool:
-        return dict(zip(config.analyzers, pool.map(load, config.analyzers), strict=True))
+        return dict(zip(names, pool.map(load, names), strict=True))
 
 
 Pieces = list[tuple[tuple[int, ...], Findings]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -14,7 +15,7 @@ from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ContentRun
 from hivescan.scan.ending import end
 from hivescan.scan.host import HostConfig, host_main
-from hivescan.scan.messages import Batch, BatchDone, HostGone, Load, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostGone, HostReady, Load, Placed
 from hivescan.scan.start import starting
 from hivescan.types import SampleKey
 
@@ -40,7 +41,7 @@ class Waiting:
 
 
 class HostProcess:
-    """Started when it is made; its models are opened by :meth:`load`.
+    """Started when it is made; models are opened as :meth:`load` asks for them.
 
     ``gpu`` names the one CUDA device that it sees, None leaves it all of them.
     """
@@ -56,25 +57,33 @@ class HostProcess:
             self._process.start()
         theirs.close()
         self.gpu = gpu
-        self._loading = False
-        self.ready = False
+        self._asked: set[str] = set()  # analyzers that it was told to load
+        self._loading = 0  # orders to load that it has not answered
         self.flying: dict[int, list[Waiting]] = {}
         """What was sent and has not come back: batch number → its samples."""
         self._waiting_since = time.monotonic()
         self._slowest_s: float | None = None  # a picture
 
-    def load(self) -> None:
-        """Have it open its models, if it was not told before."""
-        if self._loading:
+    @property
+    def ready(self) -> bool:
+        """Whether it has loaded something, and all that it was told to."""
+        return bool(self._asked) and not self._loading
+
+    def load(self, analyzers: Iterable[str]) -> None:
+        """Have it open the models of these, if it was not told before."""
+        fresh = tuple(name for name in analyzers if name not in self._asked)
+        if not fresh:
             return
-        self._loading = True
-        self._waiting_since = time.monotonic()
+        self._asked.update(fresh)
+        self._loading += 1
+        if not self.flying:
+            self._waiting_since = time.monotonic()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.pipe.send(Load())
+            self.pipe.send(Load(fresh))
 
     def send(self, batch: Batch, samples: list[Waiting]) -> None:
         """A host that has died is noticed by its closed pipe soon after."""
-        self.load()
+        self.load(batch.work)
         if self.ready and not self.flying:
             self._waiting_since = time.monotonic()
         self.flying[batch.batch] = samples
@@ -91,13 +100,16 @@ class HostProcess:
         if isinstance(message, BatchDone):
             took = (now - self._waiting_since) / max(1, len(self.flying[message.batch]))
             self._slowest_s = max(self._slowest_s or 0.0, took)
+        elif isinstance(message, HostReady):
+            self._loading -= 1
+            self._slowest_s = None  # the first batch of a new model may take long
         self._waiting_since = now
         return message
 
     @property
     def is_overdue(self) -> bool:
         """Whether it has been silent for longer than its work can explain."""
-        if not self._loading or (self.ready and not self.flying):
+        if not self._loading and not self.flying:
             return False
         silent = time.monotonic() - self._waiting_since
         if not self.ready:

@@ -32,7 +32,7 @@ class Hosting:
     """One host a GPU, or one on the CPU.
 
     Their processes start with the first file that is opened; models are loaded for the first that needs
-    them, so that a run with nothing to do loads none.
+    them, so that a run with nothing to do loads none, and one over pictures none of sounds.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Hosting:
         while self._config.analyzers and len(self._hosts) < len(self._gpus):
             self._hosts.append(HostProcess(self._config, self._arena, self._free_gpu()))
 
-    def load(self) -> None:
-        """A file was met that will need the models."""
+    def load(self, analyzers: Sequence[str]) -> None:
+        """A file was met that will need the models of these analyzers."""
         self.prepare()
         for host in self._hosts:
-            host.load()
+            host.load(analyzers)
 
     def put(self, sample: Waiting) -> None:
         self._queue.append(sample)
@@ -132,7 +132,6 @@ class Hosting:
         if message is None:
             return self._died(host)
         if isinstance(message, HostReady):
-            host.ready = True
             self._stillborn = 0
             self.costs.add("models", message.bill)
             if self._config.placement.batch_size is None:

@@ -171,7 +171,9 @@ class Finished:
 
 @dataclass(frozen=True)
 class Load:
-    """There will be work: open the models."""
+    """There will be work for these analyzers, which were not named before: open their models."""
+
+    analyzers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -201,9 +203,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class HostReady:
-    """All models are loaded and their golden outputs agree.
+    """The models of one :class:`Load` are loaded and their golden outputs agree.
 
-    ``batch_size`` is the largest number of samples that one of them takes at once.
+    ``batch_size`` is the largest number of samples that one of all so far takes at once.
     """
 
     bill: Bill

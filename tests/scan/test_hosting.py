@@ -18,7 +18,7 @@ from hivescan.scan.costs import Bill, Spent
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
-from hivescan.scan.messages import Batch, BatchDone, HostReady, Layout, Load, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostGone, HostReady, Layout, Load, Placed
 from hivescan.types import ContentId, Digests, Findings, MediaInfo, MediaType, View
 
 DEADLY = 13
@@ -199,3 +199,35 @@ def test_the_batch_is_what_the_networks_take_unless_a_size_is_asked_for(
             assert hosting.batch_size == expected
         finally:
             hosting.close()
+
+
+def tell_what_was_loaded(pipe: Connection, arena: Arena, config: HostConfig) -> None:
+    """Answers every batch; its last words are what it was told to load, and in which order."""
+    loaded: list[tuple[str, ...]] = []
+    while (message := pipe.recv()) is not None:
+        if isinstance(message, Load):
+            loaded.append(message.analyzers)
+            pipe.send(HostReady(Bill(), 1))
+        else:
+            assert set(message.work) <= {name for names in loaded for name in names}
+            work = {n: [(at, Findings())] for n, at in message.work.items()}
+            pipe.send(BatchDone(message.batch, work, {}, Bill()))
+    pipe.send(HostGone(tuple(" ".join(names) for names in loaded)))
+
+
+def test_models_are_loaded_for_the_first_sample_that_needs_them(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_process, "host_main", tell_what_was_loaded)
+    several = HostConfig(("looker", "listener", "reader"), frozenset(), Placement(batch_size=2))
+    hosting = Hosting(several, arena)
+    try:
+        hosting.load(("looker",))
+        for chains in (("looker",), ("looker",), ("listener", "looker"), ("listener",)):
+            run = content("a")
+            run.chains["listener"] = ChainState("f")
+            hosting.put(Waiting(run, run.key(0, None, None), Placed(0, LAYOUT, 8, 8), chains))
+        serve(hosting)
+    finally:
+        hosting.close()
+    assert hosting.warnings == ("looker", "listener")
