@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -251,9 +251,9 @@ def _evidence(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[s
     found = [piece for pieces in columns.values for piece in pieces]
     made |= {
         "kind": pa.array([e.kind for e in found], pa.string()).dictionary_encode(),
-        "name": pa.array([e.name for e in found], pa.string()).dictionary_encode(),
+        "name": pa.array([_storable(e.name) for e in found], pa.string()).dictionary_encode(),
         "says": pa.array([e.says.value for e in found], pa.string()).dictionary_encode(),
-        "value": pa.array([json.dumps(dict(e.value), ensure_ascii=False) for e in found], pa.string()),
+        "value": pa.array([_as_json(e.value) for e in found], pa.string()),
     }
     return _table("evidence", made)
 
@@ -266,13 +266,26 @@ def _texts(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str,
     made |= {
         "origin": pa.array([t.origin for t in found], pa.string()).dictionary_encode(),
         "language": pa.array([t.language for t in found], pa.string()).dictionary_encode(),
-        "text": pa.array([t.text for t in found], pa.string()),
+        "text": pa.array([_storable(t.text) for t in found], pa.string()),
         "words": pa.nulls(len(found), pa.string()),
         "confidence": pa.array([t.confidence for t in found], pa.float32()),
         "char_start": pa.array([t.char_start for t in found], pa.int64()),
         "char_end": pa.array([t.char_end for t in found], pa.int64()),
     }
     return _table("texts", made)
+
+
+def _as_json(value: Mapping[str, object]) -> str:
+    """Text that every reader of JSON takes: what is no number in JSON (NaN, infinity) is null."""
+    text = json.dumps(dict(value), ensure_ascii=False)
+    if "NaN" in text or "Infinity" in text:
+        text = json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
+    return _storable(text)
+
+
+def _storable(text: str) -> str:
+    """Halves of surrogate pairs, which JSON in a file may spell out, are no text: U+FFFD in their place."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 _BUILDERS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,12 +13,15 @@ from hivescan.scan.rows import OTHER_LABEL, ResultRows, pick
 from hivescan.store.schema import TABLES
 from hivescan.types import (
     ContentId,
+    Evidence,
     Findings,
     Hashes,
     HeadScores,
     Level,
     Region,
     SampleKey,
+    Says,
+    Text,
     TopLabels,
     Vectors,
 )
@@ -137,3 +141,19 @@ def test_picked_rows_are_those_of_the_chosen_samples() -> None:
     assert some.scores[0].scores.tolist() == [[0, 1], [0.25, 0.75]]
     assert some.top[0].rows[0] == (("x", 0.125),)
     assert some.regions is not None and [len(r) for r in some.regions] == [0, 1]
+
+
+def test_what_files_spell_out_and_no_text_may_hold_becomes_rows() -> None:
+    """JSON in a file may name half a surrogate pair, and numbers that are none."""
+    rows = ResultRows("run")
+    prompt = json.loads('"half \\ud83d, whole \\ud83d\\ude00"')
+    piece = Evidence("generator", "a\udfff", Says.AI_GENERATED, {"prompt": prompt, "cfg": float("nan")})
+    key = SampleKey(ContentId("a" * 64), Level.FILE, 0, None, None)
+    rows.add("provenance", [key], Findings(evidence=((piece,),)))
+    rows.add("passages", [key], Findings(texts=(Text("file", prompt),)))
+    made = rows.take()
+    (evidence,) = made["evidence"].to_pylist()
+    assert evidence["name"] == "a\ufffd"
+    strictly = json.loads(evidence["value"], parse_constant=pytest.fail)
+    assert strictly == {"prompt": "half \ufffd, whole \U0001f600", "cfg": None}
+    assert made["texts"].column("text").to_pylist() == ["half \ufffd, whole \U0001f600"]
