@@ -38,18 +38,24 @@ def clips(path: Path, limits: Limits, alive: Alive = lambda: None) -> Iterator[C
     held: list[npt.NDArray[np.float32]] = []
     start, index, size = 0, 0, 0
     most = int(limits.max_duration_s * SAMPLE_RATE)
-    for piece in _decoded(path, limits, alive):
-        held.append(piece)
-        size += len(piece)
-        if start + size > most:
-            raise LimitError(f"more sound than the limit of {limits.max_duration_s:.0f} seconds")
-        while size > CLIP_SAMPLES:  # more is behind it: it is not the last
-            whole = np.concatenate(held)
-            yield _clip(index, start, start + STEP_SAMPLES, whole[:CLIP_SAMPLES])
-            held, size = [whole[STEP_SAMPLES:]], size - STEP_SAMPLES
-            start, index = start + STEP_SAMPLES, index + 1
+    damage: DecodeError | None = None
+    try:
+        for piece in _decoded(path, limits, alive):
+            held.append(piece)
+            size += len(piece)
+            if start + size > most:
+                raise LimitError(f"more sound than the limit of {limits.max_duration_s:.0f} seconds")
+            while size > CLIP_SAMPLES:  # more is behind it: it is not the last
+                whole = np.concatenate(held) if len(held) > 1 else held[0]
+                yield _clip(index, start, start + STEP_SAMPLES, whole[:CLIP_SAMPLES])
+                held, size = [whole[STEP_SAMPLES:]], size - STEP_SAMPLES
+                start, index = start + STEP_SAMPLES, index + 1
+    except DecodeError as error:
+        damage = error
     if size:
         yield _clip(index, start, start + size, np.concatenate(held))
+    if damage is not None:
+        raise damage
 
 
 def _clip(index: int, start: int, end: int, samples: npt.NDArray[np.float32]) -> Clip:

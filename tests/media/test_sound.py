@@ -93,6 +93,20 @@ def test_sound_before_damage_comes_first(tmp_path: Path) -> None:
     assert len(found) >= 3
 
 
+def test_a_short_sound_with_damage_is_heard_all_the_same(tmp_path: Path) -> None:
+    """All that could be decoded fits into the last clip."""
+    write_sound(tmp_path / "a.m4a", 2.5, 44_100, "aac", "mono")
+    whole = bytearray((tmp_path / "a.m4a").read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 1_000] = b"\xff" * 1_000
+    (tmp_path / "b.m4a").write_bytes(bytes(whole))
+    found = []
+    with pytest.raises(DecodeError):
+        for clip in clips(tmp_path / "b.m4a", Limits()):
+            found.append(clip)
+    assert len(found) == 1 and found[0].end_ms > 1_000
+
+
 def test_sound_that_is_longer_than_allowed_ends_there(tmp_path: Path) -> None:
     write_sound(tmp_path / "a.wav", 8.0, 16_000, "pcm_s16le")
     with pytest.raises(LimitError, match="more sound than the limit of 4 seconds"):
