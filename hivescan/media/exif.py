@@ -19,6 +19,8 @@ _EXIF_POINTER: Final = 0x8769
 _MOST_ENTRIES: Final = 512
 _MOST_BYTES: Final = 1 << 20
 """Of one value; longer ones are cut there."""
+_MOST_TOTAL: Final = 8 << 20
+"""Of all values of a directory: they may all point at the same bytes. What comes then is left out."""
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _FORMATS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
 _ASCII: Final = 2
@@ -50,7 +52,7 @@ def read_exif(data: bytes | memoryview) -> Mapping[tuple[str, int], Value]:
 def _directory(
     data: bytes | memoryview, at: int, order: str, name: str, found: dict[tuple[str, int], Value]
 ) -> None:
-    count = _number(data, at, order + "H") or 0
+    count, room = _number(data, at, order + "H") or 0, _MOST_TOTAL
     for i in range(min(count, _MOST_ENTRIES)):
         entry = at + 2 + 12 * i
         if entry + 12 > len(data):
@@ -62,7 +64,11 @@ def _directory(
         start = entry + 8 if size <= 4 else _number(data, entry + 8, order + "I")
         if start is None or start >= len(data):
             continue
-        value = _value(tag, kind, data[start : start + min(size, _MOST_BYTES)], order)
+        size = min(size, _MOST_BYTES)
+        room -= size
+        if room < 0:
+            return
+        value = _value(tag, kind, data[start : start + size], order)
         if value is not None:
             found.setdefault((name, tag), value)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import re
 import struct
 import zlib
@@ -258,8 +259,10 @@ def _tiff(stream: IO[bytes], found: Metadata) -> None:
 
 def _boxes(stream: IO[bytes], found: Metadata) -> None:
     """EXIF and XMP in boxes at the top of a file of the ISO family (JPEG XL, MP4, QuickTime)."""
-    at = 0
+    at, whole = 0, stream.seek(0, os.SEEK_END)
     for _ in range(_MOST_PARTS):
+        if at >= whole:  # sizes of 64 bits lead further than any file may be read
+            return
         stream.seek(at)
         head = stream.read(16)
         if len(head) < 8:

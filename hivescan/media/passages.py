@@ -10,7 +10,8 @@ from __future__ import annotations
 import codecs
 import html
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -113,29 +114,28 @@ def _again(start: str, rest: Iterator[str]) -> Iterator[str]:
 
 def _grouped(units: Iterator[_Unit], most: int, overlap: int, between: str) -> Iterator[Passage]:
     """Units put together up to ``most`` characters; a group begins with the last ones of that before."""
-    held: list[_Unit] = []
+    held: deque[_Unit] = deque()
+    length = 0  # of the units in ``held``, each with what stands between it and the next
     fresh, index = False, 0  # fresh: there is more in it than space and what the one before had
     for unit in units:
-        if held and _length(held, between) + len(between) + len(unit.text) > most:
+        if held and length + len(unit.text) > most:
             made = _passage(held, index, between) if fresh else None
             if made is not None:
                 yield made
                 index += 1
-            held, fresh = held[1:], False
-            while held and _length(held, between) > overlap:
-                held = held[1:]
+            length -= len(held.popleft().text) + len(between)
+            fresh = False
+            while held and length - len(between) > overlap:
+                length -= len(held.popleft().text) + len(between)
         held.append(unit)
+        length += len(unit.text) + len(between)
         fresh = fresh or not unit.text.isspace()
     made = _passage(held, index, between) if fresh else None
     if made is not None:
         yield made
 
 
-def _length(units: list[_Unit], between: str) -> int:
-    return sum(len(unit.text) for unit in units) + len(between) * max(0, len(units) - 1)
-
-
-def _passage(units: list[_Unit], index: int, between: str) -> Passage | None:
+def _passage(units: Sequence[_Unit], index: int, between: str) -> Passage | None:
     """None where there is nothing but space."""
     text = between.join(unit.text for unit in units)
     inner = text.strip()

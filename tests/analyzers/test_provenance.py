@@ -23,6 +23,7 @@ from hivescan.analyzers import provenance
 from hivescan.analyzers.provenance.camera import standard_quality
 from hivescan.analyzers.provenance.manifests import ANCHORS_VARIABLE
 from hivescan.errors import UsageError
+from hivescan.media.exif import read_exif
 from hivescan.media.metadata import MOST_BLOCK, MOST_TOTAL, read_metadata
 from hivescan.media.probe import probe
 from hivescan.types import Evidence, Limits, MediaInfo, MediaType, Says
@@ -428,6 +429,24 @@ def test_a_very_long_prompt_is_cut(tmp_path: Path, analyzer: provenance.Provenan
     path = png(tmp_path / "a.png", parameters="castle " * 10_000 + PARAMETERS)
     found = only("generator", evidence(path, analyzer))
     assert len(str(found.value["prompt"])) == 10_000 and found.value["cut"]
+
+
+@pytest.mark.parametrize(("mime", "top"), [("image/jxl", b"\0\0\0\x0cJXL \r\n\x87\n"), ("video/mp4", b"")])
+def test_a_box_that_ends_beyond_every_file_costs_nothing(
+    mime: str, top: bytes, tmp_path: Path, analyzer: provenance.Provenance
+) -> None:
+    box = struct.pack(">I4sQ", 1, b"free", 2**64 - 8)
+    (tmp_path / "a").write_bytes(top + struct.pack(">I4s", 16, b"free") + bytes(8) + box + bytes(99))
+    info = MediaInfo(MediaType.IMAGE if top else MediaType.VIDEO, mime)
+    assert analyzer.infer(tmp_path / "a", info, lambda: None).evidence is not None
+
+
+def test_tags_that_all_point_at_the_same_megabyte_are_read_up_to_a_bound() -> None:
+    """A directory of 512 tags would be half a gigabyte."""
+    entries = b"".join(struct.pack("<HHII", 1000 + i, 7, 1 << 20, 8) for i in range(512))
+    data = b"II*\0" + struct.pack("<I", 1 << 20) + bytes((1 << 20) - 8) + struct.pack("<H", 512) + entries
+    found = read_exif(data)
+    assert 0 < sum(len(value) for value in found.values() if isinstance(value, bytes)) <= 8 << 20
 
 
 def samples_of_metadata(folder: Path) -> list[tuple[str, bytes]]:
