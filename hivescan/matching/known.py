@@ -92,23 +92,26 @@ class KnownList:
                 found.append(np.flatnonzero(chosen.to_numpy(zero_copy_only=False)) + at)
         return np.concatenate(found)
 
-    def changed_since(self, when: datetime) -> Mapping[str, Rows]:
+    def changed_since(self, when: datetime, *, rows: int | None = None) -> Mapping[str, Rows]:
         """The rows that were added, changed or deleted at that time or later, by algorithm; rows that do not
-        say when are among them. Algorithms that are only carried are left out.
+        say when are among them, and all but the first ``rows``. Algorithms that are only carried are left
+        out.
         """
+        rows = self.row_count if rows is None else rows
         limit = pa.scalar(when.astimezone(UTC), pa.timestamp("us", tz="UTC"))
         found: dict[str, list[Rows]] = {}
         algorithms = self._made.rows.column("algorithm")
         for (at, updated), (_, names) in zip(self._made.rows.column("updated_at"), algorithms, strict=True):
             late = pc.fill_null(pc.greater_equal(updated, limit), True).to_numpy(zero_copy_only=False)
+            late = late | (np.arange(at, at + len(late)) >= rows)
             if not late.any():
                 continue
             words = names.dictionary.to_pylist()
             numbers = names.indices.to_numpy(zero_copy_only=False)
             for number, word in enumerate(words):
-                rows = np.flatnonzero(late & (numbers == number)) + at
-                if word in ALGORITHMS and rows.size:
-                    found.setdefault(word, []).append(rows)
+                these = np.flatnonzero(late & (numbers == number)) + at
+                if word in ALGORITHMS and these.size:
+                    found.setdefault(word, []).append(these)
         return {name: np.unique(np.concatenate(found[name])) for name in ALGORITHMS if name in found}
 
     @property

@@ -14,16 +14,11 @@ import pyarrow as pa
 from hivescan.matching.algorithms import Algorithm
 from hivescan.matching.compiling import hashes_of
 from hivescan.matching.hamming import Bytes, Pairs
-from hivescan.matching.known import KnownInfo, KnownList
+from hivescan.matching.known import KnownList
 
 _SAID: Final = [
     "entry_id", "parent_id", "source", "hash_set", "polarity", "max_distance", "deleted", "updated_at"
 ]  # fmt: skip
-
-
-def lineage_of(info: KnownInfo) -> str:
-    """What names a list through all its versions."""
-    return info.lineage
 
 
 class ListLookup:
@@ -41,7 +36,7 @@ class ListLookup:
         only: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self.info = known.info
-        self.lineage = lineage_of(known.info)
+        self.lineage = known.info.lineage
         self.algorithm = algorithm
         self._known = known
         self._cap = cap

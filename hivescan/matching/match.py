@@ -21,7 +21,6 @@ from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.compare import Comparison
 from hivescan.matching.floods import FLOOD, Flood, Floods
 from hivescan.matching.known import KnownInfo, KnownList, read_known
-from hivescan.matching.lookup import lineage_of
 from hivescan.matching.meetings import COMMAND, details_of, meetings
 from hivescan.matching.options import MatchOptions
 from hivescan.matching.retraction import reasons
@@ -76,7 +75,7 @@ class MatchSummary:
 
     @property
     def lineages(self) -> tuple[str, ...]:
-        return tuple(lineage_of(info) for info in self.lists)
+        return tuple(info.lineage for info in self.lists)
 
 
 def match_store(
@@ -110,16 +109,17 @@ def match_known_lists(
     options: MatchOptions,
     *,
     run_id: str | None = None,
-    covers_all: bool = False,
+    as_of: datetime | None = None,
 ) -> MatchSummary:
     """:func:`match_store` with lists that are open.
 
-    ``covers_all`` says that the run speaks for all files although it compares some: the others are known to
-    match nothing new.
+    ``as_of`` says that the run speaks for all files that the store had then, although it compares some: the
+    others are known to match nothing new.
     """
-    started = datetime.now(UTC)
+    started = as_of or datetime.now(UTC)
+    covers_all = as_of is not None
     clock = time.perf_counter()
-    lineages = [lineage_of(each.info) for each in known]
+    lineages = [each.info.lineage for each in known]
     with ExitStack() as stack, closing(store.connect()) as connection:
         also_vetoing = [stack.enter_context(read_known(path)) for path in options.vetoing]
         again = lineages if _any_changed(connection, known) or not options.selective or covers_all else []
@@ -169,7 +169,7 @@ def _distinct(known: Iterator[KnownList]) -> tuple[KnownList, ...]:
     distinct = tuple({each.list_id: each for each in known}.values())
     by_lineage: dict[str, Path] = {}
     for each in distinct:
-        other = by_lineage.setdefault(lineage_of(each.info), each.info.path)
+        other = by_lineage.setdefault(each.info.lineage, each.info.path)
         if other != each.info.path:
             raise KnownListError(
                 f"{other} and {each.info.path} are versions of one list: name the one that counts"
@@ -182,7 +182,7 @@ def _any_changed(connection: Any, known: Sequence[KnownList]) -> bool:
     last: dict[str, str] = {}
     for meeting in meetings(connection):
         last.setdefault(meeting.lineage, meeting.list_id)
-    return any(last.get(lineage_of(each.info)) != each.list_id for each in known)
+    return any(last.get(each.info.lineage) != each.list_id for each in known)
 
 
 def _new_run_id(started: datetime) -> str:

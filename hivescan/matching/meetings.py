@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from hivescan.matching.known import KnownList
-from hivescan.matching.lookup import lineage_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,7 +47,7 @@ def _record(known: KnownList) -> dict[str, object]:
     info, newest = known.info, known.newest_change
     return {
         "list_id": info.list_id,
-        "lineage": lineage_of(info),
+        "lineage": info.lineage,
         "name": info.path.name,
         "path": str(info.path.absolute()),
         "rows": info.rows,

@@ -4,20 +4,19 @@ list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pyarrow as pa
 
 from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.known import KnownList, read_known
 from hivescan.matching.lists.importing import ImportEvents, ImportSummary, ListLabels, import_known
-from hivescan.matching.lookup import ListLookup, lineage_of
+from hivescan.matching.lookup import ListLookup
 from hivescan.matching.match import MatchSummary, match_known_lists
 from hivescan.matching.meetings import Meeting, meetings
 from hivescan.matching.options import MatchOptions
@@ -27,6 +26,10 @@ from hivescan.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb
+
+MOST_GAINED: Final = 4_000_000
+"""New and changed rows up to which they are an index of their own, in memory (some 100 bytes each). Of more,
+the whole list is matched with all contents."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +75,42 @@ def update_store(store: Store, path: Path, options: MatchOptions | None = None) 
 
     Rows of the list that are new, or changed, since the store last met it are compared with all stored
     hashes; contents that came since, that the new rows meet, or that have matches with the list, with the
-    whole list. ``options`` must not choose among the files.
+    whole list. Beyond :data:`MOST_GAINED` such rows all is compared with all. ``options`` must not choose
+    among the files.
 
     Raises what :func:`hivescan.matching.match.match_store` raises.
     """
     options = options or MatchOptions()
     assert not options.selective
+    # What comes into the store from now on is left to the next update.
+    as_of = datetime.now(UTC)
     with read_known(path) as known:
         with closing(store.connect()) as connection:
             before = _last_meeting(connection, known, options)
-            if before is None or before.rows is None or before.newest is None:
-                changed: dict[str, Numbers] = {}
-                contents = None
-            else:
-                changed = changed_rows(known, before.rows, before.newest)
+            if before is not None and before.rows is not None and before.newest is not None:
+                # New rows come last, changed ones say when.
+                changed = known.changed_since(before.newest + timedelta(microseconds=1), rows=before.rows)
+                gained = sum(map(len, changed.values()))
                 came = _came_since(connection, before.started_at)
-                contents = sorted(came | _met(connection, known, changed, options))
-        if contents is None:
+                few = gained <= MOST_GAINED
+                contents = sorted(came | _met(connection, known, changed, options)) if few else None
+            else:
+                before, contents = None, None
+        if contents is not None:
+            chosen = replace(options, contents=contents)
+            matches = match_known_lists(store, [known], chosen, as_of=as_of)
+        else:
             matches = match_known_lists(store, [known], options)
+        if before is None:
             return UpdateSummary(None, sum(known.info.entries.values()), matches.contents, matches)
-        matches = match_known_lists(store, [known], replace(options, contents=contents), covers_all=True)
-        assert before is not None
-        return UpdateSummary(before.started_at, sum(map(len, changed.values())), len(came), matches)
+        return UpdateSummary(before.started_at, gained, len(came), matches)
 
 
 def _last_meeting(
     connection: duckdb.DuckDBPyConnection, known: KnownList, options: MatchOptions
 ) -> Meeting | None:
     """The last run that compared all files with a version of the list, as near and in as many forms."""
-    lineage = lineage_of(known.info)
+    lineage = known.info.lineage
     asked = (options.max_distance, options.turned)
     return next(
         (
@@ -114,28 +124,23 @@ def _last_meeting(
     )
 
 
-def changed_rows(known: KnownList, rows: int, newest: datetime) -> dict[str, Numbers]:
-    """By algorithm the rows of a list that a version of it did not have so: that had so many rows, the newest
-    of which was changed at ``newest``. New rows come last, changed ones say when.
-    """
-    later = known.changed_since(newest + timedelta(microseconds=1))
-    added = np.arange(rows, known.row_count)
-    algorithm = known.rows(added).column("algorithm").cast(pa.string()).to_numpy()
-    found = {}
-    for name in ALGORITHMS:
-        every = np.concatenate([later.get(name, np.empty(0, np.int64)), added[algorithm == name]])
-        if every.size:
-            found[name] = np.unique(every)
-    return found
-
-
 def _came_since(connection: duckdb.DuckDBPyConnection, at: datetime) -> set[str]:
-    """Contents that were seen, or hashed, for the first time or anew."""
+    """Contents that were seen, or hashed, for the first time or anew.
+
+    A scan commits what it saw some minutes later: of one that was under way then, all counts that it saw
+    in the day before. (One that was killed never says that it is over.)
+    """
     rows = connection.execute(
         """
-        SELECT content_id FROM files WHERE observed_at >= $at AND content_id IS NOT NULL
-        UNION SELECT content_id FROM analyses WHERE finished_at >= $at
-        UNION SELECT content_id FROM contents WHERE created_at >= $at""",
+        WITH under_way AS (
+            SELECT run_id FROM runs WHERE started_at < $at AND coalesce(ended_at, $at) >= $at),
+        seen AS (
+            SELECT content_id, observed_at AS seen_at, run_id FROM files
+            UNION ALL SELECT content_id, finished_at, run_id FROM analyses
+            UNION ALL SELECT content_id, created_at, run_id FROM contents)
+        SELECT DISTINCT content_id FROM seen
+        WHERE content_id IS NOT NULL AND (seen_at >= $at
+            OR seen_at >= $at - INTERVAL 1 DAY AND run_id IN (SELECT run_id FROM under_way))""",
         {"at": at},
     ).fetchall()
     return {content for (content,) in rows}
@@ -144,7 +149,7 @@ def _came_since(connection: duckdb.DuckDBPyConnection, at: datetime) -> set[str]
 def _met(
     connection: duckdb.DuckDBPyConnection,
     known: KnownList,
-    changed: dict[str, Numbers],
+    changed: Mapping[str, Numbers],
     options: MatchOptions,
 ) -> set[str]:
     """Contents that any of these rows is near to, whatever it says."""

@@ -7,10 +7,15 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pytest
+
 from hivescan.matching.match import match_store
 from hivescan.matching.options import MatchOptions
 from hivescan.matching.update import update_store
+from hivescan.store.schema import TABLES
 from hivescan.store.store import Store
+from hivescan.store.writer import StoreWriter
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
 from tests.matching.test_retraction import version
 
@@ -118,3 +123,41 @@ def test_a_list_without_a_lineage_is_another_list_after_each_change(tmp_path: Pa
     update_store(store, list_of(known, [Entry("e", "pdq", GREY, at(0))]))
     other = update_store(store, list_of(known, [Entry("f", "pdq", GREY, at(1))]))
     assert (other.since, other.matches.added) == (None, 1)
+
+
+def test_what_a_scan_under_way_commits_later_is_not_missed(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    store = store_of(tmp_path / "store", [Item("/a", [Sample(OTHER)])], at=now - timedelta(days=3))
+    known = version(tmp_path / "known.parquet", [Entry("e", "pdq", GREY, at(0))])
+    update_store(store, known)
+    # Seen before the update, committed after it.
+    store_of(tmp_path / "store", [Item("/b", [Sample(GREY)])], at=now - timedelta(minutes=2))
+    assert update_store(store, known).matches.added == 0
+    (run_id,) = {row["run_id"] for row in store.sql("SELECT run_id FROM files WHERE uri = '/b'").to_pylist()}
+    row = {
+        "run_id": run_id,
+        "command": "scan",
+        "status": "done",
+        "started_at": now - timedelta(minutes=9),
+        "recorded_at": datetime.now(UTC) + timedelta(minutes=1),
+        "ended_at": datetime.now(UTC) + timedelta(minutes=1),
+    }
+    writer = StoreWriter(store, str(run_id))
+    writer.add("runs", pa.Table.from_pylist([row], schema=TABLES["runs"]))
+    writer.commit()
+    came = update_store(store, known)
+    assert (came.contents, came.matches.added) == (1, 1)
+
+
+def test_a_list_that_gained_very_much_is_matched_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hivescan.matching.update.MOST_GAINED", 1)
+    store = store_of(tmp_path / "store", [Item("/a", [Sample(GREY)]), Item("/b", [Sample(OTHER)])])
+    known = tmp_path / "known.parquet"
+    first = [Entry("e", "pdq", flipped(GREY, 200), at(0))]
+    update_store(store, version(known, first))
+    gained = [Entry("f", "pdq", GREY, at(1)), Entry("g", "pdq", flipped(GREY, 3), at(1))]
+    more = update_store(store, version(known, first + gained))
+    assert (more.since is None, more.entries, more.contents) == (False, 2, 0)
+    assert (more.matches.added, more.matches.contents) == (2, 2)
