@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +25,7 @@ from hivescan.matching.meetings import COMMAND, details_of, meetings
 from hivescan.matching.options import MatchOptions
 from hivescan.matching.retraction import reasons
 from hivescan.matching.storing import (
+    COMMIT_BYTES,
     Matches,
     StoredMatches,
     quarantined,
@@ -39,6 +40,8 @@ from hivescan.store.merge import merge_small_parts
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store
 from hivescan.store.writer import StoreWriter
+
+_RETRACTED_AT_ONCE: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -290,21 +293,22 @@ class _Run:
         """Take back what was stored of the contents compared and not found again."""
         for lineage, matches in self._matches.items():
             missing = matches.missing()
-            if not missing.size:
-                continue
-            rows = standing_rows(connection, lineage, missing)
-            whys = reasons(
-                connection,
-                rows,
-                self.comparison,
-                lineage,
-                self.vetoed,
-                strict=not (self.options.narrow or self.untold),
-                max_distance=self.options.max_distance,
-            )
-            told = [i for i, why in enumerate(whys) if why is not None]
-            retract(self.writer, rows.take(pa.array(told, pa.int64())), [whys[i] or "" for i in told])
-            self.retracted += len(told)
+            for first in range(0, missing.size, _RETRACTED_AT_ONCE):
+                rows = standing_rows(connection, lineage, missing[first : first + _RETRACTED_AT_ONCE])
+                whys = reasons(
+                    connection,
+                    rows,
+                    self.comparison,
+                    lineage,
+                    self.vetoed,
+                    strict=not (self.options.narrow or self.untold),
+                    max_distance=self.options.max_distance,
+                )
+                told = [i for i, why in enumerate(whys) if why is not None]
+                retract(self.writer, rows.take(pa.array(told, pa.int64())), [whys[i] or "" for i in told])
+                self.retracted += len(told)
+                if self.writer.nbytes >= COMMIT_BYTES:
+                    self.writer.commit()
 
     def hold_back_floods(self) -> None:
         """Take back what was stored of a work before it was seen to flood, and say what is in quarantine."""

@@ -115,6 +115,8 @@ def shared_scenes(
     start = _numbers(samples, "start_ms")
     end = np.maximum(_numbers(samples, "end_ms", start), start)
     lengths = samples.column("duration_ms").to_pylist()
+    known_start = _numbers(hits.entries, "scene_start_ms")
+    known_end = np.maximum(_numbers(hits.entries, "scene_end_ms", known_start), known_start)
     works, contents = hits.works(), content[hits.sample]
     order = np.lexsort((works, contents))
     starts = np.flatnonzero(firsts(contents[order], works[order]))
@@ -124,8 +126,6 @@ def shared_scenes(
         first_row = int(pairs.entry[0])
         entry = pairs.entries.select(["parent_id", "source", "hash_set"]).slice(first_row, 1).to_pylist()[0]
         known = videos.of(int(pairs.numbers[first_row]), entry)
-        known_start = _numbers(pairs.entries, "scene_start_ms")
-        known_end = np.maximum(_numbers(pairs.entries, "scene_end_ms", known_start), known_start)
         at, to = start[pairs.sample], end[pairs.sample]
         known_at, known_to = known_start[pairs.entry], known_end[pairs.entry]
         length = lengths[int(pairs.sample[0])]

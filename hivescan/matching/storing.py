@@ -20,7 +20,7 @@ from hivescan.store.writer import StoreWriter
 if TYPE_CHECKING:
     import duckdb
 
-_COMMIT_BYTES: Final = 32 * 1024**2
+COMMIT_BYTES: Final = 32 * 1024**2
 _LOOKED_UP_ROWS: Final = 1 << 15
 _KEY: Final = list(MATCH_KEY)
 _STATE: Final = [
@@ -156,7 +156,7 @@ class Matches:
         stored.standing = np.union1d(stored.standing, keys[told])
         stored.states = np.union1d(stored.states, states[told | changed])
         stored.quarantined = np.union1d(stored.quarantined, keys[kept_back])
-        if self.writer.nbytes >= _COMMIT_BYTES:
+        if self.writer.nbytes >= COMMIT_BYTES:
             self.writer.commit()
 
     def _write(self, rows: pa.Table, whys: pa.Array | None) -> None:

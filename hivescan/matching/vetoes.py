@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,8 +83,8 @@ def apply_vetoes(
     return kept, told
 
 
-_By = tuple[str, str, str, int, str]
-"""Entry, polarity, algorithm, distance, list."""
+_By = tuple[Hits, int]
+"""The pair of a vetoing entry, by its place."""
 
 
 def _nearest_vetoes(unit: Numbers, hits: Sequence[Hits]) -> tuple[Numbers, dict[int, _By]]:
@@ -98,20 +99,21 @@ def _nearest_vetoes(unit: Numbers, hits: Sequence[Hits]) -> tuple[Numbers, dict[
             distance = int(vetoing.distance[at])
             if distance < nearest[units[at]]:
                 nearest[units[at]] = distance
-                by[int(units[at])] = _by(vetoing, int(at))
+                by[int(units[at])] = vetoing, int(at)
     return nearest, by
 
 
-def _by(vetoing: Hits, at: int) -> _By:
-    entry = vetoing.entries.slice(int(vetoing.entry[at]), 1).to_pylist()[0]
-    lookup = vetoing.lookup
-    return (
-        entry["entry_id"],
-        entry["polarity"],
-        lookup.algorithm.name,
-        int(vetoing.distance[at]),
-        lookup.info.list_id,
-    )
+def _said(by: _By) -> dict[str, Any]:
+    """What a :class:`Veto` says of the entry that vetoes."""
+    vetoing, at = by
+    (entry,) = vetoing.entries.select(["entry_id", "polarity"]).slice(int(vetoing.entry[at]), 1).to_pylist()
+    return {
+        "by_entry": entry["entry_id"],
+        "by_polarity": entry["polarity"],
+        "by_algorithm": vetoing.lookup.algorithm.name,
+        "by_distance": int(vetoing.distance[at]),
+        "by_list": vetoing.lookup.info.list_id,
+    }
 
 
 def _barred(
@@ -142,7 +144,7 @@ def _barred(
             vetoing = found.only(found.vetoing())
             for at in range(len(vetoing)):
                 content = queries.column("content_id")[int(vetoing.sample[at])].as_py()
-                barred.setdefault(content, _by(vetoing, at))
+                barred.setdefault(content, (vetoing, at))
     if not barred:
         return np.zeros(samples.num_rows, np.bool_), {}
     ids = samples.column("content_id").to_pylist()
@@ -165,13 +167,8 @@ def _told(samples: pa.Table, unit: Numbers, vetoed: Hits, by: Mapping[int, _By])
             **entries[i],
             lineage=lookup.lineage,
             list_id=lookup.info.list_id,
-            by_entry=who[0],
-            by_polarity=who[1],
-            by_algorithm=who[2],
-            by_distance=who[3],
-            by_list=who[4],
+            **_said(by[int(unit[kept.sample[i]])]),
         )
         for i in range(len(kept))
-        for who in [by[int(unit[kept.sample[i]])]]
     ]
     return Vetoed(kept, tuple(vetoes))

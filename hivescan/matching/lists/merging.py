@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ _RESTATED: Final = np.dtype([("place", np.int64), ("time", np.int64), ("withdraw
 
 @dataclass(frozen=True)
 class Merged:
-    """How many rows became what, see :class:`hivescan.matching.lists.summary.ImportSummary`."""
+    """How many rows became what, see :class:`hivescan.matching.lists.importing.ImportSummary`."""
 
     counts: Counter[str]
     revived: tuple[str, ...]
@@ -55,6 +55,8 @@ def merge(
     """Write the list ``stored`` with the rows of ``staging`` merged in to ``out``.
 
     Rows keep their order, new ones follow. A list that would stay as it is is written only where ``always``.
+    ``lineage`` is that of the list which is replaced at ``out``: where ``stored`` has another, all live rows
+    are marked as changed, because what that list had in their places is not known.
     ``on_rows`` hears how many rows have been read or written.
     """
     with ExitStack() as stack:
@@ -64,7 +66,8 @@ def merge(
             return Merged(work.counts, (), stored.rows if stored else 0, False, now)
         _gather(work)
         with write_known(out, made_with, lineage=lineage) as writer:
-            rows = _rewrite(stored, work, writer, now, on_rows) if stored else 0
+            tables = _stored_tables(stored, lineage, now) if stored else ()
+            rows = _rewrite(tables, work, writer, now, on_rows)
             rows += _append(work, writer, now, on_rows)
     return Merged(work.counts, tuple(work.revived), rows, True, now)
 
@@ -148,11 +151,26 @@ def _gather(work: _Work) -> None:
             work.rows.add(rows.filter(pa.array(parts == part)), int(part))
 
 
+def _stored_tables(stored: StoredList, lineage: str | None, now: datetime) -> Iterator[pa.Table]:
+    if lineage in (None, stored.lineage):
+        yield from stored.unchecked()
+        return
+    place = PLAIN.get_field_index("updated_at")
+    for table in stored.unchecked():
+        # Of a tombstone the time may be all that says when it was stated.
+        marked = pc.if_else(table.column("deleted"), table.column("updated_at"), _stamp(now))
+        yield table.set_column(place, PLAIN.field(place), marked)
+
+
 def _rewrite(
-    stored: StoredList, work: _Work, writer: KnownWriter, now: datetime, on_rows: Callable[[int], None]
+    tables: Iterable[pa.Table],
+    work: _Work,
+    writer: KnownWriter,
+    now: datetime,
+    on_rows: Callable[[int], None],
 ) -> int:
     first, held = 0, _Range(work, -1)
-    for table in stored.unchecked():
+    for table in tables:
         done = 0
         while done < table.num_rows:
             part = (first + done) // _RANGE

@@ -329,6 +329,11 @@ def test_merging_lists_leaves_them_and_takes_the_newest(tmp_path: Path) -> None:
     in_place = merge_known([a, b], a)
     assert counted(in_place) == counted(summary)
     assert [r["entry_id"] for r in s.rows_of(a)] == ["1", "2", "3"]
+    # Whoever knew the list that was at ``out`` finds by the times what is not in its place any more.
+    stated = s.rows_of(out)[0]["updated_at"]
+    merge_known([b, a], out)
+    live = [r["updated_at"] for r in s.rows_of(out) if not r["deleted"]]
+    assert len(live) == 3 and min(live) > stated
     list_of(b, [Entry("x", "pdq", bytes(3))])
     with pytest.raises(KnownListError, match="row 1: a pdq hash is not 32 bytes"):
         merge_known([a, b], out)
