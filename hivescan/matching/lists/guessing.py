@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +17,8 @@ from hivescan.matching.lists.mapping import HashColumn, Mapping
 HASH_LENGTHS: Final = frozenset(a.nbytes for a in ALGORITHMS.values()) | {144}
 _CARRIED: Final = ("pdna", "tmk_pdqf", "netclean", "videntifier")
 _PDQ_BITS: Final = 128
+_NAMES_SHOWN: Final = 20
+_LONG_WORD: Final = re.compile(r"[A-Za-z0-9+/=]{11,}")
 _BY_LENGTH: Final = {16: "md5", 20: "sha1", 144: "pdna"}
 
 _FIELDS: Final = {
@@ -51,6 +54,23 @@ _NSRL: Final = Mapping(
 
 def _plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
+
+
+def names_shown(columns: Iterable[str]) -> str:
+    """Names of columns for a message: the first of them, and none that may be a hash, which a first row
+    without names, or a document with hashes for names, would show.
+    """
+    names = list(columns)
+    shown = [
+        f"(column {number})" if _may_be_hash(name) else repr(name)
+        for number, name in enumerate(names[:_NAMES_SHOWN], 1)
+    ]
+    return ", ".join(shown) + (" …" if len(names) > _NAMES_SHOWN else "")
+
+
+def _may_be_hash(name: str) -> bool:
+    """Whether there is a long run of letters and digits, as in hex and base64."""
+    return any(any(not c.isalpha() for c in word) for word in _LONG_WORD.findall(name))
 
 
 def is_nsrl(columns: Sequence[str]) -> bool:
@@ -118,7 +138,7 @@ def _hash_columns(given: Mapping, columns: AnyMapping[str, Sequence[str | None]]
     found = next((plain[name] for name in _HASH if name in plain), None) or _by_content(columns)
     if found is None:
         raise KnownListError(
-            f"no column of hashes among {', '.join(map(repr, columns))}: name it in a mapping (--map)"
+            f"no column of hashes among {names_shown(columns)}: name it in a mapping (--map)"
         )
     return (HashColumn(found, algorithm_column=kind),)
 

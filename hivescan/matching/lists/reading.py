@@ -15,7 +15,7 @@ import pyarrow as pa
 from hivescan.errors import KnownListError
 from hivescan.matching.lists.batch import Rows
 from hivescan.matching.lists.csv_rows import read_csv, read_text
-from hivescan.matching.lists.guessing import guess, is_nsrl
+from hivescan.matching.lists.guessing import guess, is_nsrl, names_shown
 from hivescan.matching.lists.json_rows import read_records
 from hivescan.matching.lists.mapping import HashColumn, Mapping
 from hivescan.matching.lists.ncmec import read_ncmec
@@ -84,8 +84,9 @@ class Source:
         absent = [h.column for h in given.hashes if h.column not in shown]
         absent += [column for column in given.fields.values() if column not in shown]
         if absent and self.format != "json":
-            there = ", ".join(map(repr, shown))
-            raise KnownListError(f"the mapping names the column {absent[0]!r}, there are {there}")
+            raise KnownListError(
+                f"the mapping names the column {absent[0]!r}, there are {names_shown(shown)}"
+            )
         return guess(given, shown, self.algorithm).but(format="csv" if self.format == "nsrl" else self.format)
 
 

@@ -413,6 +413,7 @@ def test_a_format_is_told_by_content(tmp_path: Path, text: str, expected: str) -
     [
         ("", "empty"),
         ("a,b\n1,2\n", "no column of hashes among 'a', 'b'"),
+        ("dG8gYmUgb3Igbm90IHRvIGJlLCB0aGF0IGlzIHRoZSBxdWU=,ab\n" * 2, r"among \(column 1\), 'ab'"),
         ('{"a": [1, 2', "no JSON"),
         ("[" * 100_000, "no JSON|nested too deeply"),
     ],
