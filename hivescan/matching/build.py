@@ -12,9 +12,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hivescan.errors import KnownListError, UsageError
-from hivescan.matching.algorithms import ALGORITHMS, DIGESTS, MIN_QUALITY
-from hivescan.matching.schema import POLARITIES
+from hivescan.errors import KnownListError
+from hivescan.matching.algorithms import DIGESTS, MIN_QUALITY
+from hivescan.matching.labels import check_labels
 from hivescan.matching.writing import KnownWriter
 from hivescan.media.pdq import REVISION, UNBORDERED, hamming
 from hivescan.store.schema import PROBE_CHAIN
@@ -56,10 +56,7 @@ class KnownLabels:
     tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.polarity not in POLARITIES:
-            raise UsageError(f"polarity {self.polarity!r}: not one of {', '.join(POLARITIES)}")
-        if self.max_distance is not None and not 0 <= self.max_distance <= ALGORITHMS["pdq"].bits:
-            raise UsageError(f"max distance {self.max_distance}: not in 0 to {ALGORITHMS['pdq'].bits}")
+        check_labels(self.polarity, self.max_distance)
 
 
 @dataclass

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from hivescan.matching import variants
 from hivescan.matching.algorithms import ALGORITHMS, DIGESTS
 from hivescan.matching.known import KnownList
 from hivescan.matching.lookup import ListLookup
-from hivescan.matching.pairs import Hits, combined, find, nearest_works, unit_of
+from hivescan.matching.pairs import Hits, bools, combined, find, nearest_works, unit_of
 from hivescan.matching.scenes import KnownVideos, SharedScenes, shared_scenes
+from hivescan.matching.schema import plain_type
 from hivescan.matching.vetoes import Veto, apply_vetoes
 from hivescan.store.schema import TABLES
 
@@ -53,7 +52,7 @@ _OF_ENTRY: Final = {
 
 FOUND_SCHEMA: Final = pa.schema(
     [
-        pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type)
+        pa.field(f.name, plain_type(f.type))
         for f in TABLES["matches"]
         if f.name not in ("matched_at", "run_id", "retracted_at", "retracted_why")
     ]
@@ -131,7 +130,7 @@ class Comparison:
         # Lists that only veto match nothing.
         kept = [each for each in kept if each.lookup.info.list_id in self._matching]
         vetoed = [each for each in vetoed if each.hits.lookup.info.list_id in self._matching]
-        timed = _bools(samples.column("start_ms").is_valid())
+        timed = bools(samples.column("start_ms").is_valid())
         rows: list[pa.Table] = []
         untold = 0
         for each in kept:
@@ -221,7 +220,3 @@ def _found(lookup: ListLookup, count: int, columns: Mapping[str, pa.ChunkedArray
         },
         schema=FOUND_SCHEMA,
     )
-
-
-def _bools(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return np.asarray(column.to_numpy(), np.bool_)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.matching.index_file import DamagedFileError, check_seal
-from hivescan.matching.schema import KNOWN
+from hivescan.matching.schema import KNOWN, conformed
 
 _ALIGNED: Final = 64
 
@@ -89,7 +89,7 @@ class EntryRows:
         for block in np.unique(block_of):
             first, last = np.searchsorted(block_of, [block, block + 1])
             places = rising[first:last] - self._starts[block]
-            found.append(_full(self._read(int(block)).take(pa.array(places))))
+            found.append(conformed(self._read(int(block)).take(pa.array(places)), ENTRY_COLUMNS))
         places = np.empty(len(rows), np.int64)
         places[order] = np.arange(len(rows))
         table = pa.Table.from_batches(found, schema=ENTRY_COLUMNS).unify_dictionaries().combine_chunks()
@@ -109,16 +109,6 @@ class EntryRows:
         if batch.num_rows != rows:
             raise DamagedFileError("the rows of the list are not those that were written")
         return batch
-
-
-def _full(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [
-        batch.column(field.name).cast(field.type)
-        if field.name in batch.schema.names
-        else pa.nulls(batch.num_rows, field.type)
-        for field in ENTRY_COLUMNS
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=ENTRY_COLUMNS)
 
 
 def open_rows(path: Path, blocks: Sequence[Block], seal: Mapping[str, Any]) -> EntryRows:

@@ -60,13 +60,13 @@ class Hits:
     def vetoing(self) -> Mask:
         """``bool [P]``: whose entry says that there is no harm."""
         matched = pc.is_in(self.entries.column("polarity").cast(pa.string()), pa.array(MATCHED_POLARITIES))
-        return ~_bools(matched)[self.entry]
+        return ~bools(matched)[self.entry]
 
     def scenes(self) -> Mask:
         """``bool [P]``: whose entry is a moment of a known video."""
         entries = self.entries
         placed = pc.and_(entries.column("parent_id").is_valid(), entries.column("scene_start_ms").is_valid())
-        return _bools(placed)[self.entry]
+        return bools(placed)[self.entry]
 
     def works(self) -> Numbers:
         """``[P]``: a number for the known work: the entry, or the video that it is a scene of."""
@@ -97,7 +97,7 @@ def find(lookup: ListLookup, samples: pa.Table, *, turned: bool) -> Hits:
     hits = Hits(lookup, entries, distinct, sample, entry, distance, code)
     quality = pc.fill_null(entries.column("quality"), MIN_QUALITY)
     usable = pc.and_(pc.invert(entries.column("deleted")), pc.greater_equal(quality, MIN_QUALITY))
-    return hits.only(_bools(usable)[entry])
+    return hits.only(bools(usable)[entry])
 
 
 def _queries(
@@ -163,7 +163,7 @@ def nearest_works(hits: Hits, unit: Numbers) -> tuple[Hits, int]:
     """
     units, works = unit[hits.sample], hits.works()
     changed = (hits.code != 0).astype(np.int8)
-    changed += _bools(hits.entries.column("transformation").is_valid())[hits.entry]
+    changed += bools(hits.entries.column("transformation").is_valid())[hits.entry]
     order = np.lexsort((hits.entry, changed, hits.distance, works, units))
     kept = order[firsts(units[order], works[order])]
     kept = kept[np.lexsort((hits.entry[kept], hits.distance[kept], units[kept]))]
@@ -197,7 +197,8 @@ def combined(*columns: pa.ChunkedArray) -> Numbers:
     return code
 
 
-def _bools(column: pa.ChunkedArray) -> Mask:
+def bools(column: pa.ChunkedArray | pa.BooleanArray) -> Mask:
+    """``bool [N]``: a column without nulls."""
     return np.asarray(
         column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy(), np.bool_
     )

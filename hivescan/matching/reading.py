@@ -13,7 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hivescan.errors import KnownListError
-from hivescan.matching.schema import KNOWN, KNOWN_VERSION, LINEAGE_KEY, MADE_WITH_KEY, VERSION_KEY
+from hivescan.matching.schema import (
+    KNOWN,
+    KNOWN_VERSION,
+    LINEAGE_KEY,
+    MADE_WITH_KEY,
+    VERSION_KEY,
+    conformed,
+    plain_type,
+)
 
 BATCH_ROWS: Final = 1 << 18
 AS_READ: Final = pa.schema([field.with_nullable(True) for field in KNOWN])
@@ -37,13 +45,7 @@ class ListFile:
         """The rows with exactly the columns of ``KNOWN``; absent ones are null. Nulls stay as they are."""
         present = [name for name in KNOWN.names if name in self.file.schema_arrow.names]
         for batch in self.file.iter_batches(BATCH_ROWS, row_groups=row_groups, columns=present):
-            columns = [
-                batch.column(field.name).cast(field.type)
-                if field.name in present
-                else pa.nulls(batch.num_rows, field.type)
-                for field in KNOWN
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=AS_READ)
+            yield conformed(batch, AS_READ)
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -117,9 +119,5 @@ def _check_columns(path: Path, schema: pa.Schema) -> None:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
             found = schema.field(field.name).type
             raise KnownListError(
-                f"{path}: the column {field.name!r} holds {found}, a hash list has {_plain(field.type)}"
+                f"{path}: the column {field.name!r} holds {found}, a hash list has {plain_type(field.type)}"
             ) from None
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind

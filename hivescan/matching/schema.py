@@ -31,7 +31,7 @@ the list through all its versions by ``hivescan.known.lineage``, made when it is
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -71,3 +71,22 @@ KNOWN: Final = pa.schema(
         pa.field("provided_at", _time),
     ]
 )
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """That of the words themselves, where a column holds numbers of a dictionary."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def conformed(rows: Any, schema: pa.Schema) -> Any:
+    """A table or record batch with exactly the columns of ``schema``: absent ones are null, others left out.
+
+    Raises :class:`pa.ArrowInvalid` where a column cannot be cast.
+    """
+    columns = [
+        rows.column(field.name).cast(field.type)
+        if field.name in rows.schema.names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return type(rows).from_arrays(columns, schema=schema)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hivescan.errors import KnownListError, UsageError
-from hivescan.matching.algorithms import ALGORITHMS
+from hivescan.matching.labels import check_labels
 from hivescan.matching.lists.aside import Aside, RejectedRow
 from hivescan.matching.lists.cleaning import Fill, algorithm_of, clean
 from hivescan.matching.lists.lock import list_lock
@@ -21,7 +21,6 @@ from hivescan.matching.lists.merging import Merged, merge
 from hivescan.matching.lists.reading import Source, open_source
 from hivescan.matching.lists.staging import Staging
 from hivescan.matching.lists.stored import StoredList, open_stored
-from hivescan.matching.schema import POLARITIES
 
 _MADE_BY: Final = "hivescan"
 
@@ -41,10 +40,7 @@ class ListLabels:
     algorithm: str | None = None
 
     def __post_init__(self) -> None:
-        if self.polarity is not None and self.polarity not in POLARITIES:
-            raise UsageError(f"polarity {self.polarity!r}: not one of {', '.join(POLARITIES)}")
-        if self.max_distance is not None and not 0 <= self.max_distance <= ALGORITHMS["pdq"].bits:
-            raise UsageError(f"max distance {self.max_distance}: not in 0 to {ALGORITHMS['pdq'].bits}")
+        check_labels(self.polarity, self.max_distance)
 
 
 @dataclass(frozen=True)

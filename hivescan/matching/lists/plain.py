@@ -6,14 +6,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from hivescan.matching.schema import KNOWN
+from hivescan.matching.schema import KNOWN, conformed, plain_type
 
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-PLAIN: Final = pa.schema([pa.field(field.name, _plain(field.type)) for field in KNOWN])
+PLAIN: Final = pa.schema([pa.field(field.name, plain_type(field.type)) for field in KNOWN])
 """Tables of several batches join without a care for their dictionaries."""
 
 ENTRY: Final = "entry"
@@ -35,10 +30,4 @@ def as_known(table: pa.Table) -> pa.Table:
 
 def as_plain(table: pa.Table) -> pa.Table:
     """The columns of ``PLAIN``, absent ones null, unknown ones left out. Raises :class:`pa.ArrowInvalid`."""
-    columns = [
-        table.column(field.name).cast(field.type)
-        if field.name in table.schema.names
-        else pa.nulls(table.num_rows, field.type)
-        for field in PLAIN
-    ]
-    return pa.Table.from_arrays(columns, schema=PLAIN)
+    return conformed(table, PLAIN)
