@@ -307,7 +307,7 @@ class Coordinator:
         self._begin(message.job, doing, run)
 
     def _resume(self, message: Probed, doing: Doing, run: ContentRun) -> None:
-        """Decode a content anew whose worker was killed."""
+        """Decode a content anew whose worker was killed, or the rest of one whose worker crashed."""
         if message.digests is not None and message.digests.content_id == run.content_id:
             doing.size = message.size or 0
             self._begin(message.job, doing, run)
@@ -320,7 +320,9 @@ class Coordinator:
     def _begin(self, job: int, doing: Doing, run: ContentRun) -> None:
         """Have a content decoded, as soon as there is room for its first picture."""
         doing.content = run
-        doing.streams = deque(self._planner.streams(_analyzers(run)))
+        streams = self._planner.streams(_analyzers(run))
+        doing.streams = deque(stream for stream in streams if stream.level not in run.endings)
+        doing.of_file = self._planner.in_worker(_analyzers(run), Level.FILE)
         if doing.layout is None:
             self._proceed(job, doing)
         else:
@@ -333,10 +335,9 @@ class Coordinator:
         self._grant_leases()
 
     def _proceed(self, job: int, doing: Doing) -> None:
-        assert doing.content is not None
         doing.proceeded = True
-        of_file = self._planner.in_worker(_analyzers(doing.content), Level.FILE)
-        doing.worker.send(Proceed(job, tuple(doing.streams), of_file, doing.lease, self._config.sampling))
+        sampling = self._config.sampling
+        doing.worker.send(Proceed(job, tuple(doing.streams), doing.of_file, doing.lease, sampling))
         self._expect(doing.worker)
 
     def _skip(self, job: int, doing: Doing) -> None:

@@ -35,7 +35,8 @@ def lose(
     """A worker is dead or hung: another takes its place. Returns the job that is over by that, and how.
 
     Its current file is marked, its other ones go back into the queue. Who kills a worker may be short of
-    memory or of patience, and not mean the file: it has one more try.
+    memory or of patience, and not mean the file: it has one more try. What was still to come behind the
+    stream that a worker died on is looked at by another: sound costs no metadata, pictures no sound.
     """
     begun = worker.started
     lost, code = pool.replace(worker)
@@ -51,7 +52,10 @@ def lose(
             work.let_go(job)
         else:
             why = MediaError(reason or describe_exit(code), retryable=True)
-            over.append((job, _failed(work.doing[job], why, keeping)))
+            if _has_more(work.doing[job]):
+                _go_on(job, why, work)
+            else:
+                over.append((job, _failed(work.doing[job], why, keeping)))
     return over
 
 
@@ -66,6 +70,20 @@ def _try_again(job: int, work: Work, keeping: Keeping) -> None:
         keeping.progress.samples -= content.samples
     begun = doing.todo.begun if content is None else content.begun_anew()
     work.todo.appendleft(replace(doing.todo, is_second_try=True, begun=begun))
+
+
+def _has_more(doing: Doing) -> bool:
+    """Whether something was to be done with the file behind the stream that the worker was on."""
+    return doing.proceeded and (len(doing.streams) > 1 or bool(doing.streams and doing.of_file))
+
+
+def _go_on(job: int, why: MediaError, work: Work) -> None:
+    """The current stream is over; the file goes back into the queue for the rest. Each time, less is left."""
+    doing = work.let_go(job)
+    assert doing.content is not None
+    status = Status.PARTIAL if doing.sampled else Status.FAILED
+    doing.content.endings[doing.streams[0].level] = Ending(status, why.reason, why.retryable)
+    work.todo.appendleft(replace(doing.todo, is_second_try=True, begun=doing.content))
 
 
 def _failed(doing: Doing, why: MediaError, keeping: Keeping) -> Ending:

@@ -37,6 +37,8 @@ class Doing:
     content: ContentRun | None = None
     streams: deque[Stream] = field(default_factory=deque)
     """What is still to be decoded, the current one first."""
+    of_file: tuple[str, ...] = ()
+    """Analyzers of the file itself, which come last."""
     sampled: int = 0
     """Samples of the current stream that have come."""
     proceeded: bool = False

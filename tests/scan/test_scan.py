@@ -14,7 +14,8 @@ import pytest
 
 from hivescan.errors import SourceError, UsageError
 from hivescan.media.sources import SourceOptions
-from hivescan.scan.config import Progress, Verify
+from hivescan.scan.config import Progress, ScanConfig, Verify
+from hivescan.scan.run import run_scan
 from hivescan.types import Limits, Sampling
 from tests.scan.scenes import comparable, make_clip, make_mixed, rows, scan
 
@@ -213,9 +214,6 @@ def _once(
 
 
 def run_with(store: Path, folder: Path, tell: Callable[[Progress], None], **settings: object):
-    from hivescan.scan.config import ScanConfig
-    from hivescan.scan.run import run_scan
-
     return run_scan(
         ScanConfig(sources=(str(folder),), store=store, analyzers=("hashes",), workers=2, **settings), tell
     )
@@ -237,6 +235,49 @@ def test_a_killed_worker_costs_the_file_it_was_on(tmp_path: Path, store: Path) -
     again = scan(store, folder, retry_errors=True)
     assert again.failed == again.partial == 0
     assert set(statuses(store).values()) == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"), [(signal.SIGSEGV, "crashed"), (signal.SIGSTOP, "no sign of life")]
+)
+def test_what_comes_behind_the_pictures_is_looked_at_when_their_decoder_is_lost(
+    harm: signal.Signals, reason: str, tmp_path: Path, store: Path
+) -> None:
+    make_clip(tmp_path / "clip.mp4", seconds=60)
+    lost: list[int] = []
+
+    def tell(progress: Progress) -> None:
+        workers = [c for c in multiprocessing.active_children() if c.name == "hivescan-decode"]
+        if not lost and progress.samples:
+            lost.append(progress.samples)
+            for worker in workers:
+                os.kill(worker.pid, harm)
+
+    config = ScanConfig(
+        sources=(str(tmp_path / "clip.mp4"),),
+        store=store,
+        analyzers=("hashes", "provenance"),
+        workers=1,
+        sampling=Sampling(fps=20),
+        limits=Limits(file_timeout_s=5),
+    )
+    summary = run_scan(config, tell)
+    ledger = {r["chain"]: r for r in rows(store, "SELECT chain, status, reason, samples FROM analyses")}
+    assert lost and summary.partial == 1
+    assert ledger["hashes"]["status"] == "partial" and reason in ledger["hashes"]["reason"]
+    assert ledger["provenance"]["status"] == "done"
+    count = "SELECT count(*) AS n, count(DISTINCT index) AS d FROM hashes WHERE algorithm = 'pdq'"
+    (hashes,) = rows(store, f"{count} AND transformation IS NULL")
+    assert hashes["n"] == hashes["d"] == ledger["hashes"]["samples"]
+    again = scan(
+        store,
+        tmp_path / "clip.mp4",
+        analyzers=("hashes", "provenance"),
+        retry_errors=True,
+        sampling=Sampling(fps=20),
+    )
+    assert again.analyzed == 1
+    assert rows(store, "SELECT chain FROM analyses WHERE status <> 'done'") == []
 
 
 def test_a_hung_worker_is_given_up_and_its_file_can_be_retried(tmp_path: Path, store: Path) -> None:
