@@ -134,7 +134,7 @@ def test_the_wheel_carries_its_licence_its_notice_and_its_command(wheel: zipfile
     assert "Apache License" in wheel.root.read(licence).decode()
     assert any(n.endswith("licenses/NOTICE") for n in names)
     (entries,) = [n for n in names if n.endswith("entry_points.txt")]
-    assert "hivescan = hivescan.cli.main:main" in wheel.root.read(entries).decode()
+    assert "hivescan = hivescan.__main__:main" in wheel.root.read(entries).decode()
 
 
 @pytest.mark.slow

@@ -49,12 +49,11 @@ def match_alone(lists: Sequence[Path], scan: ScanConfig, options: MatchOptions |
         from hivescan.audit.hash_matches import HashMatches
         from hivescan.matching.compare import Comparison
         from hivescan.matching.known import read_known
-        from hivescan.matching.match import MatchSummary
+        from hivescan.matching.match import MatchSummary, distinct
         from hivescan.store.arrow_memory import spare_pandas
 
         spare_pandas()
-        known = [stack.enter_context(read_known(path)) for path in lists]
-        known = list({each.list_id: each for each in known}.values())
+        known = distinct(stack.enter_context(read_known(path)) for path in lists)
         comparison = Comparison(known, max_distance=options.max_distance, turned=options.turned)
         files = [
             HashedFile(seen.uri, reason=seen.error) if seen.error is not None else hashed

@@ -266,6 +266,8 @@ def _describe(summary: MatchSummary, found: Sequence[MatchedFile]) -> list[str]:
         )
     if len(summary.quarantined) > _NAMED:
         lines.append(f"in quarantine: {len(summary.quarantined) - _NAMED:,} more entries (--json names all)")
+    if summary.not_released:
+        lines.append(f"nothing to release: no match of the entry {', '.join(summary.not_released)}")
     if summary.untold:
         lines.append(
             f"{count(summary.untold, 'match')} left out of pictures that have a thousand nearer ones"
@@ -310,6 +312,7 @@ def _as_json(
         "retracted": summary.retracted,
         "vetoed": [{"uris": uris.get(veto.content_id, [])} | asdict(veto) for veto in summary.vetoed],
         "quarantined": [asdict(held) for held in summary.quarantined],
+        "not_released": list(summary.not_released),
         "untold": summary.untold,
         "matches": [match.as_json() for match in found],
     }

@@ -12,7 +12,7 @@ from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.cli.progress import ScanProgress
 from hivescan.errors import ExitCode
-from hivescan.wording import count
+from hivescan.wording import count, printable
 
 if TYPE_CHECKING:
     from hivescan.matching.build import BuildSummary
@@ -96,7 +96,7 @@ def build(
     for uri, reason in summary.cut_short:
         say(f"only the frames before the damage: {uri}: {reason}")
     if not quiet:
-        emit(_built_line(summary))
+        emit(printable(_built_line(summary)))
 
 
 def _built_line(summary: BuildSummary) -> str:
@@ -135,7 +135,7 @@ def info(file: FileArgument, json: JsonOption = False) -> None:
         emit_json(_info_json(found))
         return
     for line in _info_lines(found):
-        emit(line)
+        emit(printable(line))
 
 
 def check(file: FileArgument, json: JsonOption = False) -> None:
@@ -149,7 +149,7 @@ def check(file: FileArgument, json: JsonOption = False) -> None:
         for problem in problems:
             emit(str(problem))
     else:
-        emit(f"{file}: {count(found.rows, 'row')}, all in order")
+        emit(printable(f"{file}: {count(found.rows, 'row')}, all in order"))
     if problems:
         raise typer.Exit(int(ExitCode.USAGE))
 

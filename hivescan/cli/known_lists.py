@@ -13,7 +13,7 @@ from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, emit_table, say
 from hivescan.cli.progress import LiveLine
 from hivescan.errors import UsageError
-from hivescan.wording import count
+from hivescan.wording import count, printable
 
 if TYPE_CHECKING:
     from hivescan.matching.lists.diffing import KnownDiff
@@ -211,7 +211,7 @@ def export(
         emit_json(asdict(summary))
     elif not quiet:
         repeated = f"; {summary.repeated:,} with the hash of another left out" if summary.repeated else ""
-        emit(f"{summary.path}: {count(summary.rows, 'row')} as {summary.format}{repeated}")
+        emit(printable(f"{summary.path}: {count(summary.rows, 'row')} as {summary.format}{repeated}"))
 
 
 class _RowProgress(LiveLine):
@@ -244,10 +244,24 @@ def _time(text: str | None) -> datetime | None:
 
 def _tell(summary: ImportSummary, *, json: bool, quiet: bool) -> None:
     if json:
-        told = {name: getattr(summary, name) for name in _PRINTED}
-        told["first_rejected"] = [asdict(row) for row in summary.first_rejected]
-        emit_json({"path": summary.path} | told)
+        emit_json(imported_json(summary))
         return
+    say_exceptions(summary)
+    for path, used in {} if quiet else summary.formats.items():
+        say(f"{path}: read as {used}")
+    if not quiet:
+        emit(imported_line(summary))
+
+
+def imported_json(summary: ImportSummary) -> dict[str, object]:
+    """What an import or merge did, as printed with ``--json``."""
+    told = {name: getattr(summary, name) for name in _PRINTED}
+    told["first_rejected"] = [asdict(row) for row in summary.first_rejected]
+    return {"path": summary.path} | told
+
+
+def say_exceptions(summary: ImportSummary) -> None:
+    """Name the first rows that were rejected, or brought back after a withdrawal."""
     for row in summary.first_rejected:
         say(f"rejected: {row}")
     more = summary.rejected - len(summary.first_rejected)
@@ -259,13 +273,14 @@ def _tell(summary: ImportSummary, *, json: bool, quiet: bool) -> None:
         named = ", ".join(dict.fromkeys(summary.revived_ids))
         more_of_them = " …" if summary.revived > len(summary.revived_ids) else ""
         say(f"brought back after a withdrawal: {named}{more_of_them}")
-    for path, used in {} if quiet else summary.formats.items():
-        say(f"{path}: read as {used}")
-    if not quiet:
-        counts = {word: getattr(summary, name) for name, word in _COUNTS.items()}
-        line = ", ".join(f"{n:,} {word}" for word, n in counts.items() if n)
-        left = "" if summary.written else "; left as it was"
-        emit(f"{summary.path}: {count(summary.rows, 'row')}; {line or 'nothing to do'}{left}")
+
+
+def imported_line(summary: ImportSummary) -> str:
+    """What became of the rows, in one line."""
+    counts = {word: getattr(summary, name) for name, word in _COUNTS.items()}
+    line = ", ".join(f"{n:,} {word}" for word, n in counts.items() if n)
+    left = "" if summary.written else "; left as it was"
+    return printable(f"{summary.path}: {count(summary.rows, 'row')}; {line or 'nothing to do'}{left}")
 
 
 _PRINTED = (
@@ -282,4 +297,4 @@ def _reasons(summary: ImportSummary) -> str:
 def _diff_line(found: KnownDiff) -> str:
     counts = {name: getattr(found, name) for name in ("added", "changed", "withdrawn", "removed", "revived")}
     told = ", ".join(f"{n:,} {name}" for name, n in counts.items() if n)
-    return f"{told or 'no difference'}; {count(found.unchanged, 'row')} as before"
+    return f"{told or 'no difference'}; {count(found.unchanged, 'live row')} as before"

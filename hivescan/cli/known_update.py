@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hivescan.cli.known_lists import imported_json, imported_line, say_exceptions
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
 from hivescan.cli.output import emit, emit_json
 from hivescan.errors import ExitCode
@@ -73,21 +74,19 @@ def update(
     )
     if json:
         emit_json(_as_json(summary))
-    elif not quiet:
-        for line in _lines(file, summary):
+    else:
+        if summary.imported is not None:
+            say_exceptions(summary.imported)
+        for line in [] if quiet else _lines(summary):
             emit(line)
     if fail_on_findings and summary.matches.added:
         raise typer.Exit(int(ExitCode.FINDINGS))
 
 
-def _lines(file: Path, summary: UpdateSummary) -> list[str]:
+def _lines(summary: UpdateSummary) -> list[str]:
     lines, matches = [], summary.matches
-    if (imported := summary.imported) is not None:
-        kept_aside = f", {imported.rejected:,} rejected" if imported.rejected else ""
-        lines.append(
-            f"{file}: {imported.added:,} rows added, {imported.changed:,} changed, "
-            f"{imported.withdrawn:,} withdrawn{kept_aside}"
-        )
+    if summary.imported is not None:
+        lines.append(imported_line(summary.imported))
     if summary.since is None:
         lines.append(
             f"the store had not met this list: {count(matches.contents, 'content')} compared with all of it"
@@ -106,22 +105,14 @@ def _lines(file: Path, summary: UpdateSummary) -> list[str]:
 
 
 def _as_json(summary: UpdateSummary) -> dict[str, object]:
-    matches, imported = summary.matches, summary.imported
+    matches = summary.matches
     return {
         "run_id": matches.run_id,
         "store": str(matches.store),
         "list_id": matches.list_ids[0],
         "lineage": matches.lineages[0],
         "since": summary.since.isoformat() if summary.since else None,
-        "imported": None
-        if imported is None
-        else {
-            "rows": imported.rows,
-            "added": imported.added,
-            "changed": imported.changed,
-            "withdrawn": imported.withdrawn,
-            "rejected": imported.rejected,
-        },
+        "imported": None if summary.imported is None else imported_json(summary.imported),
         "entries": summary.entries,
         "contents": summary.contents,
         "compared": dict(matches.compared),

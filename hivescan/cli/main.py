@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from hivescan import __version__
 from hivescan.cli.output import say
-from hivescan.errors import ExitCode, HivescanError
+from hivescan.errors import ExitCode, HivescanError, RunInterruptedError
 
 COMMANDS = (
     "classify",
@@ -42,13 +42,18 @@ COMMANDS = (
 
 class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. That the reader of a pipe (head, less) has gone is no error of ours."""
+        """Run the command. That the reader of a pipe (head, less) has gone is no error of ours.
+
+        Ctrl-C is told from here on as an error of ours; typer would end without a word.
+        """
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(int(ExitCode.DONE)) from None
+        except KeyboardInterrupt:
+            raise RunInterruptedError("interrupted") from None
         return result
 
 
@@ -127,5 +132,5 @@ def _say_usage_error(message: str, ctx: typer.Context | None) -> None:
         typer.echo(message, err=True)
         return
     command = ctx.command_path if ctx is not None else "hivescan"
-    told = message.rstrip(".")
+    told = message.rstrip(".").replace(": Value error, ", ": ")
     say(f"hivescan: {told}{'' if told.endswith('?') else ';'} see `{command} -h`")

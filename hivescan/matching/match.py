@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -54,7 +54,8 @@ class MatchSummary:
     ``found`` are matches, of which ``added`` were not in the store yet, in ``matched`` different contents.
     ``vetoed`` pairs did not match because a negative or benign entry was at least as near; ``retracted``
     matches of earlier runs do not stand any more; ``quarantined`` are the known works whose matches are kept
-    back, of these lists. ``untold`` matches are of samples that have a thousand nearer ones.
+    back, of these lists. ``untold`` matches are of samples that have a thousand nearer ones. ``not_released``
+    were to be let through, and match nothing.
     """
 
     run_id: str | None
@@ -71,6 +72,7 @@ class MatchSummary:
     quarantined: tuple[Flood, ...]
     untold: int
     seconds: float
+    not_released: tuple[str, ...] = ()
 
     @property
     def list_ids(self) -> tuple[str, ...]:
@@ -102,7 +104,7 @@ def match_store(
     if not lists:
         raise KnownListError("no hash list: name one with --db")
     with ExitStack() as stack:
-        known = _distinct(stack.enter_context(read_known(path)) for path in lists)
+        known = distinct(stack.enter_context(read_known(path)) for path in lists)
         return match_known_lists(store, known, options or MatchOptions(), run_id=run_id)
 
 
@@ -164,20 +166,24 @@ def match_known_lists(
         quarantined=run.quarantined,
         untold=run.untold,
         seconds=time.perf_counter() - clock,
+        not_released=run.not_released,
     )
 
 
-def _distinct(known: Iterator[KnownList]) -> tuple[KnownList, ...]:
-    """The lists, each once however often it was named."""
-    distinct = tuple({each.list_id: each for each in known}.values())
+def distinct(known: Iterable[KnownList]) -> tuple[KnownList, ...]:
+    """The lists, each once however often it was named.
+
+    Raises :class:`KnownListError` where two are versions of one list.
+    """
+    once = tuple({each.list_id: each for each in known}.values())
     by_lineage: dict[str, Path] = {}
-    for each in distinct:
+    for each in once:
         other = by_lineage.setdefault(each.info.lineage, each.info.path)
         if other != each.info.path:
             raise KnownListError(
                 f"{other} and {each.info.path} are versions of one list: name the one that counts"
             )
-    return distinct
+    return once
 
 
 def _any_changed(connection: Any, known: Sequence[KnownList]) -> bool:
@@ -232,6 +238,11 @@ class _Run:
     @property
     def added(self) -> int:
         return sum(each.added for each in self._matches.values())
+
+    @property
+    def not_released(self) -> tuple[str, ...]:
+        met = {name for each in self._matches.values() for name in each.met}
+        return tuple(name for name in self.options.release if name not in met)
 
     def record_start(self, known: Sequence[KnownList], *, selective: bool) -> None:
         options = self.options

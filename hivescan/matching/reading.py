@@ -24,6 +24,7 @@ from hivescan.matching.schema import (
 )
 
 BATCH_ROWS: Final = 1 << 18
+_MAGIC: Final = b"PAR1"
 AS_READ: Final = pa.schema([field.with_nullable(True) for field in KNOWN])
 """The columns of a list before its rows were checked."""
 
@@ -70,6 +71,14 @@ def open_list(path: Path, handle: BinaryIO) -> ListFile:
     """The list in an open file. Raises :class:`KnownListError` for a newer version, for missing columns and
     those of another type.
     """
+    with reading(path):
+        handle.seek(0)
+        begins = handle.read(len(_MAGIC))
+    if begins != _MAGIC:
+        raise KnownListError(
+            f"{path}: cannot be read as Parquet: "
+            + ("it is something else; `hivescan known import` makes a list of it" if begins else "empty")
+        )
     with reading(path):
         file = pq.ParquetFile(handle)
         metadata = file.schema_arrow.metadata or {}

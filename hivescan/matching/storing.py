@@ -87,7 +87,8 @@ class StoredMatches:
 class Matches:
     """Takes the matches of one list and hands to the writer those that the store does not have.
 
-    ``renew`` stores a match again that now says something else. ``released`` entries never flood.
+    ``renew`` stores a match again that now says something else. ``released`` entries never flood;
+    ``met`` are those of them that match.
     """
 
     writer: StoreWriter
@@ -97,6 +98,7 @@ class Matches:
     released: Collection[str] = ()
     found: int = 0
     added: int = 0
+    met: set[str] = field(default_factory=set)
     _waiting: list[pa.Table] = field(default_factory=list)
     _keys: list[Keys] = field(default_factory=list)
 
@@ -130,6 +132,7 @@ class Matches:
         stored = self.stored
         work = pc.coalesce(rows.column("parent_id"), rows.column("entry_id"))
         rows = rows.append_column("work", work)
+        self.met.update(set(work.unique().to_pylist()).intersection(self.released))
         keys, states = hash_rows(rows, _KEY), hash_rows(rows, _STATE)
         self.found += rows.num_rows
         self._keys.append(keys)

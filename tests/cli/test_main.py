@@ -102,6 +102,17 @@ def test_a_config_gives_defaults_that_options_override(
     assert run(monkeypatch, "--config", str(config), "items", "--store", str(tmp_path / "other")) == 2
 
 
+def test_an_interrupted_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hivescan.matching.known.check_known", interrupted)
+    assert run(monkeypatch, "known", "check", "known.parquet") == 130
+    assert capsys.readouterr().err == "hivescan: interrupted\n"
+
+
 def test_a_reader_that_leaves_early_is_no_error(store: Path) -> None:
     code = "from hivescan.cli.main import main; main()"
     sql = "SELECT * FROM range(200000)"

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from hivescan.cli import hash_match, known
+from hivescan.errors import KnownListError
 from hivescan.types import Limits, Sampling
 
 
@@ -59,6 +60,21 @@ def test_no_store_needs_paths(app: typer.Typer, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["hash-match", "--db", str(tmp_path / "k.parquet"), "--no-store"])
     assert result.exit_code != 0
     assert "name some" in str(result.exception)
+
+
+def test_two_versions_of_one_list_are_refused(app: typer.Typer, tmp_path: Path, photos: Path) -> None:
+    listed, older = tmp_path / "known.parquet", tmp_path / "older.parquet"
+    for number in (1, 2):
+        (tmp_path / "a.csv").write_text(f"id,md5\ne,{number:032x}\n")
+        made = CliRunner().invoke(app, ["known", "import", str(tmp_path / "a.csv"), "-o", str(listed)])
+        assert made.exit_code == 0, made.output
+        if number == 1:
+            shutil.copy(listed, older)
+    run = ["hash-match", str(photos / "coffee.png"), "--no-store", "--db", str(listed), "--db"]
+    assert CliRunner().invoke(app, [*run, str(listed)]).exit_code == 0
+    refused = CliRunner().invoke(app, [*run, str(older)])
+    assert isinstance(refused.exception, KnownListError)
+    assert "are versions of one list" in str(refused.exception)
 
 
 def test_a_worker_that_dies_costs_its_file(tmp_path: Path, photos: Path) -> None:

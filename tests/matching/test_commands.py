@@ -109,7 +109,10 @@ def test_vetoes_floods_and_retractions_are_told(app: typer.Typer, folder: Path) 
     result = CliRunner().invoke(app, [*at_flooded, "--flood-limit", "2"])
     assert "in quarantine, not shown: entry e1 matches 3 files" in result.stderr
     assert result.stdout == ""
+    result = CliRunner().invoke(app, [*at_flooded, "--flood-limit", "2", "--release", "e2"])
+    assert "nothing to release: no match of the entry e2" in result.stderr
     result = CliRunner().invoke(app, [*at_flooded, "--flood-limit", "2", "--release", "e1", "--json"])
+    assert json.loads(result.stdout)["not_released"] == []
     assert len(json.loads(result.stdout)["matches"]) == 3
 
 
@@ -145,6 +148,10 @@ def test_known_update_imports_and_matches_what_is_new(app: typer.Typer, folder: 
     told = json.loads(result.stdout)
     assert result.exit_code == 1
     assert (told["imported"]["added"], told["entries"], told["contents"], told["added"]) == (1, 1, 0, 1)
+    second.write_text("id,md5,deleted\none,00112233445566778899aabbccddeeff,yes\nthree,00,\n")
+    result = CliRunner().invoke(app, [*update, str(second), "--store", store, "--hash-set", "mine"])
+    assert f"{listed}: 2 rows; 1 withdrawn, 1 rejected\n" in result.stdout
+    assert f"rejected: {second}: row 3: a md5 hash is not 16 bytes long" in result.stderr
     again = CliRunner().invoke(app, [*update, "--store", store])
     assert "0 rows of the list new or changed, 0 contents of the store" in again.stdout
     assert "0 new matches, 0 earlier matches retracted" in again.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain, islice
@@ -80,20 +81,64 @@ def _lines(file: TextIO) -> Iterator[str]:
     return iter(partial(file.readline, _LONGEST_LINE), "")
 
 
+class _Held:
+    """Lines on their way into a row, held so that they can be read again. ``ended`` is true where more of
+    a row was asked for than there is, or than a row may have.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.held: list[str] = []
+        self.ended = False
+        self._lines = lines
+        self._again: deque[str] = deque()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while self._size <= _LONGEST_LINE:
+            line = self._again.popleft() if self._again else next(self._lines, None)
+            if line is None:
+                break
+            self.held.append(line)
+            self._size += len(line)
+            yield line
+        self.ended = True
+
+    def row_done(self) -> int:
+        """The row is whole: how many lines it had."""
+        lines = len(self.held)
+        self.held.clear()
+        self._size = 0
+        return lines
+
+    def step_back(self) -> str:
+        """The first line of the row, given up; those after it are read again."""
+        first = self.held[0]
+        self._again.extendleft(reversed(self.held[1:]))
+        self.row_done()
+        self.ended = False
+        return first
+
+
 def _records(lines: Iterator[str], delimiter: str, refused: list[Refused]) -> Iterator[Record]:
-    reader = csv.reader(lines, delimiter=delimiter)
+    """The rows. A quote that is never closed costs its own line, not those that it would swallow."""
+    source = _Held(lines)
     line = 1
     while True:
+        reason = "a quote that is never closed"
         try:
-            for cells in reader:
-                if cells and any(cells):
+            for cells in csv.reader(source, delimiter=delimiter):
+                if source.ended:
+                    break
+                if any(cells):
                     yield line, cells
-                line = reader.line_num + 1
-            return
+                line += source.row_done()
+            if not source.held:
+                return
         except csv.Error as error:
-            # Most often a quote that is never closed: it has swallowed some lines.
-            refused.append(Refused(line, f"no CSV: {error}", {"lines": f"{line} to {reader.line_num}"}))
-            line = reader.line_num + 1
+            if len(source.held) == 1:
+                reason = f"no CSV: {error}"
+        refused.append(Refused(line, reason, {"line": source.step_back()}))
+        line += 1
 
 
 def _table(batch: list[Record], names: list[str], refused: list[Refused]) -> TextTable:

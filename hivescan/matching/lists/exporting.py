@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.errors import KnownListError, UsageError
+from hivescan.matching.algorithms import ALGORITHMS
+from hivescan.matching.lists.cleaning import algorithm_of
 from hivescan.matching.lists.keys import BUCKETS
 from hivescan.matching.lists.plain import PLAIN
 from hivescan.matching.lists.spool import RecordSpool
@@ -31,7 +33,18 @@ _BY_ENDING: Final = {
     ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text", ".json": "threatexchange",
 }  # fmt: skip
 _SEPARATOR: Final = ";"
-_SEEN: Final = np.dtype([("high", np.uint64), ("low", np.uint64), ("row", np.int64), ("deleted", np.bool_)])
+_SEEN: Final = np.dtype(
+    [
+        ("high", np.uint64), ("low", np.uint64), ("row", np.int64), ("deleted", np.bool_),
+        ("says", np.uint8),
+    ]
+)  # fmt: skip
+_POSITIVE, _NEGATIVE = 1, 2
+_SAYS: Final = {
+    "positive": _POSITIVE, "negative": _NEGATIVE, "benign": _NEGATIVE, "disputed": _POSITIVE | _NEGATIVE,
+}  # fmt: skip
+Bits = npt.NDArray[np.uint8]
+"""One bit a row."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,8 @@ def export_known(
     which tombstones are null. The ending of ``out`` tells the format where ``format`` does not.
 
     Only rows of ``algorithm`` are written where it is given, and no tombstones where ``live``. The file has
-    mode 0600. Raises :class:`KnownListError`.
+    mode 0600. Raises :class:`KnownListError`, and :class:`UsageError` for an unknown format or an
+    algorithm of which there is no row.
     """
     known, out = Path(known), Path(out)
     told = format or _BY_ENDING.get(out.suffix.lower())
@@ -67,7 +81,10 @@ def export_known(
         raise UsageError(f"{out}: say the format (--format {', '.join(FORMATS)})")
     if out.exists() and out.resolve() == known.resolve():
         raise KnownListError(f"{out}: is the list itself")
+    algorithm = None if algorithm is None else algorithm_of(algorithm)
     with open_stored(known) as stored, private_file(out) as file:
+        if algorithm is not None and algorithm not in ALGORITHMS:
+            _check_has(stored, algorithm)
         chosen = _chosen(stored, algorithm, live=live or told == "text")
         if told == "csv":
             return ExportSummary(out, told, _write_csv(chosen, file), 0)
@@ -77,6 +94,17 @@ def export_known(
             return ExportSummary(out, told, _write_text(chosen, file, typed=algorithm is None), 0)
         rows, repeated = _write_delta(stored, chosen, file)
         return ExportSummary(out, told, rows, repeated)
+
+
+def _check_has(stored: StoredList, algorithm: str) -> None:
+    """A name that no matcher has may be mistyped: the list must have rows of it."""
+    names: set[str] = set()
+    for table in stored.unchecked():
+        names.update(table.column("algorithm").unique().to_pylist())
+    if algorithm not in names:
+        raise UsageError(
+            f"algorithm {algorithm!r}: {stored.path} has only {', '.join(sorted(names)) or 'no rows'}"
+        )
 
 
 Chosen = Iterator[tuple[npt.NDArray[np.int64], pa.Table]]
@@ -145,28 +173,28 @@ def _write_text(chosen: Chosen, file: BinaryIO, *, typed: bool) -> int:
 
 
 def _write_delta(stored: StoredList, chosen: Chosen, file: BinaryIO) -> tuple[int, int]:
-    """A mapping has each key once: of rows that share a hash the first live one is written."""
+    """A mapping has each key once: of rows that share a hash the first live one is written, with what all
+    live ones say of it.
+    """
     with tempfile.TemporaryDirectory(prefix="hivescan-known-") as folder:
-        once = _once(stored, Path(folder))
+        once, positive, negative = _once(stored, Path(folder))
     file.write(b'{"updates": {')
     written = repeated = 0
     for numbers, table in chosen:
-        kept = ((once[numbers >> 3] >> (numbers & 7).astype(np.uint8)) & 1).astype(np.bool_)
+        kept = _are_set(once, numbers)
         repeated += int((~kept).sum())
-        for row in table.filter(pa.array(kept)).to_pylist():
+        says = zip(*(_are_set(bits, numbers[kept]).tolist() for bits in (positive, negative)), strict=True)
+        for row, said in zip(table.filter(pa.array(kept)).to_pylist(), says, strict=True):
             key = json.dumps(f"{row['algorithm']}:{row['hash'].hex()}")
-            record = None if row["deleted"] else _record(row)
+            record = None if row["deleted"] else _record(row, *said)
             file.write(f"{',' if written else ''}\n{key}: {json.dumps(record, ensure_ascii=False)}".encode())
             written += 1
     file.write(b"\n}}\n")
     return written, repeated
 
 
-def _record(row: dict[str, Any]) -> dict[str, Any]:
-    category = {"positive": "POSITIVE_CLASS", "negative": "NEGATIVE_CLASS", "benign": "NEGATIVE_CLASS"}
-    told = [category.get(row["polarity"], "INVESTIGATION_SEED")]
-    if row["polarity"] == "disputed":
-        told = ["POSITIVE_CLASS", "NEGATIVE_CLASS"]
+def _record(row: dict[str, Any], positive: bool, negative: bool) -> dict[str, Any]:
+    told = ["POSITIVE_CLASS"] * positive + ["NEGATIVE_CLASS"] * negative or ["INVESTIGATION_SEED"]
     tags = row["tags"] or []
     when = row["provided_at"] or row["updated_at"]
     record = {
@@ -177,10 +205,20 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value is not None}
 
 
-def _once(stored: StoredList, folder: Path) -> npt.NDArray[np.uint8]:
-    """One bit a row: whether it is the one of its hash that is written."""
+def _are_set(bits: Bits, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    return np.asarray((bits[rows >> 3] >> (rows & 7).astype(np.uint8)) & 1, np.bool_)
+
+
+def _set(bits: Bits, rows: npt.NDArray[np.int64]) -> None:
+    np.bitwise_or.at(bits, rows >> 3, np.uint8(1) << (rows & 7).astype(np.uint8))
+
+
+def _once(stored: StoredList, folder: Path) -> tuple[Bits, Bits, Bits]:
+    """Whether a row is the one of its hash that is written, and whether live rows of this hash are positive,
+    and negative.
+    """
     secret = secrets.token_bytes(16)
-    bits = np.zeros(stored.rows // 8 + 1, np.uint8)
+    once, positive, negative = (np.zeros(stored.rows // 8 + 1, np.uint8) for _ in range(3))
     with RecordSpool(_SEEN, folder) as spool:
         first = 0
         for table in stored.unchecked():
@@ -193,12 +231,19 @@ def _once(stored: StoredList, folder: Path) -> npt.NDArray[np.uint8]:
             seen["high"], seen["low"] = halves[:, 0], halves[:, 1]
             seen["row"] = np.arange(first, first + table.num_rows)
             seen["deleted"] = table.column("deleted").to_numpy()
+            seen["says"] = [_SAYS.get(word, 0) for word in table.column("polarity").to_pylist()]
+            seen["says"][seen["deleted"]] = 0
             spool.add(seen, (seen["low"] % BUCKETS).astype(np.int64))
             first += table.num_rows
         for bucket in range(BUCKETS):
             seen = spool.read(bucket)
             seen = seen[np.lexsort((seen["row"], seen["deleted"], seen["low"], seen["high"]))]
+            if not len(seen):
+                continue
             new = (seen["high"][1:] != seen["high"][:-1]) | (seen["low"][1:] != seen["low"][:-1])
-            rows = seen["row"][np.r_[True, new]] if len(seen) else seen["row"]
-            np.bitwise_or.at(bits, rows >> 3, np.uint8(1) << (rows & 7).astype(np.uint8))
-    return bits
+            starts = np.flatnonzero(np.r_[True, new])
+            rows, says = seen["row"][starts], np.bitwise_or.reduceat(seen["says"], starts)
+            _set(once, rows)
+            _set(positive, rows[(says & _POSITIVE) > 0])
+            _set(negative, rows[(says & _NEGATIVE) > 0])
+    return once, positive, negative

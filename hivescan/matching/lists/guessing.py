@@ -15,7 +15,7 @@ from hivescan.matching.lists.decoding import looks_like_hash
 from hivescan.matching.lists.mapping import HashColumn, Mapping
 
 HASH_LENGTHS: Final = frozenset(a.nbytes for a in ALGORITHMS.values()) | {144}
-_CARRIED: Final = ("pdna", "tmk_pdqf", "netclean", "videntifier")
+CARRIED: Final = ("pdna", "tmk_pdqf", "netclean", "videntifier")
 _PDQ_BITS: Final = 128
 _NAMES_SHOWN: Final = 20
 _LONG_WORD: Final = re.compile(r"[A-Za-z0-9+/=]{11,}")
@@ -125,14 +125,14 @@ def _hash_columns(given: Mapping, columns: AnyMapping[str, Sequence[str | None]]
     own: dict[str, str] = {}
     for name in columns:
         algorithm = algorithm_of(name)
-        if algorithm in (*ALGORITHMS, *_CARRIED) and name not in given.fields.values():
+        if algorithm in (*ALGORITHMS, *CARRIED) and name not in given.fields.values():
             own.setdefault(algorithm, name)
     if own:
         return tuple(HashColumn(name, algorithm) for algorithm, name in own.items())
     plain = {_plain(name): name for name in columns}
     kind = next((plain[name] for name in _ALGORITHM if name in plain), None)
     if kind is not None and not any(
-        algorithm_of(word) in (*ALGORITHMS, *_CARRIED) for word in columns[kind] if word
+        algorithm_of(word) in (*ALGORITHMS, *CARRIED) for word in columns[kind] if word
     ):
         kind = None
     found = next((plain[name] for name in _HASH if name in plain), None) or _by_content(columns)

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hivescan.errors import KnownListError, UsageError
+from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.labels import check_labels
 from hivescan.matching.lists.aside import Aside, RejectedRow
 from hivescan.matching.lists.cleaning import Fill, algorithm_of, clean
+from hivescan.matching.lists.guessing import CARRIED
 from hivescan.matching.lists.lock import list_lock
 from hivescan.matching.lists.mapping import Mapping, load_mapping, save_mapping
 from hivescan.matching.lists.merging import Merged, merge
@@ -41,6 +43,11 @@ class ListLabels:
 
     def __post_init__(self) -> None:
         check_labels(self.polarity, self.max_distance)
+        names = (*ALGORITHMS, *CARRIED)
+        if self.algorithm is not None and algorithm_of(self.algorithm) not in names:
+            raise UsageError(
+                f"algorithm {self.algorithm!r}: not one of {', '.join(names)}; a mapping may name others"
+            )
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ class _Stream:
         self._decoder = json.JSONDecoder(parse_constant=lambda name: None)
 
     def wrong(self, what: str) -> KnownListError:
+        what = what.removesuffix(" at")  # as some of Python's own messages end
         return KnownListError(f"{self._path}: no JSON: {what} at character {self._before + self._at + 1}")
 
     def _more(self) -> bool:

@@ -34,6 +34,8 @@ def format_of(path: Path) -> str:
     text = head.decode(encoding_of(head), "replace").lstrip("\ufeff \t\r\n")
     if not text:
         raise KnownListError(f"{path}: empty")
+    if "\0" in text:
+        raise KnownListError(f"{path}: neither text nor another form of list that is known")
     if text[0] == "<":
         return "ncmec"
     if text[0] in "{[":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hivescan.errors import KnownListError
+from hivescan.errors import KnownListError, UsageError
 from hivescan.matching.known import check_known
 from hivescan.matching.lists.importing import ImportSummary, ListLabels, import_known
 from hivescan.matching.lists.opening import format_of
@@ -431,3 +431,46 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path, out: Path) -> Non
             import_known([source], out)
     with pytest.raises(KnownListError, match="no such folder"):
         import_known([s.written(tmp_path / "x", "a")], tmp_path / "no" / "k.parquet")
+
+
+@pytest.mark.parametrize("ending", ["", "e,x\n"])
+def test_a_quote_that_is_never_closed_costs_its_own_line(tmp_path: Path, out: Path, ending: str) -> None:
+    """Also where the rows after it are more than fit into one cell."""
+    for rows in (3, 5_000):
+        good = "".join(f"e{i},{s.md5(str(i))}\n" for i in range(rows))
+        text = f'id,md5\nfirst,{s.md5("first")}\nbad,"{s.md5("bad")}\n{good}{ending}'
+        listed = out.with_name(f"{rows}.parquet")
+        summary = brought(tmp_path, listed, text)
+        assert summary.added == rows + 1
+        told = [(row.record, row.reason) for row in summary.first_rejected]
+        assert told[0] == (3, "a quote that is never closed")
+        assert [record for record, _ in told[1:]] == ([rows + 4] if ending else [])
+
+
+def test_a_cell_of_several_lines_is_one_row(tmp_path: Path, out: Path) -> None:
+    text = f'id,md5,note\na,{s.md5("a")},"two\nlines, ""quoted"""\nb,{s.md5("b")[1:]},\n'
+    summary = brought(tmp_path, out, text)
+    assert (summary.added, [row.record for row in summary.first_rejected]) == (1, [4])
+
+
+def test_a_table_without_hashes_is_refused_without_its_values(tmp_path: Path, out: Path) -> None:
+    cut = s.md5("a")[:30]
+    with pytest.raises(
+        KnownListError, match=r"no column of hashes among 'one', \(column 2\), 'three'"
+    ) as told:
+        brought(tmp_path, out, f"one,{cut},three\n1,2,3\n")
+    assert cut not in str(told.value)
+
+
+def test_what_is_no_text_is_refused_in_one_line(tmp_path: Path, out: Path) -> None:
+    source = tmp_path / "picture.jpg"
+    source.write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(KnownListError, match=r"picture\.jpg: neither text nor another form"):
+        import_known([source], out)
+
+
+def test_an_algorithm_that_no_list_has_is_refused() -> None:
+    assert ListLabels(algorithm="SHA-256").algorithm == "SHA-256"
+    assert ListLabels(algorithm="PhotoDNA").algorithm == "PhotoDNA"
+    with pytest.raises(UsageError, match="algorithm 'pdqq': not one of md5,"):
+        ListLabels(algorithm="pdqq")

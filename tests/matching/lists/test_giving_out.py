@@ -87,6 +87,27 @@ def test_a_delta_has_each_hash_once_and_null_for_what_is_gone(tmp_path: Path) ->
     ]  # fmt: skip
 
 
+def test_a_hash_on_which_rows_differ_is_disputed_in_a_delta(tmp_path: Path) -> None:
+    a, b = bytes.fromhex(s.md5("a")), bytes.fromhex(s.md5("b"))
+    rows = [Entry("1", "md5", a), Entry("2", "md5", a, {"polarity": "benign"}),
+            Entry("3", "md5", b, {"polarity": "seed"}), Entry("4", "md5", b),
+            Entry("5", "md5", b, {"polarity": "negative", "deleted": True})]  # fmt: skip
+    listed = list_of(tmp_path / "known.parquet", rows)
+    assert export_known(listed, tmp_path / "delta.json").repeated == 3
+    back = tmp_path / "back.parquet"
+    import_known([tmp_path / "delta.json"], back)
+    assert s.told(back, "hash", "polarity") == [(s.md5("a"), "disputed"), (s.md5("b"), "positive")]
+
+
+def test_an_algorithm_that_is_mistyped_writes_nothing(tmp_path: Path, listed: Path) -> None:
+    out = s.written(tmp_path / "out.txt", "as before")
+    with pytest.raises(UsageError, match=r"'pqd': .*known\.parquet has only md5, pdna, pdq$"):
+        export_known(listed, out, algorithm="pqd")
+    assert out.read_text() == "as before"
+    assert export_known(listed, out, algorithm="SHA-1").rows == 0
+    assert export_known(listed, out, algorithm="PDQ").rows == 1
+
+
 def test_an_export_needs_a_format_and_spares_the_list(tmp_path: Path, listed: Path) -> None:
     with pytest.raises(UsageError, match="say the format"):
         export_known(listed, tmp_path / "out.xyz")
@@ -147,7 +168,7 @@ def test_the_commands_tell_what_happened_without_hashes(tmp_path: Path) -> None:
     s.written(source, f"id,md5\na,{s.md5('a')}\nc,{s.md5('c')}\n")
     assert run("import", source, "-o", other, "--hash-set", "set", "--as-of", "2026-01-31")[0] == 0
     code, printed, _ = run("diff", out, other)
-    assert printed.startswith("1 added; 1 row as before\n")
+    assert printed.startswith("1 added; 1 live row as before\n")
     assert json.loads(run("diff", out, other, "--json")[1])["changes"][0]["entry_id"] == "c"
     code, printed, _ = run("merge", out, other, "-o", tmp_path / "both.parquet")
     assert printed == f"{tmp_path / 'both.parquet'}: 2 rows; 1 added, 1 unchanged\n"
