@@ -118,6 +118,7 @@ class Limits:
     max_bytes: int = 20 * 1024**3
     max_pixels: int = 180_000_000
     max_frames: int = 100_000
+    """Pictures of a file, its clips of sound, or its passages of text (some 80 MB)."""
     max_duration_s: float = 24 * 3600.0
     file_timeout_s: float = 120.0
     """Seconds without a sign of life from the decoder before its file is given up."""

@@ -61,6 +61,7 @@ from hivescan.types import (
     View,
 )
 
+_NAMES = {Level.FRAME: "pictures", Level.CLIP: "clips of sound", Level.PASSAGE: "passages of text"}
 _SIGN_EVERY_S = 1.0
 """How often a worker says that it is still decoding."""
 
@@ -238,6 +239,8 @@ class DecodeWorker:
         try:
             samples = self._samples(plan, stream, blob, info)
             for sample in samples:
+                if decoded == self._limits.max_frames:  # what is found in a file is held until its end
+                    raise LimitError(f"more than {decoded:,} {_NAMES[stream.level]}, the limit for one file")
                 if stream.layout is not None:
                     if lease is None:
                         lease = self._next_lease(plan.job, stream.level)

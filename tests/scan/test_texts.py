@@ -16,7 +16,7 @@ from hivescan.models.network import space_of
 from hivescan.models.text_tower import open_text_tower
 from hivescan.models.vector_head import VectorHead
 from hivescan.scan.payload import packed_text, unpacked_text
-from hivescan.types import TextView
+from hivescan.types import Limits, TextView
 from tests.automl.made_models import made_head, record_of
 from tests.scan.scenes import comparable, make_clip, rows, scan
 
@@ -105,3 +105,14 @@ def test_a_text_crosses_as_it_is(text: str) -> None:
     packed = packed_text(text, TextView())
     assert len(packed) == TextView().nbytes
     assert unpacked_text(packed) == text
+
+
+def test_a_text_of_more_passages_than_allowed_is_partial_with_what_came_before(tmp_path: Path) -> None:
+    """All that is found in a file is held until its end, so that has to be bounded."""
+    (tmp_path / "long.txt").write_text("A sentence that says little. " * 1_000, encoding="utf-8")
+    store = tmp_path / "store"
+    summary = scan(store, tmp_path / "long.txt", analyzers=("passages",), limits=Limits(max_frames=7))
+    assert summary.partial == 1
+    (item,) = rows(store, "SELECT reason FROM items")
+    assert item["reason"] == "more than 7 passages of text, the limit for one file"
+    assert rows(store, "SELECT count(*) AS n FROM texts") == [{"n": 7}]
