@@ -43,6 +43,11 @@ class Floods:
         """The works that went into quarantine in this run."""
         return np.fromiter(self._new, np.uint64, len(self._new))
 
+    @property
+    def held(self) -> Keys:
+        """The works in quarantine, also those from before."""
+        return np.union1d(self.new, self._quarantined)
+
     def take(self, works: Keys, contents: Keys) -> npt.NDArray[np.bool_]:
         """``bool [N]``: which of these new pairs of a work and a content are of a work in quarantine."""
         if self._most is None:

@@ -322,17 +322,25 @@ class _Run:
                     self.writer.commit()
 
     def hold_back_floods(self) -> None:
-        """Take back what was stored of a work before it was seen to flood, and say what is in quarantine."""
+        """Take back what was stored of a work before it was seen to flood, and say what is in quarantine.
+
+        A run that was cut short could not do so: what it stored counts here.
+        """
         flooding = {
-            lineage: each.floods.new for lineage, each in self._matches.items() if each.floods.new.size
+            lineage: each.floods.held for lineage, each in self._matches.items() if each.floods.held.size
         }
         if not flooding and not any(stored.quarantined.size for stored in self.stored):
             return
         with closing(self.writer.store.connect()) as connection:
             for lineage, works in flooding.items():
                 rows = rows_of_works(connection, lineage, self.writer.run_id, works)
+                released = pa.array(self.options.release, pa.string())
+                work = pc.coalesce(rows.column("parent_id"), rows.column("entry_id"))
+                rows = rows.filter(pc.invert(pc.is_in(work.cast(pa.string()), released)))
                 retract(self.writer, rows, [FLOOD] * rows.num_rows)
-                self._matches[lineage].added -= rows.num_rows
+                own = pc.sum(pc.equal(rows.column("run_id").cast(pa.string()), self.writer.run_id)).as_py()
+                self._matches[lineage].added -= own or 0
+                self.retracted += rows.num_rows - (own or 0)
         self.writer.commit()
         with closing(self.writer.store.connect()) as connection:
             self.quarantined = quarantined(connection, tuple(self._matches))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.matching.floods import FLOOD, Flood, Floods
+from hivescan.matching.meetings import COMMAND
 from hivescan.matching.subjects import WANTED
 from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
 from hivescan.store.views import MATCH_KEY
@@ -193,10 +194,18 @@ def standing_rows(connection: duckdb.DuckDBPyConnection, lineage: str, keys: Key
 
 
 def rows_of_works(connection: duckdb.DuckDBPyConnection, lineage: str, run_id: str, works: Keys) -> pa.Table:
-    """The standing matches with these works that a run stored."""
+    """The standing matches with these works that a run stored, or one that did not come to its end and that
+    none has come after since that did.
+    """
     connection.register("asked_works", pa.table({"work": pa.array(works, pa.uint64())}))
     rows = connection.sql(
-        f"""SELECT * FROM matches WHERE coalesce(lineage, list_id) = ? AND run_id = ?
+        f"""
+        WITH ours AS (SELECT run_id, status, started_at FROM runs WHERE command = '{COMMAND}'),
+        cut_short AS (
+            SELECT run_id FROM ours WHERE status <> 'done'
+                AND NOT started_at <= ANY (SELECT started_at FROM ours WHERE status = 'done'))
+        SELECT * FROM matches WHERE coalesce(lineage, list_id) = ?
+            AND (run_id = ? OR run_id IN (SELECT run_id FROM cut_short))
             AND {_WORK_SQL} IN (SELECT work FROM asked_works)""",
         params=[lineage, run_id],
     ).to_arrow_table()

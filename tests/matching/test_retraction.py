@@ -176,6 +176,24 @@ def test_an_entry_that_floods_is_kept_back(tmp_path: Path) -> None:
     assert matched(store) == {("/other", "e")}
 
 
+def test_a_flood_in_a_run_that_was_cut_short_is_kept_back_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, known = flood(tmp_path, 8)
+    monkeypatch.setattr("hivescan.matching.match._Run.hold_back_floods", lambda run: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        match_store(store, [known], LIMIT)
+    monkeypatch.undo()
+    assert len(matched(store)) == 9
+    store_of(tmp_path / "store", [Item(f"/later{i}", [Sample(flipped(GREY, 5))]) for i in range(12)])
+    summary = match_store(store, [known], LIMIT)
+    assert (summary.added, summary.retracted, summary.quarantined[0].contents) == (0, 8, 20)
+    assert matched(store) == {("/other", "e")}
+    # What a run that came to its end stored stays.
+    assert match_store(store, [known], MatchOptions(flood=FloodLimit(None))).added == 20
+    assert match_store(store, [known], LIMIT).retracted == 0
+
+
 def test_few_and_small_shares_are_no_flood(tmp_path: Path) -> None:
     store, known = flood(tmp_path)
     assert match_store(store, [known], MatchOptions(flood=FloodLimit(12, 0.01))).quarantined == ()
