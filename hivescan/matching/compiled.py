@@ -32,13 +32,14 @@ _OURS: Final = re.compile(rf"\.?(rows|marks|stamp\.json|{'|'.join(ALGORITHMS)})-
 def compiled(path: Path, handle: BinaryIO) -> Iterator[Made]:
     """The compiled form of the list in ``path``, open as ``handle``; made where it is not there.
 
-    A short list is compiled in memory. Where the folder cannot be written, one in the temporary folder
-    serves, for the length of the block. Raises :class:`hivescan.errors.KnownListError` with the first thing
-    that is wrong with the list.
+    A short list is compiled in memory, unless it was a long one. Where the folder cannot be written, one in
+    the temporary folder serves, for the length of the block. Raises
+    :class:`hivescan.errors.KnownListError` with the first thing that is wrong with the list.
     """
     folder = path.with_name(f"{path.name}.index")
     made = _opened(folder, path, handle)
-    if made is None and open_list(path, handle).rows < FEW:
+    # One that was long keeps its folder up to date: no hash stays there that the list has no more.
+    if made is None and open_list(path, handle).rows < FEW and not folder.exists():
         made = compile_list(path, handle, None, None)
     if made is not None:
         yield made

@@ -326,6 +326,18 @@ def test_a_short_list_makes_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("indexed")
+def test_a_list_that_became_short_leaves_nothing_of_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "FEW", 100)
+    path, folder = tmp_path / "known.parquet", tmp_path / "known.parquet.index"
+    with read_known(written(path, table_of(9, 200))):
+        before = {each.name for each in folder.iterdir()}
+    with read_known(written(path, table_of(10, 20))) as known:
+        assert known.row_count == 20
+    assert before & {each.name for each in folder.iterdir()} <= {"stamp.json", "lock"}
+
+
 def test_a_refused_list_leaves_nothing_behind(tmp_path: Path) -> None:
     path = list_of(tmp_path / "known.parquet", [Entry("a", "pdq", bytes(32)), Entry("b", "pdq", bytes(5))])
     with pytest.raises(KnownListError, match="32 bytes long"), read_known(path):
