@@ -20,6 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hivescan.analyzers import provenance
+from hivescan.analyzers.provenance import manifests
 from hivescan.analyzers.provenance.camera import standard_quality
 from hivescan.analyzers.provenance.manifests import ANCHORS_VARIABLE
 from hivescan.errors import UsageError
@@ -429,6 +430,15 @@ def test_a_very_long_prompt_is_cut(tmp_path: Path, analyzer: provenance.Provenan
     path = png(tmp_path / "a.png", parameters="castle " * 10_000 + PARAMETERS)
     found = only("generator", evidence(path, analyzer))
     assert len(str(found.value["prompt"])) == 10_000 and found.value["cut"]
+
+
+def test_huge_manifests_cost_nothing_but_themselves(
+    data: Path, analyzer: provenance.Provenance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifests, "_MOST_JSON", 100)
+    signed = evidence(data / "c2pa" / "jpeg" / "adobe-20220124-CAICAI.jpg", analyzer)
+    assert only("c2pa", signed).name == "unreadable"
+    assert "quantisation" in {piece.kind for piece in signed}
 
 
 @pytest.mark.parametrize(("mime", "top"), [("image/jxl", b"\0\0\0\x0cJXL \r\n\x87\n"), ("video/mp4", b"")])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from hivescan.analyzers.provenance.source_types import SOURCE_TYPES, tail
-from hivescan.errors import DecodeError, UsageError
+from hivescan.errors import UsageError
 from hivescan.types import Alive, Evidence, Says
 
 LIBRARY: Final = "c2pa"
@@ -118,7 +118,9 @@ class Manifests:
                 yield Evidence(_KIND, "unreadable", Says.NOTHING, {"state": "Invalid", "why": kind})
             return
         if len(found) > _MOST_JSON:
-            raise DecodeError("its C2PA manifests are larger than anybody needs: not read")
+            why = "larger than anybody needs"  # which is no reason to keep silent about the rest of the file
+            yield Evidence(_KIND, "unreadable", Says.NOTHING, {"state": "Invalid", "why": why})
+            return
         yield _evidence(json.loads(found))
 
 
