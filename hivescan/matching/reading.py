@@ -52,6 +52,8 @@ class ListFile:
 def open_file(path: Path) -> BinaryIO:
     """The file's bytes; :class:`KnownListError` where they cannot be had."""
     try:
+        if path.is_fifo():  # it would be waited for
+            raise KnownListError(f"{path}: cannot be opened: a pipe, not a regular file")
         return path.open("rb")
     except OSError as error:
         raise KnownListError(f"{path}: cannot be opened: {error.strerror or error}") from None

@@ -48,10 +48,14 @@ def write_known(
 def private_file(path: Path) -> Iterator[BinaryIO]:
     """A file that only its owner can read, written beside its place and put there when the block ends well.
 
-    Raises :class:`KnownListError` where it cannot be written.
+    A link is followed: what it leads to is replaced. Raises :class:`KnownListError` where the file cannot be
+    written, or ``path`` is a device or pipe.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    place = Path(os.path.realpath(path))
+    temporary = place.with_name(f".{place.name}.{secrets.token_hex(6)}")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise KnownListError(f"{path}: cannot be written: not a regular file")
         handle = os.fdopen(
             os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb"
         )
@@ -62,7 +66,7 @@ def private_file(path: Path) -> Iterator[BinaryIO]:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-            temporary.replace(path)
+            temporary.replace(place)
         except OSError as error:
             raise KnownListError(f"{path}: cannot be written: {error.strerror or error}") from None
         finally:

@@ -103,6 +103,9 @@ def _walk_all(sources: Sequence[_Source]) -> Iterator[Observation | SourceDone]:
 
 
 def _open(source: str, selection: Selection, stdin: IO[bytes] | None) -> _Source:
+    if not source:
+        # Most often a variable of a script that is not set; the current folder is called ".".
+        raise SourceError("a source without a name")
     if source == "-":
         stream = stdin or sys.stdin.buffer
         return _Source("-", lambda: _walk_list("-", list_entries(stream), selection))

@@ -172,6 +172,11 @@ def test_a_missing_source_is_refused_before_anything_is_walked(tmp_path: Path) -
             walk([str(tmp_path), str(tmp_path / missing)], SourceOptions())
 
 
+def test_a_source_without_a_name_is_not_the_current_folder() -> None:
+    with pytest.raises(SourceError, match="a source without a name"):
+        walk([""], SourceOptions())
+
+
 def test_globs_find_files_and_walk_the_folders_they_find(tmp_path: Path) -> None:
     make(tmp_path, "1/a.jpg", "1/b.png", "2/c.jpg", "2/x/d.jpg", ".h/e.jpg")
     assert seen(tmp_path, f"{tmp_path}/*/*.jpg") == ["1/a.jpg", "2/c.jpg"]

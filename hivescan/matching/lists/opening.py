@@ -96,6 +96,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     Raises :class:`KnownListError`, also while it is read.
     """
     try:
+        if path.is_fifo():  # it would be waited for, and can be read once alone
+            raise KnownListError(f"{path}: cannot be read: a pipe, not a regular file")
         with path.open("rb") as file:
             packed = file.read(2) == _GZIP
             file.seek(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -106,6 +107,22 @@ def test_an_algorithm_that_is_mistyped_writes_nothing(tmp_path: Path, listed: Pa
     assert out.read_text() == "as before"
     assert export_known(listed, out, algorithm="SHA-1").rows == 0
     assert export_known(listed, out, algorithm="PDQ").rows == 1
+
+
+def test_a_link_is_followed_and_a_pipe_refused(tmp_path: Path, listed: Path) -> None:
+    real, link, pipe = tmp_path / "real.csv", tmp_path / "link.csv", tmp_path / "pipe.csv"
+    link.symlink_to(s.written(real, "before"))
+    export_known(listed, link)
+    assert link.is_symlink()
+    assert real.read_text().startswith("entry_id,")
+    os.mkfifo(pipe)
+    with pytest.raises(KnownListError, match="not a regular file"):
+        export_known(listed, pipe)
+    assert pipe.is_fifo()
+    with pytest.raises(KnownListError, match="a pipe, not a regular file"):
+        export_known(pipe, real)
+    with pytest.raises(KnownListError, match="a pipe, not a regular file"):
+        import_known([pipe], tmp_path / "new.parquet")
 
 
 def test_an_export_needs_a_format_and_spares_the_list(tmp_path: Path, listed: Path) -> None:
