@@ -168,9 +168,11 @@ def _killed(
     live[renewed] = False
     at = kills.of(stored)
     by_entry = live & (at != UNKNOWN) & ((stored["time"] == UNKNOWN) | (stored["time"] <= at))
-    # A withdrawal of this very hash is counted where the two meet.
+    # A withdrawal of this very hash is counted where the two meet, unless it is too old to count there.
     itself = met >= 0
-    itself[itself] = (winners["flags"][met[itself]] & DELETED) > 0
+    theirs, had = winners[met[itself]], stored["time"][itself]
+    older = (theirs["time"] != UNKNOWN) & (had != UNKNOWN) & (theirs["time"] < had)
+    itself[itself] = ((theirs["flags"] & DELETED) > 0) & ~older
     by_entry &= ~itself
     whole = winners[(winners["flags"] & WHOLE) > 0]
     stated = _EntryTimes(whole["entry"], whole["time"]).of(stored)
