@@ -338,6 +338,7 @@ def test_a_list_that_became_short_leaves_nothing_of_what_it_was(
     assert before & {each.name for each in folder.iterdir()} <= {"stamp.json", "lock"}
 
 
+@pytest.mark.usefixtures("indexed")
 def test_a_refused_list_leaves_nothing_behind(tmp_path: Path) -> None:
     path = list_of(tmp_path / "known.parquet", [Entry("a", "pdq", bytes(32)), Entry("b", "pdq", bytes(5))])
     with pytest.raises(KnownListError, match="32 bytes long"), read_known(path):
