@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NewType
+from typing import Any, Literal, NewType
 
 import numpy as np
 import numpy.typing as npt
@@ -53,11 +53,15 @@ class Status(StrEnum):
 
 
 class Level(StrEnum):
-    """What a sample is a sample of. Derivation only goes to the right in this list."""
+    """What a sample is a sample of. Derivation only goes down in this list.
+
+    An utterance is a stretch of sound of at most 30 seconds between pauses, a clip one of a few seconds.
+    """
 
     FILE = "file"
     FRAME = "frame"
     CLIP = "clip"
+    UTTERANCE = "utterance"
     FACE = "face"
     TEXT_BLOCK = "text_block"
     PASSAGE = "passage"
@@ -256,13 +260,18 @@ VIEWS_REVISION = 2
 
 @dataclass(frozen=True)
 class SampleKey:
-    """Where a sample stands: in which content, which one, when."""
+    """Where a sample stands: in which content, which one, when.
+
+    A sample that was found within another has that one's ``index``, and ``region`` says which of those found
+    there it is, from 0; None: the sample itself.
+    """
 
     content_id: ContentId
     level: Level
     index: int
     start_ms: int | None
     end_ms: int | None
+    region: int | None = None
 
 
 @dataclass(frozen=True)
@@ -316,18 +325,38 @@ class Hashes:
 class Region:
     """A thing found in a sample.
 
-    ``polygon`` is x0, y0, x1, y1 … as fractions of the upright picture's width and height.
+    ``polygon`` is x0, y0, x1, y1 … as fractions of the upright picture's width and height, ``landmarks``
+    likewise where the model gives some. ``track`` is the same for what is the same thing in several samples
+    of a file.
     """
 
     model: str
     kind: str
     polygon: tuple[float, ...]
     confidence: float
+    landmarks: tuple[float, ...] | None = None
+    track: int | None = None
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a text, in milliseconds after its sample's start; ``confidence`` 0..1, None: not known."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
 class Text:
-    """The text of one sample. ``origin`` is ``file``, ``speech`` or ``ocr``; None: not known."""
+    """A text in a sample. ``origin`` is ``file``, ``speech``, ``ocr`` or ``code``.
+
+    ``start_ms`` and ``end_ms`` are milliseconds after the sample's own start, the times of ``words``
+    likewise; None: the text has its sample's times. ``polygon`` says where it stands in the picture, as
+    that of a :class:`Region`; ``track`` which sound track of the file it is from. ``language`` None: not
+    known.
+    """
 
     origin: str
     text: str
@@ -335,6 +364,29 @@ class Text:
     char_start: int | None = None
     char_end: int | None = None
     confidence: float | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    words: tuple[Word, ...] | None = None
+    polygon: tuple[float, ...] | None = None
+    track: int | None = None
+
+
+@dataclass(frozen=True)
+class Derived:
+    """M samples that were found within a batch of N, for the analyzers behind the one that found them.
+
+    - ``level`` is what they are: ``FACE`` for crops, ``PASSAGE`` for strings;
+    - ``parents`` is ``int [M]``, ascending: the row of the batch that each was found in. Among those of one
+      parent the order is theirs, and their ordinal becomes the ``region`` of all rows about them;
+    - ``views`` have M rows each: crops ``uint8 [M, S, S, 3]`` RGB under ``face`` (more sizes under other
+      names), strings ``object [M]`` under ``text``;
+    - ``times`` are milliseconds after the parent's own start, from and to; None: the parent's times.
+    """
+
+    level: Level
+    parents: npt.NDArray[np.intp]
+    views: Mapping[str, npt.NDArray[Any]]
+    times: tuple[tuple[int, int] | None, ...] | None = None
 
 
 class Says(StrEnum):
@@ -372,8 +424,11 @@ class Findings:
     """``regions[i]`` are those of sample i; None where the analyzer finds none by nature."""
     evidence: tuple[tuple[Evidence, ...], ...] | None = None
     """As ``regions``."""
-    texts: tuple[Text | None, ...] | None = None
-    """The text of each sample; None: it has none."""
+    texts: tuple[tuple[Text | None, ...], ...] | None = None
+    """``texts[i]`` are those of sample i, as ``regions``; None in place of one that is not to be stored: the
+    ordinals of the others stay."""
+    derived: Derived | None = None
+    """Samples found within these, for the analyzers behind this one: no rows are made of them."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy.typing as npt
 
@@ -28,13 +28,17 @@ from hivescan.types import (
     Pixels,
 )
 
+BEHIND: Final = ">"
+"""Between the names of a chain: what stands before it finds the samples of what stands behind it."""
+
 
 @dataclass(frozen=True)
 class AnalyzerSpec:
     """What the engine must know to plan, without loading a model.
 
-    - ``name`` is the chain in the ledger and the word after ``--analyzers``.
-    - ``level`` is what its samples are: ``FRAME`` for pictures, ``PASSAGE``, ``CLIP`` or ``FILE``.
+    - ``name`` is the word after ``--analyzers``, and the end of :attr:`chain`.
+    - ``level`` is what its samples are: ``FRAME`` for pictures, ``PASSAGE``, ``CLIP``, ``UTTERANCE`` or
+      ``FILE``; ``FACE`` or ``PASSAGE`` where it has an ``upstream``.
     - ``runs_in``: ``decoder`` analyzers get each unreduced picture or passage, or the file, in the worker
       that reads it; ``host`` analyzers get batches of views in the inference process.
     - ``revision`` is raised only when the output changes for the same weights.
@@ -42,6 +46,11 @@ class AnalyzerSpec:
     - ``views`` by name; a host analyzer is handed exactly these.
     - ``heads`` are those whose scores it may write, by model.
     - ``settings`` are further things that the output depends on (labels, thresholds).
+    - ``derives`` is what samples it finds within its own and hands to the analyzers behind it: ``FACE`` or
+      ``PASSAGE``; None: it finds none.
+    - ``upstream`` is the analyzer whose finds are its samples; None: they come from the decoders. ``views``
+      then names those of :attr:`~hivescan.types.Derived.views` that it wants, and ``consumes`` is the
+      upstream's.
     """
 
     name: str
@@ -53,11 +62,19 @@ class AnalyzerSpec:
     heads: Mapping[str, tuple[HeadSpec, ...]] | None = None
     settings: tuple[tuple[str, str], ...] = ()
     level: Level = Level.FRAME
+    derives: Level | None = None
+    upstream: str | None = None
 
-    def fingerprint(self, sampling_key: str | None) -> str:
+    @property
+    def chain(self) -> str:
+        """Its name in the ledger: ``faces>ages`` for the analyzer ``ages`` of what ``faces`` finds."""
+        return self.name if self.upstream is None else f"{self.upstream}{BEHIND}{self.name}"
+
+    def fingerprint(self, sampling_key: str | None, upstream: str | None = None) -> str:
         """16 hex digits that change exactly when the rows may change.
 
-        ``sampling_key`` is :meth:`hivescan.types.Sampling.key` for frames of timed media, else None.
+        ``sampling_key`` is :meth:`hivescan.types.Sampling.key` for frames of timed media, else None;
+        ``upstream`` the fingerprint of the analyzer before this one, where there is one.
         """
         views = {name: (repr(view), VIEWS_REVISION) for name, view in sorted((self.views or {}).items())}
         heads = {
@@ -65,6 +82,8 @@ class AnalyzerSpec:
             for model, specs in sorted((self.heads or {}).items())
         }
         parts = [self.name, self.revision, self.weights, views, heads, self.settings, sampling_key]
+        if self.upstream is not None:
+            parts += [self.upstream, upstream]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -85,7 +104,9 @@ class HostAnalyzer(Protocol):
 
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
         """``views[name]`` is ``uint8 [N, height, width, 3]`` RGB, of a ``TextView`` ``object [N]`` of
-        strings, of a ``SoundView`` ``float32 [N, samples]``; the findings have N rows."""
+        strings, of a ``SoundView`` ``float32 [N, samples]``; the findings have N rows.
+
+        One with an ``upstream`` gets the views that were derived, and no sizes."""
         ...
 
 

@@ -38,7 +38,9 @@ class Passages:
 
     def infer(self, passages: Sequence[Passage]) -> Findings:
         return Findings(
-            texts=tuple(Text(ORIGIN, p.text, char_start=p.char_start, char_end=p.char_end) for p in passages)
+            texts=tuple(
+                (Text(ORIGIN, p.text, char_start=p.char_start, char_end=p.char_end),) for p in passages
+            )
         )
 
 

@@ -13,7 +13,7 @@ from hivescan.scan.costs import Costs
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import HostProcess, Waiting
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady
-from hivescan.scan.rows import pick
+from hivescan.scan.picking import pick
 
 _IN_FLIGHT = 2
 """Batches sent ahead, so that a host never waits for its pipe."""

@@ -35,7 +35,7 @@ from hivescan.store.arrow_memory import lean_arrow
 from hivescan.store.keys import Keys, hash_rows
 from hivescan.store.log import Part
 from hivescan.store.merge import merge_small_parts
-from hivescan.store.parts import read_part
+from hivescan.store.parts import known_columns, read_part
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store, storage_errors
 from hivescan.store.writer import StoreWriter
@@ -43,7 +43,7 @@ from hivescan.types import HeadSpec, Sampling
 
 COMMAND: Final = "rescore"
 
-_SAMPLE: Final = ("level", "index", "start_ms", "end_ms")
+_SAMPLE: Final = ("level", "index", "start_ms", "end_ms", "region")
 _ATTEMPT: Final = ("content_id", "chain", "run_id")
 _VECTORS_AT_ONCE: Final = 32_768
 _COMMIT_BYTES: Final = 32 << 20
@@ -276,7 +276,7 @@ def _sampling_keys(store: Store) -> Iterator[str]:
 
 def _vectors(store: Store, part: Part) -> pa.Table:
     with storage_errors(store.location):
-        return read_part(store.blobs, part, [*_ATTEMPT, *_SAMPLE, "space", "vector"])
+        return known_columns("embeddings", read_part(store.blobs, part))
 
 
 def _where(rows: pa.Table, wanted: npt.NDArray[np.bool_]) -> pa.Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,37 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hivescan.scan.picking import within
 from hivescan.store.schema import RESULT_TABLES, TABLES
-from hivescan.types import ContentId, Findings, HeadScores, Level, SampleKey, Text, TopLabels, Vectors
-from hivescan.types import Hashes as HashColumn
+from hivescan.types import ContentId, Findings, Level, SampleKey, Text
 
 OTHER_LABEL = "(other)"
 _MOST_LOOSE = 2_000
 """Rows that are kept as Python objects before they become tables."""
 _LOOSE_BYTES = 200
 """What such a row will take in a table."""
-
-
-def pick(findings: Findings, rows: Sequence[int]) -> Findings:
-    """The findings of some of a batch's samples."""
-    at = list(rows)
-    return Findings(
-        scores=tuple(HeadScores(s.model, s.head, s.labels, s.scores[at]) for s in findings.scores),
-        top=tuple(TopLabels(t.model, t.head, tuple(t.rows[i] for i in at)) for t in findings.top),
-        vectors=tuple(Vectors(v.space, v.vectors[at]) for v in findings.vectors),
-        hashes=tuple(
-            HashColumn(
-                h.algorithm,
-                tuple(h.hashes[i] for i in at),
-                tuple(h.quality[i] for i in at),
-                h.transformation,
-            )
-            for h in findings.hashes
-        ),
-        regions=None if findings.regions is None else tuple(findings.regions[i] for i in at),
-        evidence=None if findings.evidence is None else tuple(findings.evidence[i] for i in at),
-        texts=None if findings.texts is None else tuple(findings.texts[i] for i in at),
-    )
 
 
 @dataclass
@@ -159,6 +137,7 @@ def _sample_columns(
         "index": pa.array([k.index for k in keys], pa.int32()).take(take),
         "start_ms": pa.array([k.start_ms for k in keys], pa.int64()).take(take),
         "end_ms": pa.array([k.end_ms for k in keys], pa.int64()).take(take),
+        "region": pa.array([k.region for k in keys], pa.int32()).take(take),
     }
 
 
@@ -240,6 +219,8 @@ def _regions(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[st
         "kind": pa.array([r.kind for r in found], pa.string()).dictionary_encode(),
         "polygon": pa.array([list(r.polygon) for r in found], pa.list_(pa.float32())),
         "confidence": pa.array([r.confidence for r in found], pa.float32()),
+        "landmarks": pa.array([_listed(r.landmarks) for r in found], pa.list_(pa.float32())),
+        "track": pa.array([r.track for r in found], pa.int32()),
     }
     return _table("regions", made)
 
@@ -260,19 +241,31 @@ def _evidence(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[s
 
 def _texts(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str, pa.Table]:
     _, chain = block
-    there = np.array([text is not None for text in columns.values], dtype=np.int64)
-    made = _sample_columns(run_id, chain, columns.keys, there)
-    found: list[Text] = [text for text in columns.values if text is not None]
+    placed: list[tuple[SampleKey, int, Text]] = [
+        (key, ordinal, text)
+        for key, texts in zip(columns.keys, columns.values, strict=True)
+        for ordinal, text in enumerate(texts)
+        if text is not None
+    ]
+    found = [text for _, _, text in placed]
+    keys = [_of_text(*of_one) for of_one in placed]
+    made = _sample_columns(run_id, chain, keys, np.ones(len(keys), np.int64))
     made |= {
         "origin": pa.array([t.origin for t in found], pa.string()).dictionary_encode(),
         "language": pa.array([t.language for t in found], pa.string()).dictionary_encode(),
         "text": pa.array([_storable(t.text) for t in found], pa.string()),
-        "words": pa.nulls(len(found), pa.string()),
+        "words": pa.array([_words_as_json(key, text) for key, _, text in placed], pa.string()),
         "confidence": pa.array([t.confidence for t in found], pa.float32()),
         "char_start": pa.array([t.char_start for t in found], pa.int64()),
         "char_end": pa.array([t.char_end for t in found], pa.int64()),
+        "polygon": pa.array([_listed(t.polygon) for t in found], pa.list_(pa.float32())),
+        "track": pa.array([t.track for t in found], pa.int32()),
     }
     return _table("texts", made)
+
+
+def _listed(numbers: tuple[float, ...] | None) -> list[float] | None:
+    return None if numbers is None else list(numbers)
 
 
 def _as_json(value: Mapping[str, object]) -> str:
@@ -281,6 +274,25 @@ def _as_json(value: Mapping[str, object]) -> str:
     if "NaN" in text or "Infinity" in text:
         text = json.dumps(json.loads(text, parse_constant=lambda _: None), ensure_ascii=False)
     return _storable(text)
+
+
+def _of_text(sample: SampleKey, ordinal: int, text: Text) -> SampleKey:
+    """Where a text stands. The text of a file's passage is that sample's one text, and has no ordinal."""
+    start_ms, end_ms = within(sample, text.start_ms, text.end_ms)
+    region = ordinal if sample.region is None and text.origin != "file" else sample.region
+    return replace(sample, start_ms=start_ms, end_ms=end_ms, region=region)
+
+
+def _words_as_json(sample: SampleKey, text: Text) -> str | None:
+    """Words with their times in the file."""
+    if text.words is None:
+        return None
+    words = []
+    for word in text.words:
+        start_ms, end_ms = within(sample, word.start_ms, word.end_ms)
+        at = {"start_ms": start_ms, "end_ms": end_ms, "confidence": word.confidence}
+        words.append({"text": word.text} | at)
+    return _storable(json.dumps(words, ensure_ascii=False))
 
 
 def _storable(text: str) -> str:

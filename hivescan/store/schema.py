@@ -28,6 +28,7 @@ _sample = [
     pa.field("start_ms", pa.int64()),
     pa.field("end_ms", pa.int64()),
 ]
+_region = pa.field("region", pa.int32())  # which of the things found in the sample; null: the sample itself
 
 FILES = pa.schema(
     [
@@ -89,6 +90,7 @@ SCORES = pa.schema(
         pa.field("head", _word, nullable=False),
         pa.field("label", _word, nullable=False),
         pa.field("score", pa.float32(), nullable=False),
+        _region,
     ]
 )
 
@@ -112,6 +114,8 @@ REGIONS = pa.schema(
         pa.field("kind", _word, nullable=False),
         pa.field("polygon", pa.list_(pa.float32()), nullable=False),
         pa.field("confidence", pa.float32(), nullable=False),
+        pa.field("landmarks", pa.list_(pa.float32())),  # as the polygon
+        pa.field("track", pa.int32()),  # the same for the same thing in several samples of a file
     ]
 )
 
@@ -119,13 +123,16 @@ TEXTS = pa.schema(
     [
         *_attempt,
         *_sample,
-        pa.field("origin", _word, nullable=False),  # file, speech, ocr
+        pa.field("origin", _word, nullable=False),  # file, speech, ocr, code
         pa.field("language", _word),
         pa.field("text", pa.string(), nullable=False),
         pa.field("words", pa.string()),  # JSON list of {text, start_ms, end_ms, confidence}
         pa.field("confidence", pa.float32()),
         pa.field("char_start", pa.int64()),  # where it stands among the characters of a text file
         pa.field("char_end", pa.int64()),
+        _region,
+        pa.field("polygon", pa.list_(pa.float32())),  # where it stands in the picture
+        pa.field("track", pa.int32()),  # which sound track of the file
     ]
 )
 
@@ -147,6 +154,7 @@ EMBEDDINGS = pa.schema(
         *_sample,
         pa.field("space", _word, nullable=False),
         pa.field("vector", pa.list_(pa.float16()), nullable=False),
+        _region,
     ]
 )
 

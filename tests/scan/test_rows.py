@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hivescan.scan import rows as rows_module
-from hivescan.scan.rows import OTHER_LABEL, ResultRows, pick
+from hivescan.scan.picking import pick
+from hivescan.scan.rows import OTHER_LABEL, ResultRows
 from hivescan.store.schema import TABLES
 from hivescan.types import (
     ContentId,
@@ -24,6 +25,7 @@ from hivescan.types import (
     Text,
     TopLabels,
     Vectors,
+    Word,
 )
 
 TIMES = dict.fromkeys(("started_at", "recorded_at"), datetime(2026, 3, 1, tzinfo=UTC))
@@ -150,10 +152,54 @@ def test_what_files_spell_out_and_no_text_may_hold_becomes_rows() -> None:
     piece = Evidence("generator", "a\udfff", Says.AI_GENERATED, {"prompt": prompt, "cfg": float("nan")})
     key = SampleKey(ContentId("a" * 64), Level.FILE, 0, None, None)
     rows.add("provenance", [key], Findings(evidence=((piece,),)))
-    rows.add("passages", [key], Findings(texts=(Text("file", prompt),)))
+    rows.add("passages", [key], Findings(texts=((Text("file", prompt),),)))
     made = rows.take()
     (evidence,) = made["evidence"].to_pylist()
     assert evidence["name"] == "a\ufffd"
     strictly = json.loads(evidence["value"], parse_constant=pytest.fail)
     assert strictly == {"prompt": "half \ufffd, whole \U0001f600", "cfg": None}
     assert made["texts"].column("text").to_pylist() == ["half \ufffd, whole \U0001f600"]
+
+
+def test_texts_found_in_a_sample_stand_at_their_own_times_and_places() -> None:
+    words = (Word("good", 100, 300, 0.5), Word("day", 350, 700))
+    heard = (
+        Text("speech", "good day", "en", start_ms=100, end_ms=700, words=words, track=1),
+        None,
+        Text("speech", "aye", None, confidence=0.25),
+    )
+    seen = (Text("ocr", "EXIT", polygon=(0, 0, 0.5, 0, 0.5, 0.25, 0, 0.25)),)
+    rows = ResultRows("run")
+    rows.add(
+        "speech",
+        [SampleKey(A, Level.UTTERANCE, 3, 60_000, 75_000), SampleKey(B, Level.FRAME, 0, None, None)],
+        Findings(texts=(heard, seen)),
+    )
+    first, third, still = rows.take()["texts"].to_pylist()
+    place = ("index", "region", "start_ms", "end_ms")
+    assert [first[name] for name in place] == [3, 0, 60_100, 60_700]
+    assert (first["level"], first["language"], first["track"]) == ("utterance", "en", 1)
+    assert json.loads(first["words"]) == [
+        {"text": "good", "start_ms": 60_100, "end_ms": 60_300, "confidence": 0.5},
+        {"text": "day", "start_ms": 60_350, "end_ms": 60_700, "confidence": None},
+    ]
+    assert [third[name] for name in place] == [3, 2, 60_000, 75_000]
+    assert third["words"] is None and third["confidence"] == 0.25
+    assert [still[name] for name in place] == [0, 0, None, None]
+    assert still["polygon"] == [0, 0, 0.5, 0, 0.5, 0.25, 0, 0.25]
+
+
+def test_rows_about_a_thing_in_a_sample_name_it() -> None:
+    key = SampleKey(A, Level.FACE, 7, 0, 1000, region=2)
+    scores = HeadScores("m", "age", ("young", "old"), np.array([[0.25, 0.75]], np.float32))
+    found = Findings(
+        scores=(scores,),
+        vectors=(Vectors("s", np.zeros((1, 2), np.float16)),),
+        texts=((Text("file", "x"),),),
+    )
+    rows = ResultRows("run")
+    rows.add("faces>ages", [key], found)
+    made = {name: table.to_pylist() for name, table in rows.take().items()}
+    assert {name: {(r["level"], r["index"], r["region"]) for r in rows} for name, rows in made.items()} == {
+        name: {("face", 7, 2)} for name in ("scores", "embeddings", "texts")
+    }
