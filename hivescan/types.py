@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, NewType
+from typing import Any, Final, Literal, NewType
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,10 @@ class Level(StrEnum):
     FACE = "face"
     TEXT_BLOCK = "text_block"
     PASSAGE = "passage"
+
+
+BEHIND: Final = ">"
+"""Between the names of a chain (``faces>ages``): the first finds, within its samples, those of the second."""
 
 
 class Polarity(StrEnum):
@@ -192,7 +196,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of sound: ``float32 [n]`` mono at 16 kHz, NaN where the sound has ended.
+    """A stretch of sound, a clip or an utterance: ``float32 [n]`` mono at 16 kHz, NaN where it has ended.
 
     ``end_ms`` is where the next clip begins or the sound ends; the samples may go on a little behind it.
     """
@@ -242,7 +246,8 @@ class TextView:
 
 @dataclass(frozen=True)
 class SoundView:
-    """A clip of sound as sound models want it: ``float32 [samples]``, mono, 16 kHz."""
+    """A clip or an utterance as sound models want it: ``float32 [samples]``, mono, 16 kHz, NaN behind its
+    end."""
 
     samples: int
 

@@ -110,6 +110,19 @@ class MadeStore:
                     )  # fmt: skip
         return content_id
 
+    def finds(
+        self, content_id: str, name: str, index: int, found: Sequence[Mapping[str, float]], step_ms: int
+    ) -> None:
+        """Scores of one head for several things found within one sample."""
+        model, head = name.split("/")
+        for region, labels in enumerate(found):
+            for label, score in labels.items():
+                self._add(
+                    "scores", content_id=content_id, chain=self.chains[name], run_id=self.run_id,
+                    level="face", index=index, start_ms=index * step_ms, end_ms=(index + 1) * step_ms,
+                    region=region, model=model, head=head, label=label, score=score,
+                )  # fmt: skip
+
     def unreadable(self, uri: str, error: str) -> None:
         self._add(
             "files", uri=uri, source="/", error=error, retryable=True, observed_at=self.at, run_id=self.run_id

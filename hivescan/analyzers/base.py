@@ -11,11 +11,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy.typing as npt
 
 from hivescan.types import (
+    BEHIND,
     VIEWS_REVISION,
     Alive,
     Findings,
@@ -27,9 +28,6 @@ from hivescan.types import (
     Payload,
     Pixels,
 )
-
-BEHIND: Final = ">"
-"""Between the names of a chain: what stands before it finds the samples of what stands behind it."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,19 @@ class AnalyzerSpec:
         if self.upstream is not None:
             parts += [self.upstream, upstream]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def upstream_of(chain: str) -> str | None:
+    """The chain that finds the samples of this one; None where they come from the decoders."""
+    return chain.rpartition(BEHIND)[0] or None
+
+
+def fingerprint_of(chain: str, specs: Mapping[str, AnalyzerSpec], sampling_key: str | None) -> str:
+    """The fingerprint of one of ``specs``, which are by chain and hold whatever stands before it."""
+    before = upstream_of(chain)
+    return specs[chain].fingerprint(
+        sampling_key, None if before is None else fingerprint_of(before, specs, sampling_key)
+    )
 
 
 SIZES = "sizes"

@@ -1,11 +1,15 @@
 """All analyzers by name: what the engine plans with, and how they are loaded.
 
 Planning reads model cards only: no runtime is imported and no weights are needed.
+
+Wherever one analyzer is asked about, a chain does as well: ``ocr>spam`` is the analyzer ``spam`` on what
+``ocr`` finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
@@ -16,6 +20,7 @@ from hivescan.analyzers.base import (
     FileAnalyzer,
     HostAnalyzer,
     PassageAnalyzer,
+    upstream_of,
 )
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.errors import CatalogueError, UsageError
@@ -24,7 +29,7 @@ from hivescan.models.cards import load_cards, models_folder
 from hivescan.models.fetch import obstacle
 from hivescan.models.network import Networks
 from hivescan.models.schema import Card
-from hivescan.types import Level, MediaType
+from hivescan.types import BEHIND, Level, MediaType
 
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
@@ -60,9 +65,14 @@ def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
     specs = {name: _worker_module(name).spec() for name in _IN_WORKER}
     for name in (*_HOST, *_deployed()):
         cards = _cards(name, without)
-        if cards:
+        if cards or not _models(name):
             specs[name] = _spec(name, cards)
-    return specs
+    return {name: _consuming(spec, specs) for name, spec in specs.items() if spec.upstream in {None, *specs}}
+
+
+def _consuming(spec: AnalyzerSpec, specs: Mapping[str, AnalyzerSpec]) -> AnalyzerSpec:
+    """An analyzer behind another is for the files that that one is for."""
+    return spec if spec.upstream is None else replace(spec, consumes=specs[spec.upstream].consumes)
 
 
 def spec_of(name: str, *, without: Collection[str] = (), precision: Precision = "auto") -> AnalyzerSpec:
@@ -70,18 +80,45 @@ def spec_of(name: str, *, without: Collection[str] = (), precision: Precision = 
 
     Raises :class:`UsageError` where one of its models has no such precision.
     """
-    if name in _IN_WORKER:
-        spec: AnalyzerSpec = _worker_module(name).spec()
+    before, last = upstream_of(name), _last(name)
+    if last in _IN_WORKER:
+        spec: AnalyzerSpec = _worker_module(last).spec()
         return spec
-    return _spec(name, _cards(name, without), precision)
+    spec = _spec(last, _cards(last, without), precision)
+    if before is not None and spec.upstream is None:
+        spec = replace(spec, upstream=before)
+    if spec.upstream is None:
+        return spec
+    return _consuming(spec, {spec.upstream: spec_of(spec.upstream, without=without)})
+
+
+def behind(specs: Mapping[str, AnalyzerSpec]) -> Iterator[str]:
+    """Further chains of analyzers that were chosen: those of texts read what others of them find.
+
+    ``specs`` are by chain.
+    """
+    finders = [chain for chain, spec in specs.items() if spec.derives is Level.PASSAGE]
+    readers = [
+        spec.name
+        for spec in specs.values()
+        if spec.runs_in == "host" and spec.level is Level.PASSAGE and spec.upstream is None
+    ]
+    yield from (f"{finder}{BEHIND}{reader}" for finder in finders for reader in readers)
+
+
+def _last(chain: str) -> str:
+    """The analyzer that a chain ends with."""
+    return chain.rpartition(BEHIND)[2]
 
 
 def missing(name: str) -> str | None:
     """One line why an analyzer cannot run on this machine, as far as can be told without trying."""
     reasons = {model: _obstacle(model) for model in _models(name)}
-    if not reasons or any(reason is None for reason in reasons.values()):
-        return None
-    return "; ".join(f"model {model}: {reason}" for model, reason in reasons.items())
+    if reasons and None not in reasons.values():
+        return "; ".join(f"model {model}: {reason}" for model, reason in reasons.items())
+    before = spec_of(name).upstream
+    reason = None if before is None else missing(before)
+    return None if reason is None else f"it looks at what {before} finds, and that cannot run: {reason}"
 
 
 def models_off(name: str) -> dict[str, str]:
@@ -109,13 +146,14 @@ def load(
 
     Raises ``CatalogueError`` leaves (weights) and ``ModelUnhealthyError``.
     """
-    cards = _cards(name, without)
-    if name in _IN_WORKER:
-        raise UsageError(f"analyzer {name} runs in the decode workers")
-    if name in _HOST:
-        analyzer: HostAnalyzer = _HOST[name].load(cards, placement, networks or Networks())
+    last = _last(name)
+    cards = _cards(last, without)
+    if last in _IN_WORKER:
+        raise UsageError(f"analyzer {last} runs in the decode workers")
+    if last in _HOST:
+        analyzer: HostAnalyzer = _HOST[last].load(cards, placement, networks or Networks())
         return analyzer
-    return Classifier(_spec(name, cards, placement.precision), cards, placement, networks or Networks())
+    return Classifier(_spec(last, cards, placement.precision), cards, placement, networks or Networks())
 
 
 def load_decoder(name: str, level: Level = Level.FRAME) -> DecoderAnalyzer | PassageAnalyzer:
@@ -187,6 +225,7 @@ def _deployed_heads() -> tuple[str, ...]:
 
 def _models(name: str) -> tuple[str, ...]:
     """The names of an analyzer's models, in the order of its rows."""
+    name = _last(name)
     if name in _IN_WORKER:
         return ()
     if name in _HOST:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hivescan.queries.heads import Head
 from hivescan.queries.selection import SELECTION
 from hivescan.store.schema import SOUND_CHAINS
-from hivescan.types import MediaType, Status
+from hivescan.types import BEHIND, MediaType, Status
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,9 +35,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far one chain got on the items of one media type.
+    """How far one analyzer got on the items of one media type.
 
-    ``ran`` counts done and partial ones; ``not_run`` those without any attempt.
+    ``ran`` counts done and partial ones; ``not_run`` those without any attempt. What reads what several
+    others find (words that are said, words in pictures) ran where it read what one of them found.
     """
 
     media_type: str
@@ -190,12 +191,7 @@ def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
 def _chains(
     connection: duckdb.DuckDBPyConnection, heads: Sequence[Head], types: Mapping[str, int]
 ) -> tuple[ChainCoverage, ...]:
-    attempts: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
-    for chain, media_type, status, items in connection.execute(
-        f"""SELECT a.chain, s.media_type::VARCHAR, a.status, count(*)
-            FROM {SELECTION} s JOIN analyses a USING (content_id) GROUP BY ALL"""
-    ).fetchall():
-        attempts[chain][media_type][status] = items
+    attempts = _attempts(connection)
     grouped: dict[tuple[str, str], list[Head]] = defaultdict(list)
     for head in heads:
         grouped[head.chain, head.model].append(head)
@@ -205,10 +201,42 @@ def _chains(
             model=model,
             heads=tuple(h.head for h in spoken),
             unvalidated=tuple(h.head for h in spoken if not h.validated),
-            reach=_reach(chain, attempts.get(chain, {}), types),
+            reach=_reach(chain, attempts.get(_last(chain), {}), types),
         )
         for (chain, model), spoken in sorted(grouped.items())
     )
+
+
+def _attempts(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+    """Analyzer → media type → how it ended → items."""
+    plain = f"""SELECT a.chain, s.media_type::VARCHAR, a.status, count(*)
+        FROM {SELECTION} s JOIN analyses a USING (content_id) GROUP BY ALL"""
+    counts = connection.execute(plain).fetchall()
+    chains: dict[str, set[str]] = defaultdict(set)
+    for chain, *_ in counts:
+        chains[_last(chain)].add(chain)
+    counts = [row for row in counts if len(chains[_last(row[0])]) == 1]
+    for name, several in chains.items():
+        if len(several) > 1:  # an item counts once, as the chain that got furthest on it
+            counts += connection.execute(
+                f"""
+                WITH best AS (
+                    SELECT content_id, arg_min(status::VARCHAR,
+                        CASE status WHEN 'done' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END) AS status
+                    FROM analyses WHERE chain IN (SELECT unnest($chains::VARCHAR[])) GROUP BY content_id)
+                SELECT $name, s.media_type::VARCHAR, status, count(*)
+                FROM {SELECTION} s JOIN best USING (content_id) GROUP BY ALL""",
+                {"name": name, "chains": sorted(several)},
+            ).fetchall()
+    attempts: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+    for chain, media_type, status, items in counts:
+        attempts[_last(chain)][media_type][status] = items
+    return attempts
+
+
+def _last(chain: str) -> str:
+    """The analyzer that a chain ends with."""
+    return chain.rpartition(BEHIND)[2]
 
 
 def _reach(
@@ -221,7 +249,9 @@ def _reach(
     chain never tried on any of these items is taken to be for pictures and videos.
     """
     tried = {media_type for media_type, by_status in attempts.items() if by_status}
-    meant = _SOUND if chain in SOUND_CHAINS else tried if tried - _PICTURES else _PICTURES
+    meant = (
+        _SOUND if chain.partition(BEHIND)[0] in SOUND_CHAINS else tried if tried - _PICTURES else _PICTURES
+    )
     rows = []
     for media_type in sorted(meant & types.keys()):
         by_status = attempts.get(media_type, {})

@@ -202,23 +202,39 @@ def harmful_samples_sql(scores: str, classes: str) -> str:
     """A SELECT of one score a sample, model, head and part: the sum of the part's harmful classes.
 
     Columns: content_id, head, part, model, chain, level, index, start_ms, end_ms, score. Scores are stored
-    as float32; the sum is rounded to 6 decimals, so that a stored 0.9 reaches the threshold 0.9.
+    as float32; the sum is rounded to 6 decimals, so that a stored 0.9 reaches the threshold 0.9. Of things
+    found within a sample the one with the highest sum speaks for it.
     """
-    return f"""
-        SELECT s.content_id, s.head, c.part, s.model, s.chain, s.level, s.index, s.start_ms, s.end_ms,
-            least(1.0, round(sum(s.score::DOUBLE), 6)) AS score
+    return _by_sample(
+        f"""SELECT s.content_id, s.head, c.part, s.model, s.chain, s.level, s.index, s.start_ms, s.end_ms,
+            s.region, least(1.0, round(sum(s.score::DOUBLE), 6)) AS score
         FROM {scores} s JOIN {classes} c USING (model, head, label)
-        WHERE c.polarity = '{Polarity.HARMFUL}'
+        WHERE c.polarity = '{Polarity.HARMFUL}' AND s.region IS {{null}}
         GROUP BY ALL"""
+    )
 
 
 def label_samples_sql(scores: str, extra: Sequence[str] = ()) -> str:
     """A SELECT of one score a sample, model, head and label, with the columns of the sum plus label.
 
-    ``extra`` names further columns of ``scores`` to keep.
+    ``extra`` names further columns of ``scores`` to keep. Of things found within a sample the highest counts.
     """
     more = "".join(f", s.{name}" for name in extra)
+    return _by_sample(
+        f"""SELECT s.content_id, s.head, s.model, s.label, s.chain, s.level, s.index, s.start_ms, s.end_ms,
+            s.region, least(1.0, round(s.score::DOUBLE, 6)) AS score{more}
+        FROM {scores} s WHERE s.region IS {{null}}"""
+    )
+
+
+def _by_sample(rows: str) -> str:
+    """One row a sample, of ``rows`` that are ``{null}`` or not about things within it.
+
+    Most stores have none of those: that they are grouped once more costs the others nothing.
+    """
     return f"""
-        SELECT s.content_id, s.head, s.model, s.label, s.chain, s.level, s.index, s.start_ms, s.end_ms,
-            least(1.0, round(s.score::DOUBLE, 6)) AS score{more}
-        FROM {scores} s"""
+        SELECT * EXCLUDE (region) FROM ({rows.replace("{null}", "NULL")})
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (region) REPLACE (
+            min(start_ms) AS start_ms, max(end_ms) AS end_ms, max(score) AS score)
+        FROM ({rows.replace("{null}", "NOT NULL")}) GROUP BY ALL"""

@@ -6,20 +6,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hivescan.analyzers.finishing import FINISHERS, Pieces
 from hivescan.scan.messages import Ending
+from hivescan.scan.picking import pick
 from hivescan.scan.rows import ResultRows
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.types import ContentId, Digests, Findings, Level, MediaInfo, SampleKey, Status
 
+_UNFINISHED = "what was found in its samples could not be put together"
+
 
 @dataclass
 class ChainState:
-    """One analyzer on one content. ``level`` is what its samples are."""
+    """One analyzer on one content. ``level`` is that of the stream that its samples are, or are found, in.
+
+    ``seen`` counts samples of the stream that it was through with, whether or not it found something.
+    """
 
     fingerprint: str
     level: Level = Level.FRAME
     keys: list[SampleKey] = field(default_factory=list)
-    pieces: list[tuple[list[SampleKey], Findings]] = field(default_factory=list)
+    pieces: Pieces = field(default_factory=list)
+    seen: int = 0
     trouble: str | None = None
 
 
@@ -62,6 +70,10 @@ class ContentRun:
     def found(self, chain: str, keys: list[SampleKey], findings: Findings) -> None:
         self.chains[chain].pieces.append((keys, findings))
 
+    def looked_at(self, chain: str) -> None:
+        """An analyzer is through with one sample."""
+        self.chains[chain].seen += 1
+
     def failed_on(self, chain: str, reason: str) -> None:
         """An analyzer failed on one sample; the first reason is kept."""
         state = self.chains[chain]
@@ -84,12 +96,14 @@ class ContentRun:
             if chain == PROBE_CHAIN:
                 continue
             status, reason, retryable = self._verdict(state)
-            samples = sum(len(keys) for keys, _ in state.pieces)
-            if status is Status.FAILED:
-                samples = 0
-            else:
-                for keys, findings in state.pieces:
-                    rows.add(chain, keys, findings)
+            pieces: Pieces = []
+            if status is not Status.FAILED:
+                try:
+                    pieces = _finished(chain, state.pieces)
+                except Exception:  # it costs this chain of this content, not the scan
+                    status, reason, retryable = Status.FAILED, _UNFINISHED, False
+            for keys, findings in pieces:
+                rows.add(chain, keys, findings)
             row = ledger_row(
                 content_id=self.content_id,
                 run_id=run_id,
@@ -99,7 +113,7 @@ class ContentRun:
                 status=status,
                 reason=reason,
                 retryable=retryable,
-                samples=samples,
+                samples=sum(len(keys) for keys, _ in pieces),
             )
             rows.add_row("analyses", row)
             statuses.append(status)
@@ -114,11 +128,31 @@ class ContentRun:
                 return Status.FAILED, state.trouble, True
             return Status.FAILED, self.end.reason, self.end.retryable
         end = self.endings.get(state.level, self.end)
-        if end.status is Status.FAILED or (state.trouble and not state.pieces):
+        if end.status is Status.FAILED or (state.trouble and not (state.pieces or state.seen)):
             return Status.FAILED, end.reason or state.trouble, end.retryable or end.reason is None
         if end.status is Status.PARTIAL or state.trouble:
             return Status.PARTIAL, end.reason or state.trouble, end.retryable
         return Status.DONE, None, False
+
+
+def _finished(chain: str, pieces: Pieces) -> Pieces:
+    """What is to be stored of all that a chain found in a content."""
+    finish = FINISHERS.get(chain)
+    return pieces if finish is None or not pieces else finish(_in_order(pieces))
+
+
+def _in_order(pieces: Pieces) -> Pieces:
+    """The same rows, those of earlier samples first. Batches come back in any order, and some in parts."""
+    ordered = sorted(pieces, key=lambda piece: _place(piece[0][0]))
+    places = [_place(key) for keys, _ in ordered for key in keys]
+    if places == sorted(places):
+        return ordered
+    single = [([key], pick(found, [row])) for keys, found in pieces for row, key in enumerate(keys)]
+    return sorted(single, key=lambda piece: _place(piece[0][0]))
+
+
+def _place(key: SampleKey) -> tuple[int, int]:
+    return key.index, -1 if key.region is None else key.region
 
 
 def worst(statuses: list[Status]) -> Status:

@@ -153,7 +153,7 @@ class Coordinator:
             if content.end is not None:
                 self._keeping.write(content)
         if isinstance(error, ModelUnhealthyError):
-            for chain in hosted if error.analyzer is None else (error.analyzer,):
+            for chain in hosted if error.analyzer is None else self._planner.resting_on(error.analyzer):
                 self._keeping.rows.drop_chain(chain)
         self.commit()
 

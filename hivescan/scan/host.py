@@ -7,30 +7,21 @@ were put together into batches; that is the analyzers' contract.
 from __future__ import annotations
 
 import contextlib
-import zlib
-from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from hivescan.analyzers import registry
-from hivescan.analyzers.base import SIZES, HostAnalyzer
+from hivescan.analyzers.base import HostAnalyzer, upstream_of
 from hivescan.errors import HivescanError, ModelUnhealthyError
 from hivescan.models.backends.base import Placement
-from hivescan.models.backends.batches import is_out_of_memory
-from hivescan.models.golden import ConstantScores, check_finite
 from hivescan.models.network import Networks
 from hivescan.scan.arena import Arena
 from hivescan.scan.costs import Stopwatch
-from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostGone, HostReady, Load, Placed
-from hivescan.scan.payload import unpacked_sound, unpacked_text
+from hivescan.scan.looking import Looking, Models
+from hivescan.scan.messages import BatchDone, HostFailed, HostGone, HostReady, Load
 from hivescan.scan.worker import die_with_parent, leave_signals_to_coordinator
-from hivescan.types import Findings, Payload, SoundView, TextView
-from hivescan.wording import count
 
 
 @dataclass(frozen=True)
@@ -50,33 +41,41 @@ def host_main(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         message = pipe.recv()
         clock = Stopwatch("waiting")  # what was before the first word is nobody's time
         networks = Networks()
-        analyzers: dict[str, HostAnalyzer] = {}
+        models = Models()
         sizes: dict[str, int] = {}
-        watch, failures = ConstantScores(), Failures()
         while message is not None:
             try:
                 if isinstance(message, Load):
                     clock.now("loading")
-                    fresh = _load(message.analyzers, config, networks)
-                    analyzers |= fresh
+                    fresh = _load(_lacking(message.analyzers, models), config, networks)
+                    models.by_chain |= fresh
                     sizes |= {name: analyzer.batch_size for name, analyzer in fresh.items()}
                     clock.now("waiting")
-                    pipe.send(HostReady(clock.bill(), max(sizes.values())))
+                    of_samples = [size for chain, size in sizes.items() if upstream_of(chain) is None]
+                    pipe.send(HostReady(clock.bill(), max(of_samples)))
                 else:
-                    findings, trouble = _run(message, analyzers, arena, watch, failures, clock=clock)
+                    looking = Looking(message, models, arena, clock)
+                    looking.run()
                     networks.forget()
                     clock.now("waiting")
-                    pipe.send(BatchDone(message.batch, findings, trouble, clock.bill()))
+                    pipe.send(BatchDone(message.batch, looking.findings, looking.trouble, clock.bill()))
+                    del looking
             except HivescanError as error:
                 pipe.send(HostFailed(error))
                 return
             message = pipe.recv()
         halved = [
             f"analyzer {name}: memory ran out; its batches went from {sizes[name]} to {analyzer.batch_size}"
-            for name, analyzer in analyzers.items()
+            for name, analyzer in models.by_chain.items()
             if analyzer.batch_size < sizes[name]
         ]
-        pipe.send(HostGone((*watch.warnings(), *failures.warnings(), *halved)))
+        pipe.send(HostGone((*models.watch.warnings(), *models.failures.warnings(), *halved)))
+
+
+def _lacking(chains: Iterable[str], models: Models) -> tuple[str, ...]:
+    """What these chains need and is not loaded: they, and what finds their samples."""
+    needed = (one for chain in chains for one in (upstream_of(chain), chain) if one is not None)
+    return tuple(dict.fromkeys(one for one in needed if one not in models.by_chain))
 
 
 def _load(names: tuple[str, ...], config: HostConfig, networks: Networks) -> dict[str, HostAnalyzer]:
@@ -98,120 +97,3 @@ def _load(names: tuple[str, ...], config: HostConfig, networks: Networks) -> dic
 
     with ThreadPoolExecutor(config.placement.threads) as pool:
         return dict(zip(names, pool.map(load, names), strict=True))
-
-
-Pieces = list[tuple[tuple[int, ...], Findings]]
-"""Indices into a batch's samples, and findings with a row for each."""
-
-
-def _run(
-    batch: Batch,
-    analyzers: dict[str, HostAnalyzer],
-    arena: Arena,
-    watch: ConstantScores,
-    failures: Failures,
-    *,
-    clock: Stopwatch,
-) -> tuple[dict[str, Pieces], dict[str, dict[int, str]]]:
-    findings: dict[str, Pieces] = {}
-    trouble: dict[str, dict[int, str]] = {}
-    stacks = Stacks(batch, arena)
-    for name, indices in batch.work.items():
-        clock.now(name)
-        analyzer = analyzers[name]
-        try:
-            pieces = [(indices, analyzer.infer(stacks.of(analyzer, indices)))]
-        except ModelUnhealthyError:
-            raise
-        except Exception:  # one odd sample, or no memory for so many: each alone shows which
-            pieces, trouble[name] = _one_by_one(analyzer, stacks, indices, failures)
-        for seen, found in pieces:
-            try:
-                check_finite(name, found)
-            except ModelUnhealthyError as error:
-                error.analyzer = name
-                raise
-            watch.see(found, _marks(analyzer, batch, seen, arena))
-        findings[name] = pieces
-    return findings, trouble
-
-
-class Stacks:
-    """The samples of one batch as analyzers want them. Two that want the same get the same arrays."""
-
-    def __init__(self, batch: Batch, arena: Arena) -> None:
-        self._batch = batch
-        self._arena = arena
-        self._made: dict[tuple[Payload, tuple[int, ...]], npt.NDArray[Any]] = {}
-
-    def of(self, analyzer: HostAnalyzer, indices: tuple[int, ...]) -> dict[str, npt.NDArray[Any]]:
-        """The views that ``analyzer`` wants of these samples, and their sizes."""
-        samples = [self._batch.samples[index] for index in indices]
-        stacks: dict[str, npt.NDArray[Any]] = {
-            SIZES: np.array([(s.width, s.height) for s in samples], dtype=np.int32)
-        }
-        for name, view in (analyzer.spec.views or {}).items():
-            if (view, indices) not in self._made:
-                self._made[view, indices] = self._stack(samples, view)
-            stacks[name] = self._made[view, indices]
-        return stacks
-
-    def _stack(self, samples: list[Placed], view: Payload) -> npt.NDArray[Any]:
-        if isinstance(view, TextView):
-            texts = np.empty(len(samples), dtype=object)
-            texts[:] = [unpacked_text(_bytes(sample, view, self._arena)) for sample in samples]
-            return texts
-        if isinstance(view, SoundView):
-            return np.stack([unpacked_sound(_bytes(sample, view, self._arena)) for sample in samples])
-        stack = np.empty((len(samples), view.height, view.width, 3), dtype=np.uint8)
-        for row, sample in enumerate(samples):
-            stack[row] = _bytes(sample, view, self._arena).reshape(stack.shape[1:])
-        return stack
-
-
-def _bytes(sample: Placed, view: Payload, arena: Arena) -> npt.NDArray[np.uint8]:
-    offset = sample.lease + sample.layout.offsets[sample.layout.views.index(view)]
-    return arena.view(offset, view.nbytes)
-
-
-def _marks(analyzer: HostAnalyzer, batch: Batch, indices: tuple[int, ...], arena: Arena) -> list[int]:
-    """A checksum of what each sample showed the analyzer, to tell equal inputs from equal scores."""
-    view = next(iter((analyzer.spec.views or {}).values()))
-    return [zlib.crc32(_bytes(batch.samples[index], view, arena).data) for index in indices]
-
-
-class Failures:
-    """What runtimes said when they failed: words for the summary, where rows have plain ones."""
-
-    def __init__(self) -> None:
-        self._count: Counter[str] = Counter()
-        self._first: dict[str, str] = {}
-
-    def see(self, analyzer: str, error: Exception) -> None:
-        self._count[analyzer] += 1
-        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        self._first.setdefault(analyzer, words)
-
-    def warnings(self) -> list[str]:
-        """One line an analyzer."""
-        return [
-            f"analyzer {name} failed on {count(number, 'sample')}, on the first with {self._first[name]}"
-            for name, number in self._count.items()
-        ]
-
-
-def _one_by_one(
-    analyzer: HostAnalyzer, stacks: Stacks, indices: tuple[int, ...], failures: Failures
-) -> tuple[Pieces, dict[int, str]]:
-    pieces: Pieces = []
-    trouble: dict[int, str] = {}
-    for index in indices:
-        try:
-            pieces.append(((index,), analyzer.infer(stacks.of(analyzer, (index,)))))
-        except ModelUnhealthyError:
-            raise
-        except Exception as error:
-            full = is_out_of_memory(error)
-            trouble[index] = f"the model failed on it{': there was not enough memory' if full else ''}"
-            failures.see(analyzer.spec.name, error)
-    return pieces, trouble

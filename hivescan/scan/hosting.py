@@ -12,8 +12,9 @@ from hivescan.scan.contents import ContentRun
 from hivescan.scan.costs import Costs
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import HostProcess, Waiting
-from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady
-from hivescan.scan.picking import pick
+from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady, Piece
+from hivescan.scan.picking import pick, within
+from hivescan.types import SampleKey
 
 _IN_FLIGHT = 2
 """Batches sent ahead, so that a host never waits for its pipe."""
@@ -114,11 +115,10 @@ class Hosting:
         for i, sample in enumerate(samples):
             for chain in sample.chains:
                 work.setdefault(chain, []).append(i)
-        batch = Batch(
-            self._next_batch,
-            tuple(s.placed for s in samples),
-            {chain: tuple(indices) for chain, indices in work.items()},
-        )
+        # Equal tuples are one: many chains over the same samples make the message hardly longer.
+        same: dict[tuple[int, ...], tuple[int, ...]] = {}
+        wanted = {chain: same.setdefault(tuple(indices), tuple(indices)) for chain, indices in work.items()}
+        batch = Batch(self._next_batch, tuple(s.placed for s in samples), wanted)
         self._next_batch += 1
         host.send(batch, samples)
 
@@ -152,19 +152,22 @@ class Hosting:
     def _hand_out(self, message: BatchDone, samples: list[Waiting]) -> None:
         """Give each content what was found in its samples."""
         for chain, pieces in message.findings.items():
-            for indices, findings in pieces:
+            for piece in pieces:
                 by_content: dict[int, list[int]] = {}
-                for row, index in enumerate(indices):
+                for row, index in enumerate(piece.samples):
                     by_content.setdefault(id(samples[index].content), []).append(row)
                 for rows in by_content.values():
-                    keys = [samples[indices[row]].key for row in rows]
-                    whole = len(rows) == len(indices)
-                    samples[indices[rows[0]]].content.found(
-                        chain, keys, findings if whole else pick(findings, rows)
-                    )
-        for chain, reasons in message.trouble.items():
-            for index, reason in reasons.items():
-                samples[index].content.failed_on(chain, reason)
+                    keys = [_key(piece, row, samples) for row in rows]
+                    whole = len(rows) == len(piece.samples)
+                    findings = piece.findings if whole else pick(piece.findings, rows)
+                    samples[piece.samples[rows[0]]].content.found(chain, keys, findings)
+        for index, sample in enumerate(samples):
+            for chain in sample.chains:
+                reason = message.trouble.get(chain, {}).get(index)
+                if reason is None:
+                    sample.content.looked_at(chain)
+                else:
+                    sample.content.failed_on(chain, reason)
 
     def replace_overdue(self) -> list[Waiting]:
         """End hosts that hang, as ones that died; returns the samples that are given up."""
@@ -214,3 +217,14 @@ class Hosting:
         """End all hosts; those that are idle say their last words."""
         hosts, self._hosts = self._hosts, []
         self.warnings = tuple(dict.fromkeys(line for host in hosts for line in host.close()))
+
+
+def _key(piece: Piece, row: int, samples: Sequence[Waiting]) -> SampleKey:
+    """What a row is about: a sample of the batch, or a thing found within it."""
+    sample = samples[piece.samples[row]].key
+    if piece.places is None:
+        return sample
+    start_ms, end_ms = within(sample, *(piece.places.times[row] or (None, None)))
+    return SampleKey(
+        sample.content_id, piece.places.level, sample.index, start_ms, end_ms, piece.places.regions[row]
+    )

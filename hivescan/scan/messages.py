@@ -190,7 +190,7 @@ class Placed:
 class Batch:
     """Samples in the arena, and which of them each analyzer is to see.
 
-    ``work[name]`` are indices into ``samples``.
+    ``work[chain]`` are indices into ``samples``.
     """
 
     batch: int
@@ -220,14 +220,40 @@ class HostFailed:
 
 
 @dataclass(frozen=True)
-class BatchDone:
-    """``findings[name]`` are pieces: indices into the batch's samples, and findings with a row for each.
+class Places:
+    """Where things found within samples stand: what they are, which of their sample's they are, and when, in
+    milliseconds after the sample's start (None: with the sample)."""
 
-    ``trouble[name]`` gives the reason for each index that the analyzer failed on.
+    level: Level
+    regions: tuple[int, ...]
+    times: tuple[tuple[int, int] | None, ...]
+
+    def cut(self, rows: slice) -> Places:
+        """Some that follow each other."""
+        return Places(self.level, self.regions[rows], self.times[rows])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Findings with a row for each of ``samples``, which are indices into the batch's samples.
+
+    ``places`` where the rows are about things found within those samples.
+    """
+
+    samples: tuple[int, ...]
+    findings: Findings
+    places: Places | None = None
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """What each chain said, in pieces; nothing where it failed.
+
+    ``trouble[chain]`` gives the reason for each index that the analyzer failed on.
     """
 
     batch: int
-    findings: dict[str, list[tuple[tuple[int, ...], Findings]]]
+    findings: dict[str, list[Piece]]
     trouble: dict[str, dict[int, str]]
     bill: Bill
 

@@ -27,12 +27,17 @@ def unpacked_text(packed: npt.NDArray[np.uint8]) -> str:
 
 
 def packed_sound(samples: npt.NDArray[np.float32], view: SoundView) -> npt.NDArray[np.uint8]:
-    """``uint8 [view.nbytes]`` of ``float32 [view.samples]``."""
-    if len(samples) != view.samples:
-        raise ValueError(f"a clip of {len(samples)} samples, and {view.samples} are wanted")
-    return np.ascontiguousarray(samples, np.float32).view(np.uint8)
+    """``uint8 [view.nbytes]`` of ``float32 [n]``, NaN behind a sound that is shorter than the view.
+
+    Raises ``ValueError`` for one that is longer.
+    """
+    if len(samples) > view.samples:
+        raise ValueError(f"a clip of {len(samples)} samples, and {view.samples} are the most")
+    whole = np.full(view.samples, np.nan, np.float32)
+    whole[: len(samples)] = samples
+    return whole.view(np.uint8)
 
 
 def unpacked_sound(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """A copy of what :func:`packed_sound` was given."""
+    """A copy of what :func:`packed_sound` was given, and NaN behind it."""
     return packed.copy().view(np.float32)

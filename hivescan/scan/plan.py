@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.analyzers.base import AnalyzerSpec, fingerprint_of, upstream_of
 from hivescan.scan.messages import Layout, Stream
 from hivescan.store.lookup import KnownAttempt, Wanted
 from hivescan.store.schema import PROBE_CHAIN
@@ -15,7 +15,7 @@ from hivescan.types import Level, MediaType, Payload, Sampling, Status
 PROBE_FINGERPRINT = "probe-1"
 """Raised when telling types apart changes its answers."""
 
-_STREAMED = (Level.FRAME, Level.CLIP, Level.PASSAGE)
+_STREAMED = (Level.FRAME, Level.CLIP, Level.UTTERANCE, Level.PASSAGE)
 """Levels whose samples are decoded one after the other, in this order."""
 
 _SETTLED = frozenset({Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.value})
@@ -25,7 +25,8 @@ _SETTLED = frozenset({Status.DONE.value, Status.UNOPENED.value, Status.SKIPPED.v
 class Planner:
     """Which chains a content should have, and which are missing. Attempts come newest first.
 
-    ``retry_errors`` asks again for what ended partial or failed; ``rescan`` for everything.
+    ``specs`` are by chain; of an analyzer behind another that one is among them. ``retry_errors`` asks again
+    for what ended partial or failed; ``rescan`` for everything.
     """
 
     specs: Mapping[str, AnalyzerSpec]
@@ -38,7 +39,7 @@ class Planner:
         wanted = {PROBE_CHAIN: PROBE_FINGERPRINT}
         for name, spec in self.specs.items():
             if media_type in spec.consumes:
-                wanted[name] = self._fingerprints[name, timed and spec.level is Level.FRAME]
+                wanted[name] = self._fingerprints[name, timed and self.level(name) is Level.FRAME]
         return wanted
 
     @cached_property
@@ -46,8 +47,8 @@ class Planner:
         """By analyzer, and whether the medium is timed. One takes a third of a millisecond to make."""
         keys = {True: self.sampling.key(), False: None}
         return {
-            (name, timed): spec.fingerprint(key)
-            for name, spec in self.specs.items()
+            (name, timed): fingerprint_of(name, self.specs, key)
+            for name in self.specs
             for timed, key in keys.items()
         }
 
@@ -86,7 +87,7 @@ class Planner:
         """The distinct views that host analyzers among ``chains`` want of samples, in a stable order."""
         views: dict[Payload, None] = {}
         for chain in self.hosted(chains, level):
-            views |= dict.fromkeys((self.specs[chain].views or {}).values())
+            views |= dict.fromkeys((self.specs[_root(chain)].views or {}).values())
         return tuple(views)
 
     def streams(self, chains: Sequence[str]) -> tuple[Stream, ...]:
@@ -106,10 +107,12 @@ class Planner:
     def hosted(self, chains: Sequence[str], level: Level | None = None) -> tuple[str, ...]:
         """Analyzers that run in the inference host, of one level or of all."""
         return tuple(
-            c
-            for c in chains
-            if self.specs[c].runs_in == "host" and (level is None or self.specs[c].level is level)
+            c for c in chains if self.specs[c].runs_in == "host" and (level is None or self.level(c) is level)
         )
+
+    def resting_on(self, chain: str) -> tuple[str, ...]:
+        """The chain, and those behind it."""
+        return tuple(c for c in self.specs if c == chain or upstream_of(c) == chain)
 
     @property
     def without_models(self) -> tuple[str, ...]:
@@ -117,9 +120,15 @@ class Planner:
         return tuple(name for name, spec in self.specs.items() if spec.runs_in == "decoder")
 
     def level(self, chain: str) -> Level:
-        """What a chain's samples are."""
-        return self.specs[chain].level if chain in self.specs else Level.FILE
+        """What is decoded for a chain: its samples, or those that its samples are found within."""
+        root = _root(chain)
+        return self.specs[root].level if root in self.specs else Level.FILE
 
     def in_worker(self, chains: Sequence[str], level: Level) -> tuple[str, ...]:
         """Analyzers of one level that run in the decode workers."""
         return tuple(c for c in chains if self.specs[c].runs_in == "decoder" and self.specs[c].level is level)
+
+
+def _root(chain: str) -> str:
+    """The analyzer of a chain that gets what was decoded."""
+    return upstream_of(chain) or chain

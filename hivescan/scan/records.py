@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.analyzers.base import AnalyzerSpec, fingerprint_of
 from hivescan.errors import MediaError
 from hivescan.scan.contents import ContentRun, content_row, ledger_row
 from hivescan.scan.plan import PROBE_FINGERPRINT
@@ -102,13 +102,18 @@ def new_run_id(started: datetime) -> str:
 def head_rows(
     store: Store, specs: Mapping[str, AnalyzerSpec], run_id: str, now: datetime
 ) -> Iterator[dict[str, object]]:
-    """What the heads' classes mean, where the store has not been told yet."""
+    """What the heads' classes mean, where the store has not been told yet.
+
+    A head of texts that reads what others find, too, is told of once.
+    """
     told = {
         (row["model"], row["head"], row["label"], row["fingerprint"])
         for row in store.table("heads").to_pylist()
     }
     for chain, spec in specs.items():
-        fingerprint = spec.fingerprint(None)
+        if spec.upstream is not None and spec.name in specs:
+            continue
+        fingerprint = fingerprint_of(chain, specs, None)
         for model, heads in (spec.heads or {}).items():
             for head in heads:
                 for cls in head.classes:

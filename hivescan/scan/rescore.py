@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.analyzers import registry
+from hivescan.analyzers.base import fingerprint_of, upstream_of
 from hivescan.analyzers.classifiers import read_heads
 from hivescan.cores import available_cores
 from hivescan.errors import CatalogueError, RunInterruptedError, StoreCorruptError, UsageError
@@ -39,7 +40,7 @@ from hivescan.store.parts import known_columns, read_part
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store, storage_errors
 from hivescan.store.writer import StoreWriter
-from hivescan.types import HeadSpec, Sampling
+from hivescan.types import BEHIND, HeadSpec, Sampling
 
 COMMAND: Final = "rescore"
 
@@ -91,7 +92,9 @@ def rescore(
     _add_run(writer, row)
     status = "failed"
     try:
-        scoring = score_stored(store, writer, card, again=again, on_progress=on_progress)
+        scoring = Scored()
+        for chain in _chains(card):
+            scoring += score_stored(store, writer, card, chain, again=again, on_progress=on_progress)
         status = "done"
     except KeyboardInterrupt:
         status = "interrupted"
@@ -124,30 +127,41 @@ class Scored:
     vectors: int = 0
     left: int = 0
 
+    def __add__(self, other: Scored) -> Scored:
+        return Scored(self.contents + other.contents, self.vectors + other.vectors, self.left + other.left)
+
+
+def _chains(card: Card) -> list[str]:
+    """Every chain that the card's heads may end: their own, and those of texts that others find."""
+    specs = registry.available()
+    return [card.name, *(chain for chain in registry.behind(specs) if chain.endswith(f"{BEHIND}{card.name}"))]
+
 
 def score_stored(
     store: Store,
     writer: StoreWriter,
     card: Card,
+    chain: str,
     *,
     again: bool = False,
     on_progress: Progress = lambda done, total: None,
 ) -> Scored:
     """Write the scores of a card's heads for all contents whose vectors are stored and whose scores are not.
 
-    Contents are committed as it goes on: what was written stays when the process is killed.
+    ``chain`` is the card's own, or one behind an analyzer that finds texts. Contents are committed as it goes
+    on: what was written stays when the process is killed.
     """
     parts = store.snapshot().parts("embeddings")
     if not parts:
         return Scored()
-    wanted = _Wanted.read(store, card, again=again)
+    wanted = _Wanted.read(store, card, chain, again=again)
     scored = Scored(left=wanted.left)
     if not wanted.keys.size:
         return scored
     spec = registry.spec_of(card.name)
     for row in head_rows(store, {card.name: spec}, writer.run_id, datetime.now(UTC)):
         writer.add("heads", pa.Table.from_pylist([row], schema=TABLES["heads"]))
-    scorer = _Scorer(writer.run_id, card, read_heads(card), wanted)
+    scorer = _Scorer(writer.run_id, card, chain, read_heads(card), wanted)
     seen, total = 0, sum(part.rows for part in parts)
     with ThreadPoolExecutor(available_cores()) as pool, ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(_vectors, store, parts[0])
@@ -190,8 +204,8 @@ class _Wanted:
     left: int
 
     @classmethod
-    def read(cls, store: Store, card: Card, *, again: bool) -> _Wanted:
-        pairs = pa.Table.from_pylist([pair._asdict() for pair in _pairs(store, card)])
+    def read(cls, store: Store, card: Card, chain: str, *, again: bool) -> _Wanted:
+        pairs = pa.Table.from_pylist([pair._asdict() for pair in _pairs(store, card, chain)], schema=_PAIRS)
         with closing(store.connect()) as connection:
             connection.register("pairs", pairs)
             asked = """
@@ -212,7 +226,7 @@ class _Wanted:
                 SELECT asked.*, settled.content_id IS NOT NULL AS settled FROM ({asked}) asked
                 LEFT JOIN ({settled}) settled USING (content_id, fingerprint) ORDER BY key
                 """,
-                params={"chain": card.name},
+                params={"chain": chain},
             ).to_arrow_table()
         is_settled = found.column("settled").to_numpy()
         found = found.filter(pa.array(~is_settled))
@@ -235,26 +249,36 @@ class _Pair(NamedTuple):
     fingerprint: str
 
 
-def _pairs(store: Store, card: Card) -> list[_Pair]:
+_PAIRS: Final = pa.schema([(name, pa.string()) for name in _Pair._fields])
+
+
+def _pairs(store: Store, card: Card, chain: str) -> list[_Pair]:
     """All that may stand in the ledger.
 
     Timed media were sampled in some way, which both fingerprints tell: all ways that the store knows of are
     tried.
     """
     keys: set[str | None] = {None, Sampling().key(), *_sampling_keys(store)}
+    before = upstream_of(chain)
     pairs = set()
-    for chain in registry.available():
+    for name in registry.available():
+        giver = name if before is None else f"{before}{BEHIND}{name}"
         for precision in get_args(Precision):
             try:
-                cards = registry.models_of(chain)
+                cards = registry.models_of(name)
                 if not any(_gives(other, precision, card) for other in cards):
                     continue
-                giver = registry.spec_of(chain, precision=precision)
-                head = registry.spec_of(card.name, precision=precision)
+                chains = (giver, chain) if before is None else (before, giver, chain)
+                specs = {c: registry.spec_of(c, precision=precision) for c in chains}
             except (UsageError, CatalogueError):
                 continue  # the chain has no such precision
-            pairs |= {_Pair(chain, giver.fingerprint(key), head.fingerprint(key)) for key in keys}
-    if not pairs:
+            if specs[giver].chain != giver:
+                continue  # it gives vectors of what another finds
+            pairs |= {
+                _Pair(giver, fingerprint_of(giver, specs, key), fingerprint_of(chain, specs, key))
+                for key in keys
+            }
+    if not pairs and before is None:
         raise CatalogueError(
             f"model {card.name}: no analyzer gives vectors of {card.base_space}; train its heads again"
         )
@@ -301,6 +325,7 @@ class _Scorer:
 
     run_id: str
     card: Card
+    chain: str
     heads: Mapping[str, VectorHead]
     wanted: _Wanted
 
@@ -324,7 +349,7 @@ class _Scorer:
         return tables, attempts
 
     def _whose(self, n: int) -> dict[str, pa.Array]:
-        return {"chain": _word(self.card.name, n), "run_id": _word(self.run_id, n)}
+        return {"chain": _word(self.chain, n), "run_id": _word(self.run_id, n)}
 
     def _score_rows(self, head: HeadSpec, rows: pa.Table, scores: npt.NDArray[np.float32]) -> pa.Table:
         """A row for each sample and class."""

@@ -15,7 +15,7 @@ from typing import Literal
 
 from hivescan import __version__
 from hivescan.analyzers import registry
-from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.analyzers.base import AnalyzerSpec, fingerprint_of
 from hivescan.cores import available_cores
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement
@@ -164,10 +164,11 @@ def _arena_bytes(config: ScanConfig, specs: Mapping[str, AnalyzerSpec]) -> int:
 def choose_analyzers(
     config: ScanConfig, absent: Mapping[str, str] | None = None
 ) -> tuple[dict[str, AnalyzerSpec], dict[str, str]]:
-    """The analyzers to run, and what of the profile is off: analyzer or model → one line why.
+    """The analyzers to run by chain, and what of the profile is off: analyzer or model → one line why.
 
     ``absent`` are models that turned out not to be had. What was asked for by name and cannot run is an
-    error; what a profile includes is left out and said.
+    error; what a profile includes is left out and said. An analyzer that looks at what another one finds
+    brings that one along, and those of texts look at the texts that others find, too.
     """
     absent = absent or {}
     known = registry.available()
@@ -183,19 +184,25 @@ def choose_analyzers(
     for name in names:
         if name not in known:
             raise UsageError(f"there is no analyzer {name!r}; there are {', '.join(known)}")
+        needed = [name] if known[name].upstream is None else [known[name].upstream, name]
         reason = registry.missing(name)
-        if name not in able:
-            reason = "; ".join(absent[card.name] for card in registry.models_of(name))
         if reason is None:
-            specs[name] = registry.spec_of(name, without=absent, precision=config.precision)
-            off |= registry.models_off(name)
-            off |= {card.name: absent[card.name] for card in registry.models_of(name) if card.name in absent}
+            cards = [card for one in needed if one not in able for card in registry.models_of(one)]
+            reason = "; ".join(absent[card.name] for card in cards if card.name in absent)
+        if not reason:
+            for one in needed:
+                spec = registry.spec_of(one, without=absent, precision=config.precision)
+                specs[spec.chain] = spec
+                off |= registry.models_off(one)
+                off |= {c.name: absent[c.name] for c in registry.models_of(one) if c.name in absent}
         elif config.analyzers is not None:
             raise UsageError(f"analyzer {name} cannot run: {reason}")
         else:
             off[name] = reason
     if not specs:
         raise UsageError(f"no analyzer can run: {'; '.join(off.values())}")
+    for chain in registry.behind(specs):
+        specs[chain] = registry.spec_of(chain, without=absent, precision=config.precision)
     return specs, off
 
 
@@ -203,17 +210,16 @@ def fetch_weights(names: Iterable[str], on_progress: Callable[[Progress], None])
     """Have the weights of these analyzers at hand; models that cannot be had, each with one line why."""
     progress = Progress()
     absent: dict[str, str] = {}
-    for name in names:
-        for card in registry.models_of(name):
+    for card in {card.name: card for name in names for card in registry.models_of(name)}.values():
 
-            def tell(done: int, total: int, model: str = card.name) -> None:
-                progress.stage = f"fetching {model}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
-                on_progress(progress)
+        def tell(done: int, total: int, model: str = card.name) -> None:
+            progress.stage = f"fetching {model}: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+            on_progress(progress)
 
-            try:
-                ensure(card, progress=tell)
-            except CatalogueError as error:
-                absent[card.name] = str(error)
+        try:
+            ensure(card, progress=tell)
+        except CatalogueError as error:
+            absent[card.name] = str(error)
     return absent
 
 
@@ -222,8 +228,8 @@ def _score_stored(
 ) -> None:
     """What heads can say from vectors in the store needs no file to be opened."""
     progress = Progress()
-    for name in specs:
-        for card in registry.models_of(name):
+    for chain in specs:
+        for card in registry.models_of(chain):
             if card.base is None:
                 continue
 
@@ -231,7 +237,7 @@ def _score_stored(
                 progress.stage = f"scoring stored vectors with {model}: {done:,} of {total:,}"
                 on_progress(progress)
 
-            score_stored(store, writer, card, on_progress=tell)
+            score_stored(store, writer, card, chain, on_progress=tell)
             writer.commit()
 
 
@@ -271,8 +277,8 @@ def _details(
         },
         "analyzers": {
             name: {
-                "stills": spec.fingerprint(None),
-                "timed": spec.fingerprint(config.sampling.key()),
+                "stills": fingerprint_of(name, specs, None),
+                "timed": fingerprint_of(name, specs, config.sampling.key()),
                 "weights": list(spec.weights),
             }
             for name, spec in specs.items()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,12 @@ from hivescan.types import (
     View,
 )
 
-_NAMES = {Level.FRAME: "pictures", Level.CLIP: "clips of sound", Level.PASSAGE: "passages of text"}
+_NAMES = {
+    Level.FRAME: "pictures",
+    Level.CLIP: "clips of sound",
+    Level.UTTERANCE: "stretches of speech",
+    Level.PASSAGE: "passages of text",
+}
 _SIGN_EVERY_S = 1.0
 """How often a worker says that it is still decoding."""
 
@@ -272,6 +279,8 @@ class DecodeWorker:
             from hivescan.media.sound import clips  # decoders of sound, where sound is looked at
 
             return clips(blob.path, self._limits, alive)
+        if stream.level is Level.UTTERANCE:
+            return _utterances(blob.path, self._limits, alive)
         views = () if stream.layout is None else stream.layout.views
         wanted = Wanted(tuple(v for v in views if isinstance(v, View)), unreduced=bool(stream.decoders))
         return pictures(blob.path, info, plan.sampling, self._limits, wanted, alive=alive)
@@ -340,6 +349,13 @@ class DecodeWorker:
             except Exception as error:
                 trouble[name] = as_media_error(error).reason
         return found, trouble
+
+
+def _utterances(path: Path, limits: Limits, alive: Callable[[], None]) -> Iterator[Clip]:
+    """Imported late: what tells speech from pauses is wanted where speech is."""
+    module = importlib.import_module("hivescan.media.utterances")
+    samples: Iterator[Clip] = module.utterances(path, limits, alive)
+    return samples
 
 
 def _ready(

@@ -263,8 +263,8 @@ RESULT_TABLES: Final = ("scores", "hashes", "regions", "texts", "embeddings", "e
 PROBE_CHAIN: Final = "probe"
 """The ledger's row for a content as such: could it be read and told what it is."""
 
-METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance", "passages")
-"""Chains that judge no pictures, sound or words. An item with these alone was not looked at."""
+METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance", "passages", "ocr", "codes", "speech")
+"""Chains that judge no pictures, sound or words: they read. An item with these alone was not looked at."""
 
-SOUND_CHAINS: Final = ("sounds",)
+SOUND_CHAINS: Final = ("sounds", "speech")
 """Chains that listen to sound files and to the sound of videos."""

@@ -61,6 +61,7 @@ def decoded(paths: list[Path], analyzers: tuple[str, ...]) -> tuple[float, list[
 
     limits, sampling = Limits(), Sampling()
     available = registry.available()
+    analyzers = tuple(name for name in analyzers if available[name].upstream is None)
     planner = Planner({name: available[name] for name in analyzers}, sampling)
     in_decoder = [registry.load_decoder(name) for name in planner.in_worker(analyzers, Level.FRAME)]
     of_file = [registry.load_file_analyzer(name) for name in planner.in_worker(analyzers, Level.FILE)]
@@ -110,6 +111,7 @@ def models_alone(folder: Path, analyzers: tuple[str, ...]) -> dict[str, float]:
     from hivescan.types import Level, Sampling
 
     available = registry.available()
+    analyzers = tuple(name for name in analyzers if available[name].upstream is None)
     planner = Planner({name: available[name] for name in analyzers}, Sampling())
     cores = available_cores()
     hosted = [

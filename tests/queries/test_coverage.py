@@ -81,6 +81,28 @@ def test_a_head_for_sound_is_not_held_to_pictures(tmp_path: Path) -> None:
     assert chains["nsfw"].reach == (Reach("image", 1, 1, 0),)
 
 
+def test_a_head_of_texts_counts_wherever_it_read_some(tmp_path: Path) -> None:
+    """Of files, of what is said and of what stands in pictures: one analyzer, several chains."""
+    m = made(tmp_path / "s")
+    m.head("spam/spam", harmful=["spam"], chain="spam")
+    m.file("/a.txt", [{"spam/spam": {"spam": 0.1}}], media_type="text")
+    m.file("/b.jpg", chains=["nsfw", "ocr>spam"])
+    m.file("/c.jpg", chains=["nsfw"])
+    m.file("/d.mp4", media_type="video", chains=["ocr>spam", "speech>spam"])
+    m.file("/e.mp4", media_type="video", chains=["ocr>spam"], status="failed", reason="no")
+    chains = {chain.chain: chain for chain in of(m.done()).chains}
+    assert chains["spam"].reach == (Reach("image", 2, 1, 0), Reach("text", 1, 1, 0), Reach("video", 2, 1, 1))
+
+
+def test_a_head_of_faces_counts_pictures(tmp_path: Path) -> None:
+    m = made(tmp_path / "s")
+    m.head("net/age", descriptive=["adult"], chain="faces>ages")
+    m.file("/a.jpg", chains=["nsfw", "faces", "faces>ages"])
+    m.file("/b.jpg", chains=["nsfw"])
+    chains = {chain.chain: chain for chain in of(m.done()).chains}
+    assert chains["faces>ages"].reach == (Reach("image", 2, 1, 0),)
+
+
 def test_labels_that_no_card_declares_are_named(tmp_path: Path) -> None:
     m = made(tmp_path / "s")
     m.file("/a.jpg", [{"m/nsfw": {"nsfw": 0.1, "novel": 0.8, "(other)": 0.1}}])

@@ -52,6 +52,23 @@ def test_harmful_classes_of_a_sample_add_up(tmp_path: Path) -> None:
     assert made.flagged_files == 1
 
 
+def test_of_things_found_in_a_sample_the_highest_speaks_for_it(tmp_path: Path) -> None:
+    """Two faces add nothing up, and a frame with a crowd is one frame."""
+    m = declared(tmp_path / "s")
+    m.head("net/age", harmful=["child", "teen"], benign=["adult"], chain="faces>ages")
+    clip = m.file("/clip.mp4", [nsfw(0.1)] * 4, media_type="video", step_ms=1000, chains=["faces>ages"])
+    crowd = [{"child": 0.3, "teen": 0.25, "adult": 0.45}] * 5 + [{"child": 0.5, "teen": 0.3, "adult": 0.2}]
+    m.finds(clip, "net/age", 1, crowd, 1000)
+    m.finds(clip, "net/age", 2, [{"child": 0.1, "teen": 0.1, "adult": 0.8}], 1000)
+    store = m.done()
+    for rule, score in (("max", 0.8), ("mean", 0.5), ("count:2", 0.2), ("consecutive:1s", 0.8)):
+        options = ReportOptions(threshold=0.15, aggregate=parse_aggregate(rule))
+        (found,) = findings(report(store, options), "age")
+        assert (found.uri, found.score, found.label) == ("/clip.mp4", score, "child")
+    (found,) = findings(report(store, ReportOptions(threshold=0.5)), "age")
+    assert found.spans == (Span(1000, 2000, 1, 1),)
+
+
 def test_they_add_up_within_a_sample_and_not_across_samples(tmp_path: Path) -> None:
     m = declared(tmp_path / "s")
     samples = [nsfw(0, porn=0.6), nsfw(0, porn=0.0, sexy=0.6)]

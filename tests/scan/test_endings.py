@@ -26,7 +26,7 @@ from hivescan.scan.costs import Bill
 from hivescan.scan.host import Failures, HostConfig
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
-from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady, Layout, Load, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady, Layout, Load, Piece, Placed
 from hivescan.scan.run import run_scan
 from hivescan.types import ContentId, Digests, Findings, MediaInfo, MediaType, Sampling, View
 from tests.scan.good_files import good_files
@@ -38,7 +38,9 @@ LAYOUT = Layout.of((View(8, 8, "stretch", 8),))
 
 
 def answering(pipe: Connection, batch: Batch) -> None:
-    pipe.send(BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, Bill()))
+    pipe.send(
+        BatchDone(batch.batch, {n: [Piece(at, Findings())] for n, at in batch.work.items()}, {}, Bill())
+    )
 
 
 def sleepy_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:

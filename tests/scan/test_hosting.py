@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 
@@ -18,7 +19,7 @@ from hivescan.scan.costs import Bill, Spent
 from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
-from hivescan.scan.messages import Batch, BatchDone, HostGone, HostReady, Layout, Load, Placed
+from hivescan.scan.messages import Batch, BatchDone, HostGone, HostReady, Layout, Load, Piece, Placed
 from hivescan.types import ContentId, Digests, Findings, MediaInfo, MediaType, View
 
 DEADLY = 13
@@ -33,7 +34,9 @@ def mortal_host(pipe: Connection, arena: Arena, config: HostConfig) -> None:
         assert isinstance(batch, Batch)
         if any(sample.width == DEADLY for sample in batch.samples):
             os._exit(3)
-        pipe.send(BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, Bill()))
+        pipe.send(
+            BatchDone(batch.batch, {n: [Piece(at, Findings())] for n, at in batch.work.items()}, {}, Bill())
+        )
 
 
 def half_a_message(pipe: Connection, arena: Arena, config: HostConfig) -> None:
@@ -136,22 +139,27 @@ def test_a_host_that_dies_in_the_middle_of_a_message_is_one_that_died(
 
 def test_a_batch_of_any_size_fits_into_the_pipe(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     """A coordinator that blocks in a send to a host that blocks in a send would wait for ever."""
-    sizes: list[int] = []
+    sent: list[Batch] = []
     monkeypatch.setattr(host_process, "host_main", mortal_host)
     monkeypatch.setattr(
         hosting_module,
         "Batch",
-        lambda number, samples, work: sizes.append(len(samples)) or Batch(number, samples, work),
+        lambda number, samples, work: sent.append(Batch(number, samples, work)) or sent[-1],
     )
     hosting = Hosting(config(1_000_000), arena)
     run = content("a")
+    heads = tuple(f"ocr>head {i}" for i in range(200))
+    run.chains |= {head: ChainState("f") for head in heads}
     for _ in range(3_000):
-        hosting.put(waiting(run, 8))
+        sample = waiting(run, 8)
+        sample.chains += heads
+        hosting.put(sample)
     try:
         assert len(serve(hosting)) == 3_000
     finally:
         hosting.close()
-    assert max(sizes) <= 1_000
+    assert max(len(batch.samples) for batch in sent) <= 1_000
+    assert max(len(pickle.dumps(batch)) for batch in sent) < 60_000
 
 
 def count_batches(pipe: Connection, arena: Arena, config: HostConfig) -> None:
@@ -161,7 +169,9 @@ def count_batches(pipe: Connection, arena: Arena, config: HostConfig) -> None:
     while (batch := pipe.recv()) is not None:
         device = int(os.environ["CUDA_VISIBLE_DEVICES"])
         bill = Bill({f"gpu {device}": Spent(1.0, 1.0)})
-        pipe.send(BatchDone(batch.batch, {n: [(at, Findings())] for n, at in batch.work.items()}, {}, bill))
+        pipe.send(
+            BatchDone(batch.batch, {n: [Piece(at, Findings())] for n, at in batch.work.items()}, {}, bill)
+        )
 
 
 def test_each_gpu_has_a_host_of_its_own_and_all_work(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +220,7 @@ def tell_what_was_loaded(pipe: Connection, arena: Arena, config: HostConfig) -> 
             pipe.send(HostReady(Bill(), 1))
         else:
             assert set(message.work) <= {name for names in loaded for name in names}
-            work = {n: [(at, Findings())] for n, at in message.work.items()}
+            work = {n: [Piece(at, Findings())] for n, at in message.work.items()}
             pipe.send(BatchDone(message.batch, work, {}, Bill()))
     pipe.send(HostGone(tuple(" ".join(names) for names in loaded)))
 

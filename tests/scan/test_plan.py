@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.scan.plan import PROBE_FINGERPRINT, Planner
 from hivescan.store.lookup import KnownAttempt
-from hivescan.types import MediaType, Sampling, Status
+from hivescan.types import Level, MediaType, Sampling, Status, View
 
 STILLS = frozenset({MediaType.IMAGE, MediaType.VIDEO})
 SPECS = {
@@ -97,3 +99,36 @@ def test_a_fingerprint_changes_with_what_changes_rows_and_with_nothing_else() ->
         AnalyzerSpec("nsfw", STILLS, "host", 1, weights=("a" * 64,), settings=(("cut", "0.3"),)),
     ):
         assert spec.fingerprint(None) != other.fingerprint(None)
+
+
+FOUND = SPECS | {
+    "faces": AnalyzerSpec(
+        "faces", STILLS, "host", 1, views={"big": View(640, 640, "contain", 640)}, derives=Level.FACE
+    ),
+    "faces>ages": AnalyzerSpec(
+        "ages", STILLS, "host", 1, views={"face": View(224, 224, "stretch", 224)},
+        level=Level.FACE, upstream="faces",
+    ),
+}  # fmt: skip
+
+
+def test_what_looks_at_finds_changes_with_its_finder_and_with_the_frames() -> None:
+    planner = Planner(FOUND, Sampling())
+    wanted = planner.wanted(MediaType.VIDEO, timed=True)
+    newer = FOUND | {"faces": replace(FOUND["faces"], revision=2)}
+    again = Planner(newer, Sampling()).missing(
+        Planner(newer, Sampling()).wanted(MediaType.VIDEO, timed=True), ledger(wanted)
+    )
+    assert set(again) == {"faces", "faces>ages"}
+    other = Planner(FOUND, Sampling(fps=5))
+    missing = other.missing(other.wanted(MediaType.VIDEO, timed=True), ledger(wanted))
+    assert "faces>ages" in missing
+
+
+def test_what_looks_at_finds_needs_its_finders_views_and_no_others() -> None:
+    planner = Planner(FOUND, Sampling())
+    (stream,) = planner.streams(["faces>ages"])
+    assert stream.level is Level.FRAME and stream.layout is not None
+    assert stream.layout.views == (View(640, 640, "contain", 640),)
+    assert planner.hosted(["faces>ages", "hashes"], Level.FRAME) == ("faces>ages",)
+    assert planner.resting_on("faces") == ("faces", "faces>ages")

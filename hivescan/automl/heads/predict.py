@@ -29,7 +29,7 @@ Heads = Mapping[str, tuple[tuple[str, ...], Matrix]]
 _SCORES: Final = """
     SELECT content_id, head::VARCHAR AS head, label::VARCHAR AS label, score
     FROM scores SEMI JOIN asked USING (content_id)
-    WHERE model = $model AND "index" = 0
+    WHERE model = $model AND "index" = 0 AND coalesce(region, 0) = 0
 """
 
 

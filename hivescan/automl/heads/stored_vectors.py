@@ -21,7 +21,7 @@ Half = npt.NDArray[np.float16]
 _FIND = """
     SELECT content_id, first(vector) AS vector
     FROM embeddings SEMI JOIN asked USING (content_id)
-    WHERE space = $space AND "index" = 0
+    WHERE space = $space AND "index" = 0 AND region IS NULL
     GROUP BY content_id
 """
 _WHY = """
