@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import Iterator
 
+from hivescan.report.cells import places
 from hivescan.report.escape import csv_cell
-from hivescan.report.layout import match_places, match_text, places
+from hivescan.report.match_layout import match_places, match_text
 from hivescan.report.model import Report
 
 COLUMNS = (
