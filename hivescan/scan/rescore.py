@@ -162,6 +162,9 @@ def score_stored(
     for row in head_rows(store, {card.name: spec}, writer.run_id, datetime.now(UTC)):
         writer.add("heads", pa.Table.from_pylist([row], schema=TABLES["heads"]))
     scorer = _Scorer(writer.run_id, card, chain, read_heads(card), wanted)
+    nothing = np.flatnonzero(wanted.ledger.column("samples").to_numpy() == 0)
+    if nothing.size:  # nothing was found there that has a vector: there is nothing to score
+        writer.add("analyses", scorer.attempts(nothing))
     seen, total = 0, sum(part.rows for part in parts)
     with ThreadPoolExecutor(available_cores()) as pool, ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(_vectors, store, parts[0])
@@ -339,14 +342,16 @@ class _Scorer:
             self._score_rows(head, rows, self.heads[head.name].probabilities(vectors))
             for head in self.card.heads
         ]
-        attempts = self.wanted.ledger.take(pa.array(places[np.diff(places, prepend=-1) != 0])).drop_columns(
-            ["key", "settled"]
-        )
+        return tables, self.attempts(places[np.diff(places, prepend=-1) != 0])
+
+    def attempts(self, places: npt.NDArray[np.int64]) -> pa.Table:
+        """Rows of the ledger that say of these attempts that they were scored."""
+        attempts = self.wanted.ledger.take(pa.array(places)).drop_columns(["key", "settled"])
         n = attempts.num_rows
         now = pa.array([datetime.now(UTC)], pa.timestamp("us", tz="UTC")).take(_zeros(n))
         for name, column in (*self._whose(n).items(), ("finished_at", now)):
             attempts = attempts.append_column(name, column)
-        return tables, attempts
+        return attempts
 
     def _whose(self, n: int) -> dict[str, pa.Array]:
         return {"chain": _word(self.chain, n), "run_id": _word(self.run_id, n)}
