@@ -224,7 +224,7 @@ def _attempts(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Mapping[str
                     SELECT content_id, arg_min(status::VARCHAR,
                         CASE status WHEN 'done' THEN 0 WHEN 'partial' THEN 1 ELSE 2 END) AS status
                     FROM analyses WHERE chain IN (SELECT unnest($chains::VARCHAR[])) GROUP BY content_id)
-                SELECT $name, s.media_type::VARCHAR, status, count(*)
+                SELECT $name, s.media_type::VARCHAR, best.status, count(*)
                 FROM {SELECTION} s JOIN best USING (content_id) GROUP BY ALL""",
                 {"name": name, "chains": sorted(several)},
             ).fetchall()

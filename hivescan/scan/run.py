@@ -184,7 +184,7 @@ def choose_analyzers(
     for name in names:
         if name not in known:
             raise UsageError(f"there is no analyzer {name!r}; there are {', '.join(known)}")
-        needed = [name] if known[name].upstream is None else [known[name].upstream, name]
+        needed = [one for one in (known[name].upstream, name) if one is not None]
         reason = registry.missing(name)
         if reason is None:
             cards = [card for one in needed if one not in able for card in registry.models_of(one)]

@@ -23,9 +23,10 @@ from hivescan.scan.arena import Arena
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.contents import ChainState, ContentRun
 from hivescan.scan.costs import Bill
-from hivescan.scan.host import Failures, HostConfig
+from hivescan.scan.host import HostConfig
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
+from hivescan.scan.looking import Failures
 from hivescan.scan.messages import Batch, BatchDone, HostFailed, HostReady, Layout, Load, Piece, Placed
 from hivescan.scan.run import run_scan
 from hivescan.types import ContentId, Digests, Findings, MediaInfo, MediaType, Sampling, View
