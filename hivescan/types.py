@@ -394,6 +394,24 @@ class Derived:
     times: tuple[tuple[int, int] | None, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Entity:
+    """Somebody or something that a text names: characters ``start`` to ``end`` of it.
+
+    ``value`` is one spelling for all ways to write it: an address in small letters, a link with its host in
+    small letters, a telephone number as E.164 has it. Of accounts and cards it is the kind and the last four
+    figures alone. ``disguised``: written so that a plain search would miss it. ``domain`` is the registered
+    one of addresses and links.
+    """
+
+    kind: str
+    value: str
+    start: int
+    end: int
+    disguised: bool = False
+    domain: str | None = None
+
+
 class Says(StrEnum):
     """What a piece of evidence speaks for. It is evidence, never a verdict."""
 
@@ -432,6 +450,8 @@ class Findings:
     texts: tuple[tuple[Text | None, ...], ...] | None = None
     """``texts[i]`` are those of sample i, as ``regions``; None in place of one that is not to be stored: the
     ordinals of the others stay."""
+    entities: tuple[tuple[Entity, ...], ...] | None = None
+    """As ``regions``."""
     derived: Derived | None = None
     """Samples found within these, for the analyzers behind this one: no rows are made of them."""
 

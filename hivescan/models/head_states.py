@@ -17,7 +17,7 @@ from hivescan.wording import count
 class State(StrEnum):
     """How a head or a class stands, the best first.
 
-    - ``backed``: a model of the catalogue fills it;
+    - ``backed``: a model of the catalogue fills it, or an analyzer does by rules;
     - ``related``: a model speaks of it under a coarser or narrower head, which reports group with it;
     - ``hub``: models of public hubs were made for it, and none is in the catalogue;
     - ``trainable``: labelled files would do;
@@ -47,10 +47,14 @@ class Backing:
     figures: tuple[Quality, ...]
     must_accept: bool
     """Its licence has to be agreed to first: it is off by default."""
+    by_rules: bool = False
+    """``model`` is an analyzer that finds it by rules; how much they miss was not measured."""
 
     @property
     def evidence(self) -> str:
         """The first figure of the card on one line, after ``unvalidated`` where it is."""
+        if self.by_rules:
+            return "by rules, unvalidated"
         if not self.figures:
             return "validated" if self.validated else "unvalidated"
         figure = self.figures[0]
@@ -97,13 +101,18 @@ class OwnHead:
 
 
 def head_states(*, group: str | None = None, cards: Sequence[Card] | None = None) -> tuple[HeadState, ...]:
-    """The field's table, each head with its state. ``cards``: None takes the whole catalogue.
+    """The field's table, each head with its state. ``cards``: None takes the whole catalogue, and what
+    analyzers find by rules.
 
     Raises UsageError for a ``group`` that the table does not have.
     """
     check_group(group)
     spoken = _spoken(cards)
-    return tuple(_state(head, spoken) for head in field_heads() if group in (None, head.group))
+    return tuple(
+        _state(head, spoken, with_rules=cards is None)
+        for head in field_heads()
+        if group in (None, head.group)
+    )
 
 
 def own_heads(*, group: str | None = None, cards: Sequence[Card] | None = None) -> tuple[OwnHead, ...]:
@@ -132,8 +141,10 @@ def _of_boxes(card: Card) -> tuple[HeadSpec, ...]:
     return () if card.detector is None else tuple(head.spec for head in card.detector.heads)
 
 
-def _state(head: FieldHead, spoken: Sequence[tuple[Card, HeadSpec]]) -> HeadState:
+def _state(head: FieldHead, spoken: Sequence[tuple[Card, HeadSpec]], *, with_rules: bool) -> HeadState:
     backings = tuple(_fill(head, spoken))
+    if with_rules and head.rules is not None:
+        backings += (Backing(head.rules, head.name, head.labels, False, (), False, by_rules=True),)
     related = tuple(_backing(card, spec, spec.labels) for card, spec in spoken if spec.family == head.name)
     without = _without(head, related)
     by_label: Mapping[str, tuple[str, ...]] = {

@@ -64,7 +64,7 @@ The heads and classes that services of this field speak of, and what backs each 
 | --- | --- | ---: | ---: |"""
 
 _MEANINGS = {
-    State.BACKED: "a model of the catalogue fills it",
+    State.BACKED: "a model of the catalogue fills it, or an analyzer does by rules",
     State.RELATED: "a model speaks of it under a coarser or narrower head, which reports group with it",
     State.HUB: "models of public hubs were made for it; none is in the catalogue, none was tested here",
     State.TRAINABLE: "labelled files would do: [datasets](datasets.md), [training](training.md)",
@@ -75,6 +75,9 @@ _NOTES = """
 A class is filled only by a model that can see it. ImageNet's classes know a gun, not whether a hand holds it:
 such a model speaks of `gun_any`, which reports group with `gun` ([reports](reports.md)), and `gun_in_hand`
 stays empty.
+
+Heads of text stand for themselves: `text_hate` is not `nazi`. What is found **by rules**, without any model,
+says which analyzer finds it.
 
 **Unvalidated** means: how much the head finds was not measured, because there was no labelled data to measure
 it on. Its scores are those of the network, not probabilities that were calibrated. Every report says so too.

@@ -10,7 +10,7 @@ from hivescan.report.cells import moment
 from hivescan.report.coverage_layout import coverage_blocks
 from hivescan.report.finding_layout import finding_blocks
 from hivescan.report.match_layout import match_blocks
-from hivescan.report.model import EvidenceCount, Groups, Report
+from hivescan.report.model import EntityCount, EvidenceCount, Groups, Report
 from hivescan.wording import count
 
 EVIDENCE_SHOWN = 12
@@ -25,6 +25,7 @@ def report_blocks(report: Report, *, shorten_paths: bool = False) -> tuple[Block
         *finding_blocks(report, folder),
         *(_groups(report.groups) if report.groups is not None else ()),
         *_evidence(report.evidence),
+        *_entities(report.entities),
         *coverage_blocks(report.coverage),
     )
 
@@ -115,3 +116,14 @@ def _evidence(evidence: Sequence[EvidenceCount]) -> Iterator[Block]:
     if len(evidence) > EVIDENCE_SHOWN:
         yield Line(f"{EVIDENCE_SHOWN} of {len(evidence):,} rows shown", Tone.QUIET)
     yield Line("by file: hivescan items --evidence", Tone.QUIET)
+
+
+def _entities(entities: Sequence[EntityCount]) -> Iterator[Block]:
+    if not entities:
+        return
+    yield Heading("What texts name", "counted; the values are in the store alone")
+    columns = (Column("kind"), *(Column(name, number=True) for name in ("files", "different", "in several")))
+    yield Table(
+        columns, tuple((e.kind, f"{e.files:,}", f"{e.values:,}", f"{e.shared or ''}") for e in entities)
+    )
+    yield Line("those in several files: hivescan campaigns", Tone.QUIET)

@@ -200,6 +200,17 @@ class EvidenceCount:
 
 
 @dataclass(frozen=True)
+class EntityCount:
+    """How many files name entities of a kind, how many different ones, and how many of these stand in several
+    different files. The values themselves are in no report."""
+
+    kind: str
+    files: int
+    values: int
+    shared: int
+
+
+@dataclass(frozen=True)
 class Group:
     """Counts of files by one value of a column. ``value`` None: the column is empty.
 
@@ -262,6 +273,7 @@ class Report:
     head_groups: tuple[GroupFindings, ...]
     groups: Groups | None
     evidence: tuple[EvidenceCount, ...]
+    entities: tuple[EntityCount, ...]
     coverage: Coverage
 
     @property

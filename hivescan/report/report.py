@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hivescan.errors import UsageError
+from hivescan.queries.campaigns import KINDS as ENTITY_KINDS
 from hivescan.queries.coverage import coverage
 from hivescan.queries.heads import class_rules, create_classes, known_heads
 from hivescan.queries.selection import SELECTION, columns_of, create_selection
@@ -14,6 +15,7 @@ from hivescan.queries.spans import read_spans
 from hivescan.report.model import (
     AlgorithmMatch,
     ClassThreshold,
+    EntityCount,
     EvidenceCount,
     FamilyCount,
     Finding,
@@ -122,8 +124,27 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
         if column is not None
         else None,
         evidence=_evidence(connection),
+        entities=_entities(connection),
         coverage=seen,
     )
+
+
+def _entities(connection: duckdb.DuckDBPyConnection) -> tuple[EntityCount, ...]:
+    """What texts name, counted. Words of lists are what heads go by, and no entities."""
+    rows = connection.execute(
+        f"""
+        WITH named AS (
+            SELECT e.kind, e.value, e.content_id, uri FROM entities e JOIN {SELECTION} USING (content_id)
+            WHERE e.kind IN {ENTITY_KINDS}),
+        values_of AS (
+            SELECT kind, count(*) AS n, count(*) FILTER (contents > 1) AS shared FROM (
+                SELECT kind, value, count(DISTINCT content_id) AS contents FROM named GROUP BY kind, value)
+            GROUP BY kind)
+        SELECT kind, count(DISTINCT uri), any_value(n), any_value(shared)
+        FROM named JOIN values_of USING (kind) GROUP BY kind ORDER BY 2 DESC, kind
+        """
+    ).fetchall()
+    return tuple(EntityCount(*row) for row in rows)
 
 
 def _evidence(connection: duckdb.DuckDBPyConnection) -> tuple[EvidenceCount, ...]:

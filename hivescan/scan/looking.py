@@ -140,7 +140,8 @@ class Looking:
                 pieces = list(self._one_by_one(chain, analyzer, samples, found))
             for _, views, findings in pieces:
                 check_finite(chain, findings)
-                self._models.watch.see(findings, _marks(analyzer, views))
+                if analyzer.spec.weights:  # rules may say the same of a thousand texts
+                    self._models.watch.see(findings, _marks(analyzer, views))
         except ModelUnhealthyError as error:
             error.analyzer = chain
             raise

@@ -26,6 +26,7 @@ def pick(findings: Findings, rows: Sequence[int]) -> Findings:
         regions=None if findings.regions is None else tuple(findings.regions[i] for i in at),
         evidence=None if findings.evidence is None else tuple(findings.evidence[i] for i in at),
         texts=None if findings.texts is None else tuple(findings.texts[i] for i in at),
+        entities=None if findings.entities is None else tuple(findings.entities[i] for i in at),
     )
 
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from hivescan.scan.picking import within
 from hivescan.store.schema import RESULT_TABLES, TABLES
-from hivescan.types import ContentId, Findings, Level, SampleKey, Text
+from hivescan.types import ContentId, Entity, Findings, Level, SampleKey, Text
 
 OTHER_LABEL = "(other)"
 _MOST_LOOSE = 2_000
@@ -73,6 +73,8 @@ class ResultRows:
             self._append(("evidence", chain), keys, findings.evidence)
         if findings.texts is not None:
             self._append(("texts", chain), keys, findings.texts)
+        if findings.entities is not None:
+            self._append(("entities", chain), keys, findings.entities)
 
     def _append(self, block: tuple[Any, ...], keys: Sequence[SampleKey], values: Iterable[Any]) -> None:
         columns = self._blocks[block]
@@ -264,6 +266,22 @@ def _texts(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str,
     return _table("texts", made)
 
 
+def _entities(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str, pa.Table]:
+    _, chain = block
+    repeat = np.array([len(found) for found in columns.values], dtype=np.int64)
+    made = _sample_columns(run_id, chain, columns.keys, repeat)
+    found: list[Entity] = [entity for entities in columns.values for entity in entities]
+    made |= {
+        "kind": pa.array([e.kind for e in found], pa.string()).dictionary_encode(),
+        "value": pa.array([_storable(e.value) for e in found], pa.string()),
+        "domain": pa.array([e.domain for e in found], pa.string()),
+        "disguised": pa.array([e.disguised for e in found], pa.bool_()),
+        "char_start": pa.array([e.start for e in found], pa.int64()),
+        "char_end": pa.array([e.end for e in found], pa.int64()),
+    }
+    return _table("entities", made)
+
+
 def _listed(numbers: tuple[float, ...] | None) -> list[float] | None:
     return None if numbers is None else list(numbers)
 
@@ -308,6 +326,7 @@ _BUILDERS = {
     "regions": _regions,
     "evidence": _evidence,
     "texts": _texts,
+    "entities": _entities,
 }
 
 

@@ -1,8 +1,8 @@
 """The tables. Columns are only ever added, and new ones are nullable.
 
-Result rows (``scores``, ``hashes``, ``regions``, ``texts``, ``embeddings``, ``evidence``) belong to one
-attempt: ``(content_id, chain, run_id)``, the key of one row of ``analyses``, the ledger. The views that users
-query show the rows of the attempt that counts: the newest that is done or partial.
+Result rows (``scores``, ``hashes``, ``regions``, ``texts``, ``entities``, ``embeddings``, ``evidence``)
+belong to one attempt: ``(content_id, chain, run_id)``, the key of one row of ``analyses``, the ledger. The
+views that users query show the rows of the attempt that counts: the newest that is done or partial.
 """
 
 from __future__ import annotations
@@ -136,6 +136,21 @@ TEXTS = pa.schema(
     ]
 )
 
+ENTITIES = pa.schema(
+    [
+        # Whom and what a passage of text names: places are characters of that passage.
+        *_attempt,
+        *_sample,
+        pa.field("kind", _word, nullable=False),  # email, phone, url, iban, card
+        pa.field("value", pa.string(), nullable=False),  # of accounts and cards the last four figures alone
+        pa.field("domain", pa.string()),  # the registered one of addresses and links
+        pa.field("disguised", pa.bool_(), nullable=False),
+        pa.field("char_start", pa.int64(), nullable=False),
+        pa.field("char_end", pa.int64(), nullable=False),
+        _region,
+    ]
+)
+
 EVIDENCE = pa.schema(
     [
         # What a file says of where it comes from. It never overrides what models or people say.
@@ -249,6 +264,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "hashes": HASHES,
     "regions": REGIONS,
     "texts": TEXTS,
+    "entities": ENTITIES,
     "embeddings": EMBEDDINGS,
     "evidence": EVIDENCE,
     "matches": MATCHES,
@@ -257,13 +273,16 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "heads": HEADS,
 }
 
-RESULT_TABLES: Final = ("scores", "hashes", "regions", "texts", "embeddings", "evidence")
+RESULT_TABLES: Final = ("scores", "hashes", "regions", "texts", "entities", "embeddings", "evidence")
 """Tables whose rows belong to an attempt in the ledger."""
 
 PROBE_CHAIN: Final = "probe"
 """The ledger's row for a content as such: could it be read and told what it is."""
 
-METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance", "passages", "ocr", "codes", "speech")
+METADATA_CHAINS: Final = (
+    *(PROBE_CHAIN, "provenance", "passages", "ocr", "codes", "speech"),
+    *("entities", "ocr>entities", "codes>entities", "speech>entities"),
+)
 """Chains that judge no pictures, sound or words: they read. An item with these alone was not looked at."""
 
 SOUND_CHAINS: Final = ("sounds", "speech")

@@ -21,10 +21,11 @@ from hivescan.types import HeadClass, HeadSpec, Polarity
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_field_has_54_heads_and_125_classes_each_with_a_side_that_is_not_benign() -> None:
+def test_the_field_has_54_heads_of_pictures_with_125_classes_each_with_a_side_that_is_not_benign() -> None:
     heads = field_heads()
-    assert len(heads) == 54
-    assert sum(len(head.classes) for head in heads) == 125
+    seen = [head for head in heads if head.group != "text"]
+    assert len(seen) == 54
+    assert sum(len(head.classes) for head in seen) == 125
     assert {head.group for head in heads} == set(GROUPS)
     for head in heads:
         assert any(c.polarity is not Polarity.BENIGN for c in head.classes), head.name

@@ -27,6 +27,7 @@ _COMPARED = (
     "embeddings",
     "evidence",
     "texts",
+    "entities",
 )
 
 
