@@ -40,7 +40,7 @@ from hivescan.store.parts import known_columns, read_part
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store, storage_errors
 from hivescan.store.writer import StoreWriter
-from hivescan.types import BEHIND, HeadSpec, Sampling
+from hivescan.types import BEHIND, HeadSpec, MediaType, Sampling
 
 COMMAND: Final = "rescore"
 
@@ -79,6 +79,10 @@ def rescore(
     card = find_card(model)
     if card.base is None:
         raise UsageError(f"model {model} is no head on stored vectors; `hivescan classify` runs it on files")
+    if not _pairs(store, card, card.name):
+        of_texts = MediaType.TEXT in card.consumes
+        advice = "`hivescan classify` runs it on files" if of_texts else "train its heads again"
+        raise CatalogueError(f"model {card.name}: no analyzer gives vectors of {card.base_space}; {advice}")
     run_id = new_run_id(started)
     writer = StoreWriter(store, run_id)
     row = {
@@ -281,10 +285,6 @@ def _pairs(store: Store, card: Card, chain: str) -> list[_Pair]:
                 _Pair(giver, fingerprint_of(giver, specs, key), fingerprint_of(chain, specs, key))
                 for key in keys
             }
-    if not pairs and before is None:
-        raise CatalogueError(
-            f"model {card.name}: no analyzer gives vectors of {card.base_space}; train its heads again"
-        )
     return sorted(pairs)
 
 

@@ -132,7 +132,9 @@ class Speller:
         flat = np.array([word for found in words for word in found], object)
         parents = np.repeat(np.arange(len(words)), [len(found) for found in words])
         times = tuple((10 * i, 10 * i + 5) for found in words for i in range(len(found)))
-        return Findings(texts=texts, derived=Derived(Level.PASSAGE, parents, {"text": flat}, times))
+        sums = np.array([[p.mean()] for p in views["small"]], np.float16)
+        derived = Derived(Level.PASSAGE, parents, {"text": flat}, times)
+        return Findings(texts=texts, vectors=(Vectors("means", sums),), derived=derived)
 
 
 class Critic:

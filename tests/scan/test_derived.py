@@ -126,7 +126,8 @@ def test_what_looks_at_finds_can_be_added_later_and_brings_its_finder_along(
     assert later.analyzers == ("finder", "finder>ager")
     assert {len(attempts) for attempts in ledger(tmp_path / "store").values()} == {1}
     for table in ("regions", "embeddings"):
-        assert comparable(tmp_path / "store")[table] == comparable(whole)[table]
+        ours, theirs = comparable(tmp_path / "store")[table], comparable(whole)[table]
+        assert ours == [row for row in theirs if "speller" not in row]
     assert scan(tmp_path / "store", media, analyzers=("ager",)).analyzed == 0
 
 

@@ -18,6 +18,7 @@ from hivescan.models.vector_head import VectorHead
 from hivescan.scan.payload import packed_text, unpacked_text
 from hivescan.types import Limits, TextView
 from tests.automl.made_models import made_head, record_of
+from tests.scan.finders import use_finders
 from tests.scan.scenes import comparable, make_clip, rows, scan
 
 LONG = "".join(f"Sentence number {i} goes on for quite a while here. " for i in range(200))
@@ -78,14 +79,22 @@ def test_texts_that_no_head_looked_at_are_not_called_looked_at(folder: Path, tmp
     assert found == [{"status": "not_analyzed"}]
 
 
-def test_a_deployed_head_scores_every_passage(folder: Path, tmp_path: Path, text_head: VectorHead) -> None:
-    both = ("hashes", "passages", "tone")
+def test_a_deployed_head_scores_every_passage_and_every_text_that_is_found(
+    folder: Path, tmp_path: Path, text_head: VectorHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words found in pictures are read in the same pass. That vectors of pictures are stored, too, does
+    not matter to a head on vectors of texts."""
+    use_finders(monkeypatch)
+    both = ("hashes", "passages", "tone", "speller")
     summary = scan(tmp_path / "a", folder, analyzers=both, workers=1)
     assert (summary.failed, summary.partial) == (0, 0)
     found = rows(
         tmp_path / "a",
-        "SELECT text, label, score FROM scores JOIN texts USING (content_id, index) WHERE model = 'tone'",
+        """SELECT s.chain, text, label, score FROM scores s JOIN texts t
+            ON s.content_id = t.content_id AND s.index = t.index AND s.region IS NOT DISTINCT FROM t.region
+        WHERE model = 'tone'""",
     )
+    assert {row["chain"] for row in found} == {"tone", "speller>tone"}
     texts = sorted({row["text"] for row in found})
     assert len(texts) > 10 and len(found) == 2 * len(texts)
     expected = text_head.probabilities(
@@ -95,7 +104,7 @@ def test_a_deployed_head_scores_every_passage(folder: Path, tmp_path: Path, text
         assert row["score"] == expected[texts.index(row["text"])][text_head.labels.index(row["label"])]
     statuses = rows(tmp_path / "a", "SELECT DISTINCT status FROM items")
     assert statuses == [{"status": "done"}]
-    scan(tmp_path / "b", folder, analyzers=("tone", "passages", "hashes"), workers=3, batch_size=2)
+    scan(tmp_path / "b", folder, analyzers=("speller", *both[:3]), workers=3, batch_size=2)
     assert comparable(tmp_path / "a") == comparable(tmp_path / "b")
     assert scan(tmp_path / "a", folder, analyzers=both).analyzed == 0
 
