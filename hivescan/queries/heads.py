@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hivescan.errors import UsageError
+from hivescan.queries.tracks import along_tracks
 from hivescan.types import Polarity
 
 if TYPE_CHECKING:
@@ -203,14 +204,15 @@ def harmful_samples_sql(scores: str, classes: str) -> str:
 
     Columns: content_id, head, part, model, chain, level, index, start_ms, end_ms, score. Scores are stored
     as float32; the sum is rounded to 6 decimals, so that a stored 0.9 reaches the threshold 0.9. Of things
-    found within a sample the one with the highest sum speaks for it.
+    found within a sample the one with the highest sum speaks for it (:func:`along_tracks`).
     """
     return _by_sample(
         f"""SELECT s.content_id, s.head, c.part, s.model, s.chain, s.level, s.index, s.start_ms, s.end_ms,
             s.region, least(1.0, round(sum(s.score::DOUBLE), 6)) AS score
-        FROM {scores} s JOIN {classes} c USING (model, head, label)
+        FROM {{scores}} s JOIN {classes} c USING (model, head, label)
         WHERE c.polarity = '{Polarity.HARMFUL}' AND s.region IS {{null}}
-        GROUP BY ALL"""
+        GROUP BY ALL""",
+        scores,
     )
 
 
@@ -223,18 +225,21 @@ def label_samples_sql(scores: str, extra: Sequence[str] = ()) -> str:
     return _by_sample(
         f"""SELECT s.content_id, s.head, s.model, s.label, s.chain, s.level, s.index, s.start_ms, s.end_ms,
             s.region, least(1.0, round(s.score::DOUBLE, 6)) AS score{more}
-        FROM {scores} s WHERE s.region IS {{null}}"""
+        FROM {{scores}} s WHERE s.region IS {{null}}""",
+        scores,
     )
 
 
-def _by_sample(rows: str) -> str:
-    """One row a sample, of ``rows`` that are ``{null}`` or not about things within it.
+def _by_sample(rows: str, scores: str) -> str:
+    """One row a sample, of ``rows`` of ``{scores}`` that are ``{null}`` or not about things within it.
 
     Most stores have none of those: that they are grouped once more costs the others nothing.
     """
+    of_samples = rows.replace("{scores}", scores).replace("{null}", "NULL")
+    within = rows.replace("{scores}", along_tracks(scores)).replace("{null}", "NOT NULL")
     return f"""
-        SELECT * EXCLUDE (region) FROM ({rows.replace("{null}", "NULL")})
+        SELECT * EXCLUDE (region) FROM ({of_samples})
         UNION ALL BY NAME
         SELECT * EXCLUDE (region) REPLACE (
             min(start_ms) AS start_ms, max(end_ms) AS end_ms, max(score) AS score)
-        FROM ({rows.replace("{null}", "NOT NULL")}) GROUP BY ALL"""
+        FROM ({within}) GROUP BY ALL"""

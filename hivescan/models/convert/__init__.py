@@ -21,6 +21,7 @@ CONVERSIONS = (
     "gguf_to_config",
     "gguf_to_tokenizer",
     "gguf_to_tokenizer_config",
+    "mesonet_to_onnx",
 )
 
 
@@ -44,6 +45,11 @@ def _converted(name: str, inputs: Mapping[str, Path]) -> bytes:
 
         network: bytes = weights_to_onnx(path).SerializeToString(deterministic=True)
         return network
+    if name == "mesonet_to_onnx":
+        from hivescan.models.convert.mesonet import weights_to_onnx as mesonet_to_onnx
+
+        meso: bytes = mesonet_to_onnx(path).SerializeToString(deterministic=True)
+        return meso
     if name.startswith("gguf"):
         from hivescan.models.convert import gguf
 
