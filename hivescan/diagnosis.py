@@ -102,6 +102,18 @@ def _decord() -> str:
     return f"{decord.__version__} (PyAV serves what it cannot)"
 
 
+def _speech() -> Finding | str:
+    import ctranslate2
+    import faster_whisper
+
+    from hivescan.media.voice import network_path
+
+    versions = f"{faster_whisper.__version__}, ctranslate2 {ctranslate2.__version__}"
+    if network_path() is None:
+        return Finding("faster-whisper", State.OFF, f"{versions}: it lacks the network for voice activity")
+    return versions
+
+
 _CHECKS: dict[str, Callable[[], Finding | str]] = {
     "torch": _torch,
     "torchvision": _torchvision,
@@ -109,8 +121,9 @@ _CHECKS: dict[str, Callable[[], Finding | str]] = {
     "openvino": _openvino,
     "pyav": _pyav,
     "decord": _decord,
+    "faster-whisper": _speech,
 }
-_OPTIONAL = {"openvino", "decord"}
+_OPTIONAL = {"openvino", "decord", "faster-whisper"}
 
 
 def _formats() -> list[Finding]:

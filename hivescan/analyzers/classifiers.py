@@ -13,7 +13,16 @@ from hivescan.errors import CatalogueError
 from hivescan.media.passages import REVISION as SPLITTING
 from hivescan.models.backends.base import Placement, Precision, precision_of
 from hivescan.models.heads_card import check_space
-from hivescan.models.network import TEXT_VIEW, Network, Networks, Opened, SoundNetwork, TextNetwork, space_of
+from hivescan.models.network import (
+    TEXT_VIEW,
+    Network,
+    Networks,
+    Opened,
+    SoundNetwork,
+    SpeechNetwork,
+    TextNetwork,
+    space_of,
+)
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead, load_head
 from hivescan.types import Findings, Level, Payload, TextView
@@ -95,7 +104,7 @@ class Classifier:
 
 
 def _reading(network: Opened) -> Network | TextNetwork:
-    if isinstance(network, SoundNetwork):
+    if isinstance(network, SoundNetwork | SpeechNetwork):
         raise CatalogueError(f"model {network.card.name}: takes sounds, which no classifier does")
     return network
 

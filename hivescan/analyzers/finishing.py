@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from hivescan.analyzers.spoken_languages import settle_languages
 from hivescan.types import Findings, SampleKey
 
 Pieces = list[tuple[list[SampleKey], Findings]]
@@ -21,5 +22,9 @@ Rows keep their samples. A text that goes leaves None in its place: ordinals are
 this one had.
 """
 
-FINISHERS: Final[Mapping[str, Finisher]] = {}
+FINISHERS: Final[Mapping[str, Finisher]] = {
+    "speech": settle_languages,
+    "whisper_small": settle_languages,
+    "whisper_large_v3": settle_languages,
+}
 """By chain. Whatever changes what one of them returns raises its analyzer's revision."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
-from hivescan.analyzers import body_parts, embedding, entities, nsfw, objects, sounds
+from hivescan.analyzers import body_parts, embedding, entities, nsfw, objects, sounds, speech
 from hivescan.analyzers.base import (
     AnalyzerSpec,
     DecoderAnalyzer,
@@ -34,14 +34,17 @@ from hivescan.types import BEHIND, Level, MediaType
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
     "standard": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "entities", "sounds"),
-    # All that need no agreement to a licence; like standard until there is more.
-    "full": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "entities", "sounds"),
+    # All that need no agreement to a licence. Speech takes more than ten times as long as sounds.
+    "full": (
+        *("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "entities", "sounds"),
+        "speech",
+    ),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
 
 _HOST: Final[Mapping[str, ModuleType]] = {
-    m.NAME: m for m in (nsfw, objects, embedding, sounds, entities, body_parts)
+    m.NAME: m for m in (nsfw, objects, embedding, sounds, speech, entities, body_parts)
 }
 _ON_CPU: Final = Placement()
 _IN_WORKER: Final = ("hashes", "crops", "provenance", "passages", "null")
@@ -62,10 +65,10 @@ def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
     that has no other is left out.
 
     A model that a user deployed (:func:`~hivescan.models.cards.models_folder`) is an analyzer of its own,
-    under the name of its card.
+    under the name of its card; so are the models of speech that ``speech`` does not use.
     """
     specs = {name: _worker_module(name).spec() for name in _IN_WORKER}
-    for name in (*_HOST, *_deployed()):
+    for name in (*_HOST, *_speakers(), *_deployed()):
         cards = _cards(name, without)
         if cards or not _models(name):
             specs[name] = _spec(name, cards)
@@ -155,6 +158,8 @@ def load(
     if last in _HOST:
         analyzer: HostAnalyzer = _HOST[last].load(cards, placement, networks or Networks())
         return analyzer
+    if last in _speakers():
+        return speech.load(cards, placement, networks or Networks(), last)
     return Classifier(_spec(last, cards, placement.precision), cards, placement, networks or Networks())
 
 
@@ -211,12 +216,17 @@ def _worker_module(name: str) -> ModuleType:
 def _deployed() -> tuple[str, ...]:
     own = [card for card in load_cards().values() if card.folder.parent == models_folder()]
     names = tuple(card.name for card in own if card.heads or card.embedding)
-    for name in names:
+    for name in (*names, *(card.name for card in own if card.speech)):
         if name in _HOST or name in _IN_WORKER:
             raise CatalogueError(
                 f"{models_folder() / name}: the name is taken by an analyzer; choose another"
             )
     return names
+
+
+def _speakers() -> tuple[str, ...]:
+    """Models of speech that are analyzers of their own: larger ones, and those that a user adopted."""
+    return tuple(c.name for c in load_cards().values() if c.speech and c.name not in speech.MODELS)
 
 
 def _deployed_heads() -> tuple[str, ...]:
@@ -233,10 +243,10 @@ def _models(name: str) -> tuple[str, ...]:
     if name in _HOST:
         models: tuple[str, ...] = _HOST[name].MODELS
         return models
-    deployed = _deployed()
-    if name not in deployed:
+    others = (*_speakers(), *_deployed())
+    if name not in others:
         raise UsageError(
-            f"there is no analyzer {name!r}; there are {', '.join((*_IN_WORKER, *_HOST, *deployed))}"
+            f"there is no analyzer {name!r}; there are {', '.join((*_IN_WORKER, *_HOST, *others))}"
         )
     return (name,)
 
@@ -245,6 +255,8 @@ def _spec(name: str, cards: Sequence[Card], precision: Precision = "auto") -> An
     if name in _HOST:
         spec: AnalyzerSpec = _HOST[name].spec(cards, precision)
         return spec
+    if name in _speakers():
+        return speech.spec(cards, precision, name)
     return classifier_spec(name, 1, cards, precision)
 
 

@@ -127,15 +127,22 @@ def adopt(
     ],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What it is to be called here.")],
 ) -> None:
-    """Write a card for a hub's image classifier or CLIP in a folder, so that scans can run it."""
+    """Write a card for a hub's image classifier, CLIP or Whisper in a folder, so that scans can run it."""
     from hivescan.automl.home import checked_name
     from hivescan.models.cards import find_card, load_cards, models_folder
     from hivescan.models.hub_folder import adopt_folder
+    from hivescan.models.speech_folder import adopt_speech_folder, is_speech_folder
 
     checked_name(name, "model")
     if name in load_cards():
         raise UsageError(f"--name {name}: the catalogue has a model of that name")
-    adopt_folder(folder.expanduser(), name, models_folder())
+    folder = folder.expanduser()
+    if is_speech_folder(folder):
+        adopt_speech_folder(folder, name, models_folder())
+        emit(printable(f"{name}: {find_card(name).folder / 'card.toml'}"))
+        emit(f"hivescan classify --analyzers {name} writes down what is said with it")
+        return
+    adopt_folder(folder, name, models_folder())
     card = find_card(name)
     emit(printable(f"{name}: {card.folder / 'card.toml'}"))
     emit("write into it what the model's classes mean and where it fails; all are descriptive for now")
@@ -149,7 +156,12 @@ def pull(
         str | None,
         typer.Option("--profile", metavar="NAME", help="The models of a profile: fast, standard or full."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All models of the catalogue.")] = False,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="All models of the catalogue, except large ones that are fetched by name only."
+        ),
+    ] = False,
     mirror: Annotated[
         Path | None,
         typer.Option(
@@ -233,7 +245,7 @@ def _chosen(names: list[str], profile: str | None, every: bool) -> list[Card]:
     if names:
         return [find_card(name) for name in dict.fromkeys(names)]
     if every:
-        return list(load_cards().values())
+        return [card for card in load_cards().values() if card.speech is None or not card.speech.on_request]
     from hivescan.analyzers.registry import PROFILES, models_of, models_off
 
     profile = profile or "standard"

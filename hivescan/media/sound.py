@@ -1,12 +1,13 @@
-"""Sound of files and of videos as clips: ``float32`` mono at 16 kHz, a few seconds each, in bounded memory.
+"""Sound of files and of videos: ``float32`` mono at 16 kHz, decoded in a stream, in bounded memory.
 
-The first sound track is read, its channels are mixed, and the clips follow one another from its first sample
-on.
+:func:`clips` cuts the first sound track into clips of a few seconds that follow one another from its first
+sample on; :mod:`hivescan.media.utterances` cuts every track where nobody speaks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ REVISION: Final = 1
 """Raised when the same file is cut into other clips."""
 
 _MOST_TROUBLES: Final = 1_000
+_LONGEST_LEAD_MS: Final = 24 * 3_600_000
 _UNSEEN: Final = np.float32(np.nan)
 """Fills the last clip up: behind the end of the sound there is nothing, not silence."""
 
@@ -40,9 +42,9 @@ def clips(path: Path, limits: Limits, alive: Alive = lambda: None) -> Iterator[C
     most = int(limits.max_duration_s * SAMPLE_RATE)
     damage: DecodeError | None = None
     try:
-        for piece in _decoded(path, limits, alive):
-            held.append(piece)
-            size += len(piece)
+        for piece in decoded(path, limits, alive):
+            held.append(piece.samples)
+            size += len(piece.samples)
             if start + size > most:
                 raise LimitError(f"more sound than the limit of {limits.max_duration_s:.0f} seconds")
             while size > CLIP_SAMPLES:  # more is behind it: it is not the last
@@ -64,40 +66,99 @@ def _clip(index: int, start: int, end: int, samples: npt.NDArray[np.float32]) ->
     return Clip(index, start * 1000 // SAMPLE_RATE, -(-end * 1000 // SAMPLE_RATE), whole)
 
 
-def _decoded(path: Path, limits: Limits, alive: Alive) -> Iterator[npt.NDArray[np.float32]]:
-    """The track, resampled, in the pieces in which the decoder gives it. Damage is told at the end."""
+@dataclass(frozen=True)
+class Piece:
+    """Some of a track's sound, ``float32 [n]`` mono at 16 kHz; the pieces of a track follow one another.
+
+    ``track`` counts the file's sound tracks from 0. ``begins_ms`` is when the track's first sample is heard,
+    counted from the video's first frame or, without a video, from the earliest sound; it may be negative.
+    """
+
+    track: int
+    begins_ms: int
+    samples: npt.NDArray[np.float32]
+
+
+def decoded(path: Path, limits: Limits, alive: Alive, most_tracks: int = 1) -> Iterator[Piece]:
+    """The first sound tracks, resampled, in the pieces in which the decoder gives them.
+
+    Damage is told at the end with ``DecodeError``, a track without a decoder with ``UnsupportedError``, when
+    the others were read.
+    """
     import av
 
     from hivescan.media.video_container import open_container
 
     troubles = 0
     with open_container(path, limits) as container:
-        if not container.streams.audio:
+        streams = container.streams.audio[:most_tracks]
+        if not streams:
             return
-        stream = container.streams.audio[0]
-        resampler, kind = _resampler(), None
+        tracks = {stream.index: _Track(i, _begins_ms(container, stream)) for i, stream in enumerate(streams)}
+        mute: set[int] = set()
         try:
-            for packet in container.demux(stream):
+            for packet in container.demux(*streams):
                 alive()
+                if packet.stream.index in mute:
+                    continue
+                track = tracks[packet.stream.index]
                 try:
                     for frame in packet.decode():
-                        frame.pts = None  # clocks of damaged files jump; the samples follow one another
-                        if kind not in (None, _kind(frame)):  # a stream may change in the middle
-                            yield from map(_samples, resampler.resample(None))
-                            resampler = _resampler()
-                        kind = _kind(frame)
-                        yield from map(_samples, resampler.resample(frame))
+                        yield from track.pieces(frame)
                 except av.error.InvalidDataError:
                     troubles += 1
                     if troubles > _MOST_TROUBLES:
                         break
-            yield from map(_samples, resampler.resample(None))
+                except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
+                    mute.add(packet.stream.index)
+                    if len(mute) == len(streams):
+                        raise UnsupportedError("no decoder for its sound") from error
+            for track in tracks.values():
+                yield from track.pieces(None)
         except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
             raise UnsupportedError("no decoder for its sound") from error
         except av.error.FFmpegError as error:
             raise DecodeError("damaged: the sound cannot be decoded to its end") from error
+    if mute:
+        raise UnsupportedError("no decoder for one of its sound tracks")
     if troubles:
         raise DecodeError("damaged: some of the sound cannot be decoded")
+
+
+class _Track:
+    """One track on its way from the decoder's frames to samples."""
+
+    def __init__(self, number: int, begins_ms: int) -> None:
+        self._number = number
+        self._begins_ms = begins_ms
+        self._resampler = _resampler()
+        self._kind: tuple[str, str, int] | None = None
+
+    def pieces(self, frame: Any) -> Iterator[Piece]:
+        """The sound of a frame, or with None what is left of those before."""
+        if frame is not None:
+            frame.pts = None  # clocks of damaged files jump; the samples follow one another
+            if self._kind not in (None, _kind(frame)):  # a stream may change in the middle
+                yield from self.pieces(None)
+                self._resampler = _resampler()
+            self._kind = _kind(frame)
+        elif self._kind is None:
+            return
+        for made in self._resampler.resample(frame):
+            yield Piece(self._number, self._begins_ms, _samples(made))
+
+
+def _begins_ms(container: Any, stream: Any) -> int:
+    """0 where the container does not tell, or tells of more than a day."""
+    from hivescan.media.video_container import choose_video_stream
+
+    video = choose_video_stream(container)
+    others = list(container.streams.audio) if video is None else [video]
+    starts = [s.start_time * s.time_base for s in others if s.start_time is not None]
+    if stream.start_time is None or not starts:
+        return 0
+    begins = round(1000 * (stream.start_time * stream.time_base - min(starts)))
+    return begins if abs(begins) <= _LONGEST_LEAD_MS else 0
 
 
 def _resampler() -> Any:

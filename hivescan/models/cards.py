@@ -31,6 +31,7 @@ from hivescan.models.schema import (
     Quality,
     WeightFile,
 )
+from hivescan.models.speech_card import SPEECH, parse_speech_card
 
 __all__ = [
     "BackendSpec",
@@ -136,4 +137,6 @@ def _read_once(path: Path, mtime_ns: int) -> Card | None:
     values = read_toml(path)
     if LANGUAGE in values:
         return parse_language_card(path, values)
+    if SPEECH in values:
+        return parse_speech_card(path, values)
     return None if BASE in values else parse_card(path, values)

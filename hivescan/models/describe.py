@@ -58,6 +58,8 @@ def gives(card: Card) -> tuple[str, ...]:
         words.append("boxes")
     if card.language is not None:
         words.append("texts")
+    if card.speech is not None:
+        words.append("what is said")
     return tuple(words)
 
 
@@ -71,6 +73,8 @@ def gives_shortly(card: Card) -> str:
         words.append("boxes")
     if card.language is not None:
         words.append("texts")
+    if card.speech is not None:
+        words.append("speech")
     return ", ".join(words)
 
 
@@ -106,6 +110,8 @@ def card_lines(card: Card) -> Iterator[str]:
         yield "  windows of 0.975 s every 0.48 s, mono at 16 kHz, 64 mel bands of 125 to 7,500 Hz"
     if card.language is not None:
         yield f"  texts, of which it sees the last {card.language.context:,} tokens"
+    if card.speech is not None:
+        yield "  utterances of at most 30 s, mono at 16 kHz"
     backend = card.backend
     batch = "any batch" if backend.max_batch is None else f"at most {backend.max_batch} at a time"
     batch += ", quantised" if backend.quantised else ""

@@ -94,6 +94,11 @@ def obstacle(card: Card, *, mirror: Path | None = None) -> str | None:
     """
     if card.base is not None and (reason := obstacle(card.base, mirror=mirror)) is not None:
         return f"it stands on {card.base.name}: {reason}"
+    if card.speech is not None:
+        from hivescan.models.speech_tower import library_missing
+
+        if (reason := library_missing()) is not None:
+            return reason
     missing = _absent(card)
     if not is_accepted(card):
         return f"its licence ({card.licence.spdx}) was not agreed to: hivescan models pull {card.name}"

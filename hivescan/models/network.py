@@ -30,6 +30,7 @@ from hivescan.models.schema import Card
 
 if TYPE_CHECKING:
     from hivescan.models.sound_tower import SoundTower
+    from hivescan.models.speech_tower import SpeechTower
     from hivescan.models.text_tower import TextTower
 
 _ON_CPU: Final = Placement()
@@ -91,7 +92,19 @@ class SoundNetwork:
         return _CLIPS_AT_ONCE
 
 
-Opened = Network | TextNetwork | SoundNetwork
+@dataclass(frozen=True)
+class SpeechNetwork:
+    """A card of a speech model, and its tower."""
+
+    card: Card
+    tower: SpeechTower
+
+    @property
+    def batch_size(self) -> int:
+        return self.tower.threads
+
+
+Opened = Network | TextNetwork | SoundNetwork | SpeechNetwork
 
 
 class Networks:
@@ -106,7 +119,7 @@ class Networks:
         self._last: dict[Path, tuple[npt.NDArray[Any], dict[str, Tensor]]] = {}
 
     def open(self, card: Card, placement: Placement) -> Opened:
-        """As :func:`open_network`, or its like for texts and sounds, of ``card`` or what it stands on."""
+        """As :func:`open_network`, or its like for texts, sounds and speech, of ``card`` or its base."""
         folder = card.network.folder
         with self._lock:
             lock = self._locks.setdefault(folder, Lock())
@@ -150,6 +163,10 @@ def _opened(card: Card, placement: Placement) -> Opened:
         from hivescan.models.sound_tower import open_sound_tower
 
         return SoundNetwork(card, open_sound_tower(card, placement))
+    if card.speech is not None:
+        from hivescan.models.speech_tower import open_speech_tower
+
+        return SpeechNetwork(card, open_speech_tower(card, placement))
     return open_network(card, placement)
 
 

@@ -53,7 +53,7 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
         vocabulary=vocabulary,
         embedding=None if embedding is None else _embedding(embedding),
         detector=None if detector is None else _detector(detector),
-        golden=tuple(_golden(t) for t in top.tables("golden")),
+        golden=tuple(parse_golden(t) for t in top.tables("golden")),
         text=None if text is None else _text(text),
         sound=None if sound is None else _sound(sound),
     )
@@ -285,7 +285,7 @@ def _presence(name: str, polarity: Polarity, group: str, description: str = "") 
     return HeadSpec(name, classes, group, description=description)
 
 
-def _golden(table: TomlTable) -> Golden:
+def parse_golden(table: TomlTable) -> Golden:
     entries = table.table("tolerance")
     golden = Golden(
         input=table.text("input"),

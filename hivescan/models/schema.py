@@ -9,7 +9,7 @@ from typing import Literal
 
 from hivescan.types import HeadClass, HeadSpec, MediaType, View
 
-BackendKind = Literal["onnx", "timm", "transformers", "openvino", "bert"]
+BackendKind = Literal["onnx", "timm", "transformers", "openvino", "bert", "ctranslate2"]
 Layout = Literal["NCHW", "NHWC"]
 Channels = Literal["RGB", "BGR"]
 Activation = Literal["none", "softmax", "sigmoid"]
@@ -209,6 +209,13 @@ class LanguageSpec:
 
 
 @dataclass(frozen=True)
+class SpeechSpec:
+    """A model that writes down what is said. ``on_request``: fetched only where it is asked for by name."""
+
+    on_request: bool = False
+
+
+@dataclass(frozen=True)
 class DetectorHead:
     """A head of two classes, ``yes_<name>`` first: as likely as the likeliest of its kinds."""
 
@@ -275,8 +282,8 @@ class Card:
     files: tuple[WeightFile, ...]
     views: Mapping[str, View]
     input: InputSpec | None
-    """None for models of texts and sounds, which have no views either, but ``text``, ``sound`` or
-    ``language``."""
+    """None for models of texts and sounds, which have no views either, but ``text``, ``sound``, ``speech``
+    or ``language``."""
     backend: BackendSpec
     folder: Path
     derived: tuple[DerivedFile, ...] = ()
@@ -292,6 +299,7 @@ class Card:
     text: TextSpec | None = None
     language: LanguageSpec | None = None
     sound: SoundSpec | None = None
+    speech: SpeechSpec | None = None
     base: Card | None = None
     """The model on whose vectors the heads stand; ``views``, ``input`` and ``backend`` are its own."""
     base_space: str | None = None

@@ -40,6 +40,8 @@ def test_every_card_has_golden_outputs_with_tolerances() -> None:
     for card in load_cards().values():
         if card.language is not None:
             continue  # it writes texts: what it is worth is measured before every training
+        if card.speech is not None and card.speech.on_request:
+            continue  # from a hub; its files are known by their hashes alone
         assert card.golden, card.name
         assert all(g.tolerance for g in card.golden)
 

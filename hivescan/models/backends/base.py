@@ -93,6 +93,8 @@ def open_backend(card: Card, files: Mapping[str, Path], placement: Placement = _
         placement = replace(placement, batch_size=min(placement.batch_size or 1, card.backend.max_batch))
     if card.backend.kind == "bert":
         raise CatalogueError(f"model {card.name}: takes texts, not pictures")
+    if card.backend.kind == "ctranslate2":
+        raise CatalogueError(f"model {card.name}: takes speech, not pictures")
     path = files[card.backend.file]
     if card.backend.kind == "onnx":
         from hivescan.models.backends.onnx import OnnxBackend

