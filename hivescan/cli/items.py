@@ -10,7 +10,7 @@ import typer
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 from hivescan.cli.output import say
 
-_COLUMNS = ("status", "media_type", "reason", "uri")
+_COLUMNS = ("status", "action", "media_type", "reason", "uri")
 _OF_EVIDENCE = ("says", "kind", "name", "uri")
 _SHOWN = 100
 
@@ -58,10 +58,13 @@ def items(
     plain_text = not (as_json or as_csv)
     wanted = [*(status or ()), *(ERROR_STATUSES if errors else ())]
     most = (_SHOWN if plain_text else 0) if limit is None else limit
-    look, names = (list_evidence, _OF_EVIDENCE) if evidence else (list_items, _COLUMNS)
+    look = list_evidence if evidence else list_items
+    names: tuple[str, ...] = _OF_EVIDENCE if evidence else _COLUMNS
     listed = look(open_store(store), statuses=wanted, where=where, limit=most + 1 if most else None)
     shown = listed.slice(0, most) if most else listed
     if plain_text:
+        if not evidence and shown.column("action").null_count == shown.num_rows:
+            names = tuple(name for name in names if name != "action")
         columns = tuple(Column(name, path=name == "uri") for name in names)
         rows = plain_rows(shown.select(names))
         emit_blocks([Table(columns, tuple(tuple(str(v or "") for v in row.values()) for row in rows))])

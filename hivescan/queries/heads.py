@@ -47,11 +47,13 @@ def known_heads(connection: duckdb.DuckDBPyConnection) -> tuple[Head, ...]:
     rows = connection.execute(
         """
         WITH newest AS (
-            SELECT model, arg_max(fingerprint, recorded_at) AS fingerprint FROM heads GROUP BY model)
+            -- One model may speak in several chains: ages and child_present are one model's.
+            SELECT model, chain, arg_max(fingerprint, recorded_at) AS fingerprint
+            FROM heads GROUP BY model, chain)
         SELECT head, model, max(chain), max("group"), bool_and(validated), max(family),
             list(label ORDER BY label), list(label ORDER BY label) FILTER (polarity = 'harmful'),
             bool_or(h.fingerprint = n.fingerprint)
-        FROM heads h JOIN newest n USING (model)
+        FROM heads h JOIN newest n USING (model, chain)
         GROUP BY head, model ORDER BY head, model
         """
     ).fetchall()

@@ -1,4 +1,4 @@
-"""A report as blocks: matches first, then flagged files by head, groups, and always the coverage."""
+"""A report as blocks: what to escalate, matches, flagged files by head, groups, and always the coverage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone
 from hivescan.report.cells import moment
 from hivescan.report.coverage_layout import coverage_blocks
+from hivescan.report.escalation_layout import asked_blocks, escalation_blocks
 from hivescan.report.finding_layout import finding_blocks
 from hivescan.report.match_layout import match_blocks
 from hivescan.report.model import EntityCount, EvidenceCount, Groups, Report
@@ -21,17 +22,20 @@ def report_blocks(report: Report, *, shorten_paths: bool = False) -> tuple[Block
     folder = _common_folder(_uris(report)) if shorten_paths else ""
     return (
         *_opening(report, folder),
+        *escalation_blocks(report, folder),
         *match_blocks(report, folder),
         *finding_blocks(report, folder),
         *(_groups(report.groups) if report.groups is not None else ()),
         *_evidence(report.evidence),
         *_entities(report.entities),
         *coverage_blocks(report.coverage),
+        *asked_blocks(report),
     )
 
 
 def _uris(report: Report) -> list[str]:
-    return [m.uri for m in report.matches] + [f.uri for head in report.heads for f in head.findings]
+    found = [f.uri for head in report.heads for f in head.findings]
+    return [*(e.uri for e in report.escalated), *(m.uri for m in report.matches), *found]
 
 
 def _common_folder(uris: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from hivescan.queries.coverage import Coverage
+from hivescan.queries.escalation import Guess
 from hivescan.queries.spans import Span
 
 
@@ -65,6 +66,22 @@ class Quarantined:
     entry_id: str
     hash_set: str | None
     files: int
+
+
+@dataclass(frozen=True)
+class EscalatedFile:
+    """One file that must go to a person and nowhere else, and what the models said.
+
+    ``action`` is ``escalate``, for programs that look at nothing else.
+    """
+
+    uri: str
+    content_id: str
+    media_type: str | None
+    status: str
+    action: str
+    why: str
+    guesses: tuple[Guess, ...]
 
 
 @dataclass(frozen=True)
@@ -254,14 +271,19 @@ class Report:
     """``matched_files`` and ``flagged_files`` count files of the whole selection, each once.
 
     They are None, not 0, where that was never looked at: no hash list matched, no head run.
-    ``match_rows`` is the number of matches before the limit; ``harmless_matches`` those with entries
-    known to be harmless (benign, negative), which are listed with all classes only. ``retracted_matches`` do
-    not stand any more, of files and entries, each pair once; ``quarantined`` are entries that match too much,
-    with the files of the selection.
+    ``escalated_files`` counts files that are to be escalated, None where no model could say (of
+    ``escalation_checked`` files one could); ``escalated`` are they, never fewer by the limit. ``match_rows``
+    is the number of matches before the limit; ``harmless_matches`` those with entries known to be harmless
+    (benign, negative), which are listed with all classes only. ``retracted_matches`` do not stand any more,
+    of files and entries, each pair once; ``quarantined`` are entries that match too much, with the files of
+    the selection.
     """
 
     question: Question
     created_at: datetime
+    escalated_files: int | None
+    escalation_checked: int
+    escalated: tuple[EscalatedFile, ...]
     matched_files: int | None
     match_rows: int
     harmless_matches: int
@@ -278,7 +300,7 @@ class Report:
 
     @property
     def has_findings(self) -> bool:
-        return bool(self.matched_files or self.flagged_files)
+        return bool(self.escalated or self.matched_files or self.flagged_files)
 
     @property
     def verdict(self) -> str:
@@ -286,6 +308,7 @@ class Report:
         matched, flagged = self.matched_files, self.flagged_files
         return ", ".join(
             (
+                *((f"{len(self.escalated):,} to escalate",) if self.escalated else ()),
                 "not matched with any hash list" if matched is None else f"{matched:,} matched",
                 "not classified" if flagged is None else f"{flagged:,} flagged",
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hivescan.errors import UsageError
 from hivescan.queries.campaigns import KINDS as ENTITY_KINDS
 from hivescan.queries.coverage import coverage
+from hivescan.queries.escalation import escalation_checked, escalations
 from hivescan.queries.heads import class_rules, create_classes, known_heads
 from hivescan.queries.selection import SELECTION, columns_of, create_selection
 from hivescan.queries.spans import read_spans
@@ -16,6 +17,7 @@ from hivescan.report.model import (
     AlgorithmMatch,
     ClassThreshold,
     EntityCount,
+    EscalatedFile,
     EvidenceCount,
     FamilyCount,
     Finding,
@@ -42,6 +44,7 @@ from hivescan.report.statements import (
     create_shown,
     quoted,
 )
+from hivescan.store.escalations import ESCALATE
 from hivescan.types import Polarity
 
 if TYPE_CHECKING:
@@ -79,6 +82,7 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
     create_flagged(connection, options, rules)
     create_shown(connection, options.limit)
     create_groups(connection)
+    checked, escalated = escalation_checked(connection, SELECTION), _escalated(connection)
     seen = coverage(connection, heads, wanted=rules.heads)
     matched, match_rows, harmless, flagged = connection.execute(
         f"""
@@ -111,6 +115,9 @@ def _report(connection: duckdb.DuckDBPyConnection, options: ReportOptions, store
             limit=options.limit,
         ),
         created_at=datetime.now(UTC),
+        escalated_files=len(escalated) if checked or escalated else None,
+        escalation_checked=checked,
+        escalated=escalated,
         matched_files=matched if hashed else None,
         match_rows=match_rows,
         harmless_matches=harmless,
@@ -145,6 +152,28 @@ def _entities(connection: duckdb.DuckDBPyConnection) -> tuple[EntityCount, ...]:
         """
     ).fetchall()
     return tuple(EntityCount(*row) for row in rows)
+
+
+def _escalated(connection: duckdb.DuckDBPyConnection) -> tuple[EscalatedFile, ...]:
+    """Whatever heads and thresholds were asked for: nothing narrows this but the choice of files."""
+    why = escalations(connection)
+    rows = connection.execute(
+        f"""SELECT uri, content_id, media_type::VARCHAR, status FROM {SELECTION}
+            WHERE list_contains($contents::VARCHAR[], content_id) ORDER BY uri""",
+        {"contents": list(why)},
+    ).fetchall()
+    return tuple(
+        EscalatedFile(
+            uri=uri,
+            content_id=content_id,
+            media_type=media_type,
+            status=status,
+            action=ESCALATE,
+            why=why[content_id].why,
+            guesses=why[content_id].guesses,
+        )
+        for uri, content_id, media_type, status in rows
+    )
 
 
 def _evidence(connection: duckdb.DuckDBPyConnection) -> tuple[EvidenceCount, ...]:

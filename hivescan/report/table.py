@@ -59,6 +59,20 @@ def csv_table(report: Report) -> str:
 
 
 def _rows(report: Report) -> Iterator[dict[str, object]]:
+    for file in report.escalated:
+        times = [guess.start_ms for guess in file.guesses if guess.start_ms is not None]
+        yield {
+            "section": "escalate",
+            "uri": file.uri,
+            "content_id": file.content_id,
+            "media_type": file.media_type,
+            "status": file.status,
+            "head": ", ".join(guess.head for guess in file.guesses),
+            "label": ", ".join(guess.label for guess in file.guesses),
+            "models": file.why,
+            "start_ms": min(times, default=None),
+            "end_ms": max(times, default=None),
+        }
     for match in report.matches:
         found = match_places(match)
         nearest = min(match.algorithms, key=lambda a: a.distance / max(a.max_distance, 1))

@@ -8,11 +8,13 @@ from typing import Final
 import pyarrow as pa
 
 from hivescan.errors import QueryError, UsageError
+from hivescan.store.escalations import ESCALATE
 from hivescan.store.sql import check_read_only
 from hivescan.store.store import Store
 from hivescan.types import Status
 
 ITEM_STATUSES: Final = (*(status.value for status in Status), "not_analyzed")
+_ACTION: Final = f"CASE WHEN content_id IN (SELECT content_id FROM escalations) THEN '{ESCALATE}' END"
 ERROR_STATUSES: Final = (Status.FAILED.value, Status.PARTIAL.value)
 """What ``hivescan items --errors`` lists: not looked at, or not to the end."""
 
@@ -22,11 +24,13 @@ def list_items(
 ) -> pa.Table:
     """Rows of the view ``items`` in the order of their uris, status and reason first.
 
+    ``action`` is ``escalate`` where the item must go to a person and nowhere else, else null.
+
     ``where`` is a SQL condition over the columns of ``items``. ``UsageError`` for an unknown status,
     ``QueryError`` for a condition that is wrong.
     """
     query = (
-        "SELECT uri, status, reason, * EXCLUDE (uri, status, reason) "
+        f"SELECT uri, status, reason, {_ACTION} AS action, * EXCLUDE (uri, status, reason) "
         f"FROM items WHERE {_condition(statuses, where)} ORDER BY uri"
     )
     return store.sql(query if limit is None else f"{query} LIMIT {int(limit)}")

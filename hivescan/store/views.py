@@ -20,10 +20,11 @@ import duckdb
 import pyarrow as pa
 
 from hivescan.store import user_columns
+from hivescan.store.escalations import escalations_sql
 from hivescan.store.log import Part, Snapshot
 from hivescan.store.schema import METADATA_CHAINS, RESULT_TABLES, TABLES
 
-VIEWS: Final = ("items", *TABLES, "retractions")
+VIEWS: Final = ("items", *TABLES, "retractions", "escalations")
 """In the order in which they are exported and listed."""
 
 MATCH_KEY: Final = (
@@ -83,6 +84,8 @@ def look_at_keys(connection: duckdb.DuckDBPyConnection, query: str | None) -> Ke
     wanted = set(VIEWS) if query is None else {v for v in VIEWS if re.search(rf"\b{v}\b", query, re.I)}
     if "items" in wanted:
         wanted |= {"files", "contents", "analyses"}
+    if "escalations" in wanted:
+        wanted |= {"scores"}
     unique = {table for table in ("files", "contents") if table in wanted and _is_unique(connection, table)}
     none = False
     if wanted & set(_OF_ATTEMPTS):
@@ -112,6 +115,7 @@ def create_current_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapsh
         connection.execute(f"CREATE VIEW main.{table} AS SELECT * FROM raw.{table}{without}")
     types = user_columns.union(part.user for part in snapshot.parts("files"))
     connection.execute(f"CREATE VIEW main.items AS {_items(types)}")
+    connection.execute(f"CREATE VIEW main.escalations AS {escalations_sql()}")
 
 
 def _matches(*, retracted: bool) -> str:

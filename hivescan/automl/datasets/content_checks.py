@@ -12,6 +12,7 @@ from hivescan.automl.datasets.findings import Check, Finding
 from hivescan.automl.datasets.near_duplicates import Pair, grouped, near_pictures, near_texts
 from hivescan.automl.datasets.pictures import PictureFacts
 from hivescan.automl.items import Kind, heads_of
+from hivescan.store.escalations import ESCALATE
 from hivescan.wording import count
 
 
@@ -50,17 +51,22 @@ def check_texts(items: pa.Table) -> list[Finding]:
 
 
 def check_refused(items: pa.Table, refused: Mapping[str, str]) -> list[Finding]:
-    """Items that match known material: ``refused`` says by content id what they match."""
-    reasons = {
-        row: refused[content]
-        for row, content in zip(
-            items.column("row").to_pylist(), items.column("content_id").to_pylist(), strict=True
-        )
-        if content in refused
-    }
-    rows = tuple(reasons)
-    message = f"{count(len(rows), 'item')} matching known material: never part of a snapshot"
-    return [Finding(Check.KNOWN_MATERIAL, message, rows, leave_out=rows, reasons=reasons)] if rows else []
+    """Items that match known material or are to be escalated: ``refused`` says by content id why."""
+    reasons: dict[Check, dict[int, str]] = {Check.KNOWN_MATERIAL: {}, Check.ESCALATE: {}}
+    for row, content in zip(
+        items.column("row").to_pylist(), items.column("content_id").to_pylist(), strict=True
+    ):
+        if (why := refused.get(content)) is not None:
+            check = Check.ESCALATE if why.startswith(ESCALATE) else Check.KNOWN_MATERIAL
+            reasons[check][row] = why
+    told = {Check.KNOWN_MATERIAL: "matching known material", Check.ESCALATE: "to be escalated"}
+    findings = []
+    for check, why_by_row in reasons.items():
+        rows = tuple(why_by_row)
+        message = f"{count(len(rows), 'item')} {told[check]}: never part of a snapshot"
+        if rows:
+            findings.append(Finding(check, message, rows, leave_out=rows, reasons=why_by_row))
+    return findings
 
 
 def check_duplicates(items: pa.Table) -> list[Finding]:

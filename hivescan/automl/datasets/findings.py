@@ -19,6 +19,7 @@ class Check(StrEnum):
     """What was looked for, in the order of the table."""
 
     KNOWN_MATERIAL = "known material"
+    ESCALATE = "escalate"
     UNREADABLE = "unreadable"
     CHANGED = "changed since it was added"
     EMPTY_LABEL = "empty label"

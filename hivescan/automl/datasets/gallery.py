@@ -1,7 +1,7 @@
 """A page of a dataset's items by head and class: one file, nothing fetched, blurred unless asked.
 
 Blurred means that the page holds no other pixels: who has the file cannot look behind the blur. Items that
-match known illegal material are never drawn, whatever was asked.
+match known illegal material or are to be escalated are never drawn, whatever was asked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from hivescan.automl.datasets.pictures import PictureFacts, local_path, stored_f
 from hivescan.automl.datasets.refusal import refused_contents
 from hivescan.automl.datasets.snapshot import Snapshot
 from hivescan.errors import MediaError
+from hivescan.store.escalations import ESCALATE
 from hivescan.types import Limits, Sampling
 from hivescan.wording import count, printable
 
@@ -141,8 +142,9 @@ class _Gallery:
         return f"<figure>{self._picture(uri, content)}{caption}</figcaption></figure>"
 
     def _picture(self, uri: str | None, content: str | None) -> str:
-        if content in self._refused:
-            return "<div class='none'>known material: not shown</div>"
+        if content is not None and content in self._refused:
+            escalate = self._refused[content].startswith(ESCALATE)
+            return f"<div class='none'>{ESCALATE if escalate else 'known material'}: not shown</div>"
         facts = self._facts.get(uri or "")
         # Only what the engine's workers decoded before, and only the very bytes that were checked.
         if uri is None or facts is None or facts.pdq is None or facts.content_id != content:

@@ -46,7 +46,8 @@ class ImportOptions:
 
     ``heads`` are columns that are heads, each with a new name or None; of a folder a class the one name
     is the head's. ``store`` with ``query``, or with ``from_decisions``, takes the rows of a store.
-    ``known`` are lists of known material; what matches them, or has a match in ``store``, is refused.
+    ``known`` are lists of known material; what matches them, or has a match in ``store`` or is
+    to be escalated there, is refused.
     ``header`` says whether a CSV has a header row; None finds out.
     """
 
@@ -70,7 +71,8 @@ class Imported:
     """A dataset after an import, and what became of the source.
 
     ``added`` items were new; ``there_already`` were in the dataset with the same labels. ``left_out`` are
-    rows that are no items, and ``refused`` those that match known material, each with why.
+    rows that are no items, and ``refused`` those that match known material or are to be escalated,
+    each with why.
     """
 
     dataset: Dataset
@@ -133,7 +135,9 @@ def import_new(
     contents, refused = _contents(draft, options, on_progress)
     items = _table(draft, contents, [place for place in range(len(draft)) if place not in refused], 1)
     if not items.num_rows:
-        raise DatasetError(f"dataset {name}: nothing to make it of: all items match known material")
+        raise DatasetError(
+            f"dataset {name}: nothing to make it of: all items match known material or are to be escalated"
+        )
     dataset = new_dataset(name, draft.kind, items)
     return _imported(dataset, draft, refused, items.num_rows, 0)
 

@@ -102,15 +102,16 @@ def take_validated_snapshot(
     """Validate the working copy, against ``test`` too, and keep it for ever.
 
     Where something is invalid, ``fail`` raises :class:`DatasetError`, ``drop`` leaves the items out, ``keep``
-    keeps them. Items that match known illegal material are left out in any case. The same data again
-    gives the same snapshot.
+    keeps them. Items that match known illegal material or are to be escalated are left out in any case. The
+    same data again gives the same snapshot.
     """
     from hivescan.automl.datasets.validation import validate
 
     validation = validate(dataset, test=test, min_class=min_class, on_progress=on_progress)
     if on_invalid == "fail" and validation.errors:
         raise DatasetError(_refusal(dataset.name, validation))
-    applied = validation.errors if on_invalid == "drop" else validation.of(Check.KNOWN_MATERIAL)
+    never = (*validation.of(Check.KNOWN_MATERIAL), *validation.of(Check.ESCALATE))
+    applied = validation.errors if on_invalid == "drop" else never
     items = left_after(dataset.items, applied)
     if on_invalid == "drop":
         items = _without_new_faults(items, min_class)

@@ -15,9 +15,9 @@ from hivescan.automl.evaluation.evaluation import Evaluation, Mistake
 def mistake_pictures(evaluation: Evaluation, stores: Sequence[str] = ()) -> dict[int, bytes]:
     """A small blurred JPEG of each mistake that may and can be shown, by row.
 
-    Never of an item that matches known material, by the matches of ``stores`` and of earlier commands, and
-    never of a file that has changed since it was hashed. The blur is in the pixels: who has the page cannot
-    look behind it.
+    Never of an item that matches known material or is to be escalated, by ``stores`` and earlier commands,
+    and never of a file that has changed since it was hashed. The blur is in the pixels: who has the page
+    cannot look behind it.
     """
     from hivescan.automl.datasets.gallery import thumbnail
     from hivescan.automl.datasets.refusal import refused_contents

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 
 from hivescan import __version__
 from hivescan.automl.datasets.dataset import head_values
+from hivescan.automl.datasets.refusal import check_trainable
 from hivescan.automl.datasets.snapshot import Snapshot, open_snapshot
 from hivescan.automl.datasets.split import groups_of, split
 from hivescan.automl.evaluation.calibration import at_temperature
@@ -107,6 +108,7 @@ def train_model(
         raise TrainingError(f"{model} is a language model already; choose another name")
     opened = open_snapshot(snapshot)
     check_options(options, opened)
+    check_trainable(opened.items, opened.reference, stores=options.stores)
     before = open_model(model) if model in trained_names() else None
     parts = parts_of(opened, options)
     heads = options.heads or tuple(opened.heads)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from hivescan.automl.datasets.refusal import check_trainable
 from hivescan.automl.datasets.snapshot import open_snapshot
 from hivescan.automl.datasets.split import split
 from hivescan.automl.datasets.unlabelled import folder_items, split_by_content
@@ -194,6 +195,7 @@ def _check(
 def _data(snapshot: str | None, folder: Path | None, options: DistillOptions) -> _Data:
     if snapshot is not None:
         opened = open_snapshot(snapshot)
+        check_trainable(opened.items, opened.reference, stores=options.stores)
         _, held_out = split(
             opened, share=options.validation_split, by=options.split_by, seed=options.tune.seed
         )
@@ -211,6 +213,7 @@ def _data(snapshot: str | None, folder: Path | None, options: DistillOptions) ->
     if options.split_by is not None:
         raise UsageError("--split-by: a folder has no columns; make a dataset of it first")
     items = folder_items(folder)
+    check_trainable(items, str(folder), stores=options.stores)
     train, validation = split_by_content(items, options.validation_split, options.tune.seed)
     return _Data(str(folder), items_key(items), "image", items, train, validation)
 
@@ -235,6 +238,7 @@ def _own(
     reference: str, teachers: Sequence[str], kind: Kind, options: DistillOptions, on_progress: OnProgress
 ) -> _Part:
     opened = open_snapshot(reference)
+    check_trainable(opened.items, opened.reference, stores=options.stores)
     if opened.kind != kind:
         raise UsageError(f"--own {reference}: its items are of the kind {opened.kind}, not {kind}")
     return _part(teachers, opened.items, kind, options, on_progress)

@@ -1,0 +1,90 @@
+"""SQL of the view ``escalations``: contents that must go to a person and nowhere else.
+
+The rule needs no configuration. A content is to be escalated where
+
+- any model's best guess of any of its pictures is a harmful class of a head of the group ``sexual``, and any
+  model's best guess of any of them is a child (head ``child_present``, or one of its family); or
+- any model's best guess is a harmful class of a head of the group ``child`` (``child_safety``); or
+- somebody decided so: a row of ``decisions`` says ``escalate``;
+
+and where nobody decided otherwise: a newer decision under the policy ``escalate`` stands above models.
+
+A head's best guess of a sample is yes where the classes that say yes reach a half together, or one of them is
+the highest. The two need not be one model's, nor of one frame. Words do not count: an explicit text beside
+the picture of a child is another matter.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hivescan.types import Level, Polarity
+
+ESCALATE: Final = "escalate"
+"""The word that lists, tables and exports show, and the decision of a person who says so."""
+
+SEXUAL: Final = "sexual"
+CHILD: Final = "child"
+CHILD_PRESENT: Final = "child_present"
+
+_WORDS: Final = ", ".join(
+    f"'{level.value}'" for level in (Level.PASSAGE, Level.TEXT_BLOCK, Level.CLIP, Level.UTTERANCE)
+)
+_PRESENT: Final = f"coalesce(family, head) = '{CHILD_PRESENT}'"
+
+CLASSES: Final = f"""
+    SELECT * FROM (
+        SELECT model, head, label, chain,
+            CASE WHEN {_PRESENT} THEN '{CHILD_PRESENT}' ELSE "group" END AS side,
+            CASE WHEN {_PRESENT} THEN polarity <> '{Polarity.BENIGN}' AND NOT starts_with(label, 'no_')
+                ELSE polarity = '{Polarity.HARMFUL}' END AS yes
+        FROM heads WHERE "group" IN ('{SEXUAL}', '{CHILD}') OR {_PRESENT})
+    QUALIFY bool_or(yes) OVER (PARTITION BY model, head)"""
+"""The classes of heads that the rule asks: ``side`` is ``sexual``, ``child_present`` or ``child``, ``yes``
+whether the class says so."""
+
+
+def escalations_sql() -> str:
+    """``content_id``, ``why`` (a line) and ``guesses``: the loudest of each side, null where somebody
+    decided."""
+    # The fewer first: scores of sexual heads are read of contents with a child alone.
+    return f"""
+        WITH classes AS MATERIALIZED ({CLASSES}),
+        present AS MATERIALIZED ({_guesses(CHILD_PRESENT, "scores")}),
+        sexual AS MATERIALIZED (
+            {_guesses(SEXUAL, "(SELECT * FROM scores SEMI JOIN present USING (content_id))")}),
+        unsafe AS ({_guesses(CHILD, "scores")}),
+        every AS (
+            SELECT * FROM sexual
+            UNION ALL SELECT * FROM present SEMI JOIN sexual USING (content_id)
+            UNION ALL SELECT * FROM unsafe),
+        guessed AS (
+            SELECT content_id, list(guess ORDER BY place) AS guesses,
+                string_agg(guess.model || ' says ' || guess.label || ' ' ||
+                    printf('%.2f', floor(guess.score * 100 + 1e-6) / 100), ', ' ORDER BY place) AS why
+            FROM every GROUP BY content_id),
+        decided AS (
+            SELECT content_id, coalesce(any_value(reason), 'decided by ' || any_value(decided_by)) AS why
+            FROM decisions WHERE decision = '{ESCALATE}' GROUP BY content_id),
+        cleared AS (
+            SELECT content_id FROM decisions WHERE policy = '{ESCALATE}' GROUP BY content_id
+            HAVING arg_max(decision, decided_at) <> '{ESCALATE}')
+        SELECT content_id, coalesce(g.why, d.why) AS why, g.guesses
+        FROM guessed g FULL JOIN decided d USING (content_id) ANTI JOIN cleared USING (content_id)"""
+
+
+def _guesses(side: str, scores: str) -> str:
+    """Of each content whose best guess is yes on this side, what was said loudest."""
+    place = (CHILD, SEXUAL, CHILD_PRESENT).index(side)
+    return f"""
+        SELECT content_id, {place} AS place, arg_max({{'model': model, 'head': head, 'label': label,
+            'score': score, 'start_ms': start_ms}}, score) AS guess
+        FROM (
+            SELECT s.content_id, s.model, s.head, s.chain, s.level, s.index, s.region, s.start_ms,
+                arg_max(s.label, s.score) FILTER (c.yes) AS label,
+                least(1.0, round(sum(s.score::DOUBLE) FILTER (c.yes), 6)) AS score,
+                max(s.score) FILTER (c.yes) AS highest, max(s.score) FILTER (NOT c.yes) AS other
+            FROM {scores} s JOIN classes c ON c.model = s.model AND c.head = s.head AND c.label = s.label
+            WHERE c.side = '{side}' AND s.level NOT IN ({_WORDS})
+            GROUP BY ALL)
+        WHERE score >= 0.5 OR highest > other GROUP BY content_id"""
