@@ -256,7 +256,16 @@ class SoundView:
         return 4 * self.samples
 
 
-Payload = View | TextView | SoundView
+@dataclass(frozen=True)
+class NumberView:
+    """A number of a sample that was found within another, ``float32``: no decoder makes it."""
+
+    @property
+    def nbytes(self) -> int:
+        return 4
+
+
+Payload = View | TextView | SoundView | NumberView
 """What of a sample crosses to the models."""
 
 VIEWS_REVISION = 2

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from hivescan.analyzers.spoken_languages import settle_languages
+from hivescan.analyzers.tracks import tracked
 from hivescan.types import Findings, SampleKey
 
 Pieces = list[tuple[list[SampleKey], Findings]]
@@ -23,6 +24,7 @@ this one had.
 """
 
 FINISHERS: Final[Mapping[str, Finisher]] = {
+    "faces": tracked,
     "speech": settle_languages,
     "whisper_small": settle_languages,
     "whisper_large_v3": settle_languages,

@@ -13,7 +13,18 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any, Final
 
-from hivescan.analyzers import body_parts, embedding, entities, nsfw, objects, sounds, speech
+from hivescan.analyzers import (
+    ages,
+    body_parts,
+    child_present,
+    embedding,
+    entities,
+    faces,
+    nsfw,
+    objects,
+    sounds,
+    speech,
+)
 from hivescan.analyzers.base import (
     AnalyzerSpec,
     DecoderAnalyzer,
@@ -31,20 +42,42 @@ from hivescan.models.network import Networks
 from hivescan.models.schema import Card
 from hivescan.types import BEHIND, Level, MediaType
 
+_STANDARD: Final = (
+    "hashes",
+    "nsfw",
+    "objects",
+    "embedding",
+    "faces",
+    "child_present",
+    "provenance",
+    "passages",
+    "entities",
+    "sounds",
+)
+
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
-    "standard": ("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "entities", "sounds"),
+    "standard": _STANDARD,
     # All that need no agreement to a licence. Speech takes more than ten times as long as sounds.
-    "full": (
-        *("hashes", "nsfw", "objects", "embedding", "provenance", "passages", "entities", "sounds"),
-        "speech",
-    ),
+    "full": (*_STANDARD, "speech"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
 
 _HOST: Final[Mapping[str, ModuleType]] = {
-    m.NAME: m for m in (nsfw, objects, embedding, sounds, speech, entities, body_parts)
+    m.NAME: m
+    for m in (
+        nsfw,
+        objects,
+        embedding,
+        faces,
+        child_present,
+        ages,
+        sounds,
+        speech,
+        entities,
+        body_parts,
+    )
 }
 _ON_CPU: Final = Placement()
 _IN_WORKER: Final = ("hashes", "crops", "provenance", "passages", "null")

@@ -56,6 +56,8 @@ def gives(card: Card) -> tuple[str, ...]:
         words.append(f"{card.embedding.dimensions}-d vector")
     if card.detector is not None:
         words.append("boxes")
+    if card.faces is not None:
+        words.append("faces")
     if card.language is not None:
         words.append("texts")
     if card.speech is not None:
@@ -71,6 +73,8 @@ def gives_shortly(card: Card) -> str:
         words.append("vector")
     if card.detector is not None:
         words.append("boxes")
+    if card.faces is not None:
+        words.append("faces")
     if card.language is not None:
         words.append("texts")
     if card.speech is not None:
@@ -153,6 +157,8 @@ def _output_lines(card: Card) -> Iterator[str]:
         yield from (f"  {kind.label}: {kind.polarity.value}" for kind in detector.kinds)
         yield from ("", f"Heads made of them ({detector.heads[0].spec.group}, not validated)")
         yield from (f"  {head.spec.name}: {' or '.join(head.kinds)}" for head in detector.heads)
+    if card.faces is not None:
+        yield from ("", f"Faces from a confidence of {card.faces.min_confidence:g}")
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -16,6 +16,7 @@ from hivescan.models.schema import (
     DetectorHead,
     DetectorSpec,
     EmbeddingSpec,
+    FaceSpec,
     Golden,
     GoldenMeasure,
     HeadReading,
@@ -41,6 +42,7 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
     heads = tuple(_head(t, vocabulary) for t in top.tables("heads"))
     embedding = top.optional_table("embedding")
     detector = top.optional_table("detector")
+    faces = top.optional_table("faces")
     text = top.optional_table("text")
     sound = top.optional_table("sound")
     card = Card(
@@ -53,6 +55,7 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
         vocabulary=vocabulary,
         embedding=None if embedding is None else _embedding(embedding),
         detector=None if detector is None else _detector(detector),
+        faces=None if faces is None else _faces(faces),
         golden=tuple(parse_golden(t) for t in top.tables("golden")),
         text=None if text is None else _text(text),
         sound=None if sound is None else _sound(sound),
@@ -247,9 +250,27 @@ def _detector(table: TomlTable) -> DetectorSpec:
         min_confidence=table.number("min_confidence"),
         iou=table.number("iou"),
     )
+    _check_shares(table, spec)
+    table.close()
+    return spec
+
+
+def _check_shares(table: TomlTable, spec: DetectorSpec | FaceSpec) -> None:
     for key, value in (("min_confidence", spec.min_confidence), ("iou", spec.iou)):
         if not 0 <= value <= 1:
             table.fail(key, f"{value} is not within 0..1")
+
+
+def _faces(table: TomlTable) -> FaceSpec:
+    strides = table.numbers("strides")
+    if not strides or any(stride < 1 or stride != int(stride) for stride in strides):
+        table.fail("strides", "are not whole numbers of pixels")
+    spec = FaceSpec(
+        strides=tuple(int(stride) for stride in strides),
+        min_confidence=table.number("min_confidence"),
+        iou=table.number("iou"),
+    )
+    _check_shares(table, spec)
     table.close()
     return spec
 
@@ -346,8 +367,10 @@ def _check_references(top: TomlTable, card: Card) -> None:
         **({} if card.detector is None else {"detector.output": card.detector.output}),
         **{f"golden[{i}].output": g.output for i, g in enumerate(card.golden)},
     }
+    for stride in card.faces.strides if card.faces is not None else ():
+        outputs |= {f"faces.strides ({part})": f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps")}
     for key, output in outputs.items():
         if output not in card.backend.outputs:
             top.fail(key, f"{output!r} is not one of backend.outputs")
-    if not (card.heads or card.embedding or card.detector):
+    if not (card.heads or card.embedding or card.detector or card.faces):
         top.fail("heads", "is missing: a model has heads, an embedding or a detector")

@@ -239,6 +239,19 @@ class DetectorSpec:
 
 
 @dataclass(frozen=True)
+class FaceSpec:
+    """A detector of faces with YuNet's outputs: one grid of priors a stride, ``cls_``, ``obj_``, ``bbox_``
+    and ``kps_<stride>`` of each.
+
+    ``min_confidence`` and ``iou`` as in :class:`DetectorSpec`.
+    """
+
+    strides: tuple[int, ...]
+    min_confidence: float
+    iou: float
+
+
+@dataclass(frozen=True)
 class Quality:
     """One measured figure, with the data, the number of samples and the command that measured it."""
 
@@ -294,6 +307,7 @@ class Card:
     """The network's own class names, in the order of its output."""
     embedding: EmbeddingSpec | None = None
     detector: DetectorSpec | None = None
+    faces: FaceSpec | None = None
     quality: tuple[Quality, ...] = ()
     golden: tuple[Golden, ...] = ()
     text: TextSpec | None = None

@@ -25,7 +25,7 @@ from hivescan.scan.deriving import FEWEST_PARENTS, Gathered, Portion
 from hivescan.scan.messages import Batch, Piece, Placed
 from hivescan.scan.payload import unpacked_sound, unpacked_text
 from hivescan.scan.picking import pick
-from hivescan.types import Findings, Payload, SoundView, TextView
+from hivescan.types import Findings, Payload, SoundView, TextView, View
 from hivescan.wording import count
 
 Views = Mapping[str, npt.NDArray[Any]]
@@ -221,6 +221,7 @@ class Stacks:
             return texts
         if isinstance(view, SoundView):
             return np.stack([unpacked_sound(_bytes(sample, view, self._arena)) for sample in samples])
+        assert isinstance(view, View)  # numbers come with what was found, never from a decoder
         stack = np.empty((len(samples), view.height, view.width, 3), dtype=np.uint8)
         for row, sample in enumerate(samples):
             stack[row] = _bytes(sample, view, self._arena).reshape(stack.shape[1:])
