@@ -14,7 +14,13 @@ import typer
 from hivescan.cli import scan_options as o
 from hivescan.cli.blocks import emit_blocks
 from hivescan.cli.classify import scan_config
-from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
+from hivescan.cli.options import (
+    DEFAULT_STORE,
+    FailOnFindingsOption,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+)
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.cli.progress import ScanProgress
 from hivescan.errors import ExitCode, UsageError
@@ -121,9 +127,7 @@ def hash_match(
         bool,
         typer.Option("--no-store", help="Keep nothing: quick for a few PATHs, one is hashed at a time."),
     ] = False,
-    fail_on_findings: Annotated[
-        bool, typer.Option("--fail-on-findings", help="Exit with code 1 when anything matched.")
-    ] = False,
+    fail_on_findings: FailOnFindingsOption = False,
     format_: Annotated[
         OutputFormat,
         typer.Option(
@@ -139,6 +143,8 @@ def hash_match(
         del settings[name]
     from hivescan.matching.options import FloodLimit, MatchOptions
 
+    if json and format_ is OutputFormat.SERVICES:
+        raise UsageError("--json and --format services are two forms of the answer: choose one")
     json = json or format_ is OutputFormat.JSON
     options = MatchOptions(
         max_distance=max_distance,

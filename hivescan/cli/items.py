@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption, WhereOption
 from hivescan.cli.output import say
 
 _COLUMNS = ("status", "action", "media_type", "reason", "uri")
@@ -32,10 +32,7 @@ def items(
             help="done, partial, failed, skipped, unopened or not_analyzed; may be repeated.",
         ),
     ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option("--where", metavar="SQL", help="Only items that fit: \"media_type = 'video'\"."),
-    ] = None,
+    where: WhereOption = None,
     evidence: Annotated[
         bool,
         typer.Option("--evidence", help="What files say of where they come from, a row a piece of evidence."),

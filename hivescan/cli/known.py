@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hivescan.cli import known_lists, known_update
+from hivescan.cli import list_options as lo
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.cli.progress import ScanProgress
@@ -42,31 +43,13 @@ def build(
         list[str],
         typer.Argument(metavar="SOURCE", help="Files, folders, wildcards, @manifest or URIs to hash."),
     ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The list to write; replaced if there.")
-    ] = Path("known.parquet"),
-    match_type: Annotated[
-        str | None, typer.Option("--match-type", metavar="WORD", help="What a match means: NCII, TVEC …")
-    ] = None,
-    hash_set: Annotated[
-        str | None, typer.Option("--hash-set", metavar="NAME", help="The set the entries belong to.")
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", metavar="NAME", help="Who vouches for the entries.")
-    ] = None,
-    classification: Annotated[
-        str | None, typer.Option("--classification", metavar="WORD", help="The provider's class: A1, B2 …")
-    ] = None,
-    polarity: Annotated[
-        str,
-        typer.Option("--polarity", metavar="WORD", help="positive, seed, disputed, negative or benign."),
-    ] = "positive",
-    max_distance: Annotated[
-        int | None,
-        typer.Option(
-            "--max-distance", metavar="BITS", help="PDQ distance at which these entries match, else 31."
-        ),
-    ] = None,
+    out: lo.NewListOption = Path("known.parquet"),
+    match_type: lo.MatchTypeOption = None,
+    hash_set: lo.HashSetOption = None,
+    source: lo.ListSourceOption = None,
+    classification: lo.ClassificationOption = None,
+    polarity: lo.PolarityOption = None,
+    max_distance: lo.ListDistanceOption = None,
     fps: Annotated[
         float, typer.Option("--fps", metavar="N", min=0.001, help="Frames a second taken of videos.")
     ] = 8.0,
@@ -78,17 +61,28 @@ def build(
     quiet: QuietOption = False,
 ) -> None:
     from hivescan.audit.build_known import build_known
-    from hivescan.matching.build import KnownLabels
+    from hivescan.matching.labels import ListLabels
     from hivescan.types import Sampling
 
-    labels = KnownLabels(source, hash_set, match_type, classification, polarity, max_distance)
+    labels = ListLabels(source, hash_set, match_type, classification, polarity, max_distance)
     with ScanProgress(quiet=quiet or json) as progress:
         summary = build_known(
-            sources, out, labels, sampling=Sampling(fps=fps), crops=crops, on_progress=progress
+            sources,
+            out,
+            labels,
+            sampling=Sampling(fps=fps),
+            crops=crops,
+            on_progress=progress,
+            on_wait=lambda: say(known_lists.waiting_for(out)),
         )
     if json:
         emit_json(_built_json(summary))
         return
+    if summary.unread is not None:
+        say(
+            f"replaced what could not be read: {summary.unread}; stores that met that list take this one for "
+            "another"
+        )
     for uri, reason in summary.skipped[:_NAMED]:
         say(f"skipped: {uri}: {reason}")
     if len(summary.skipped) > _NAMED:
@@ -121,6 +115,7 @@ def _built_json(summary: BuildSummary) -> dict[str, object]:
         "duplicates": summary.duplicates,
         "low_quality": summary.low_quality,
         "transformed": summary.transformed,
+        "unread": summary.unread,
         "skipped": [{"uri": uri, "reason": reason} for uri, reason in summary.skipped],
         "cut_short": [{"uri": uri, "reason": reason} for uri, reason in summary.cut_short],
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hivescan.cli import list_options as lo
 from hivescan.cli.options import JsonOption, QuietOption
 from hivescan.cli.output import emit, emit_json, emit_table, say
 from hivescan.cli.progress import LiveLine
@@ -63,10 +64,7 @@ def import_(
             help="csv, tsv, text, json, sqlite, nsrl, ncmec, stopncii, threatexchange, vpdq or known.",
         ),
     ] = None,
-    mapping: Annotated[
-        Path | None,
-        typer.Option("--map", metavar="FILE", help="A TOML file that says what columns are; else guessed."),
-    ] = None,
+    mapping: lo.MapOption = None,
     save_map: Annotated[
         Path | None, typer.Option("--save-map", metavar="FILE", help="Write the mapping that was used.")
     ] = None,
@@ -74,26 +72,12 @@ def import_(
         str | None,
         typer.Option("--algorithm", metavar="WORD", help="Of hashes that do not say it: md5, pdq …"),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", metavar="NAME", help="Who vouches for the entries.")
-    ] = None,
-    hash_set: Annotated[
-        str | None, typer.Option("--hash-set", metavar="NAME", help="The set the entries belong to.")
-    ] = None,
-    match_type: Annotated[
-        str | None, typer.Option("--match-type", metavar="WORD", help="What a match means: NCII, TVEC …")
-    ] = None,
-    classification: Annotated[
-        str | None, typer.Option("--classification", metavar="WORD", help="The provider's class: A1, B2 …")
-    ] = None,
-    polarity: Annotated[
-        str | None,
-        typer.Option("--polarity", metavar="WORD", help="positive, seed, disputed, negative or benign."),
-    ] = None,
-    max_distance: Annotated[
-        int | None,
-        typer.Option("--max-distance", metavar="BITS", help="Distance at which these entries match."),
-    ] = None,
+    source: lo.ListSourceOption = None,
+    hash_set: lo.HashSetOption = None,
+    match_type: lo.MatchTypeOption = None,
+    classification: lo.ClassificationOption = None,
+    polarity: lo.PolarityOption = None,
+    max_distance: lo.ListDistanceOption = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="WORD", help="A tag of the entries; may be repeated.")
     ] = None,
@@ -118,23 +102,17 @@ def import_(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.matching.lists.importing import ListLabels, import_known
+    from hivescan.matching.labels import ListLabels
+    from hivescan.matching.lists.importing import import_known
 
-    labels = ListLabels(
-        source,
-        hash_set,
-        match_type,
-        classification,
-        polarity,
-        max_distance,
-        tuple(tag or ()),
-        algorithm,
-    )
+    tags = tuple(tag or ())
+    labels = ListLabels(source, hash_set, match_type, classification, polarity, max_distance, tags)
     with _RowProgress(quiet=quiet or json) as progress:
         summary = import_known(
             sources,
             out,
             labels=labels,
+            algorithm=algorithm,
             mapping=mapping,
             save_mapping_to=save_map,
             format=format_,
@@ -229,7 +207,12 @@ class _RowProgress(LiveLine):
 def _events(out: Path, progress: _RowProgress) -> ImportEvents:
     from hivescan.matching.lists.importing import ImportEvents
 
-    return ImportEvents(progress, lambda: say(f"{out}: another import is at work; waiting for it"))
+    return ImportEvents(progress, lambda: say(waiting_for(out)))
+
+
+def waiting_for(out: Path) -> str:
+    """What is said while another process holds the lock of a list."""
+    return f"{out}: another command changes it; waiting for that"
 
 
 def _time(text: str | None) -> datetime | None:

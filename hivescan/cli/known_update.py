@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hivescan.cli import list_options as lo
 from hivescan.cli.known_lists import imported_json, imported_line, say_exceptions
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
 from hivescan.cli.output import emit, emit_json
@@ -35,36 +36,24 @@ def update(
         ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
-    map_: Annotated[
-        Path | None, typer.Option("--map", metavar="FILE", help="What the columns of the sources are.")
-    ] = None,
+    map_: lo.MapOption = None,
     source_format: Annotated[
         str | None,
         typer.Option(
             "--source-format", metavar="NAME", help="The format of the sources, else it is recognised."
         ),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", metavar="NAME", help="Who vouches for imported entries.")
-    ] = None,
-    hash_set: Annotated[
-        str | None,
-        typer.Option("--hash-set", metavar="NAME", help="The set that imported entries belong to."),
-    ] = None,
-    match_type: Annotated[
-        str | None, typer.Option("--match-type", metavar="WORD", help="What a match means: NCII, TVEC …")
-    ] = None,
-    polarity: Annotated[
-        str | None,
-        typer.Option("--polarity", metavar="WORD", help="positive, seed, disputed, negative or benign."),
-    ] = None,
+    source: lo.ListSourceOption = None,
+    hash_set: lo.HashSetOption = None,
+    match_type: lo.MatchTypeOption = None,
+    polarity: lo.PolarityOption = None,
     fail_on_findings: Annotated[
-        bool, typer.Option("--fail-on-findings", help="Exit with code 1 when something new matched.")
+        bool, typer.Option("--fail-on-findings", help="Exit with 1 where something new matched.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    from hivescan.matching.lists.importing import ListLabels
+    from hivescan.matching.labels import ListLabels
     from hivescan.matching.update import update_known
     from hivescan.store.store import open_store
 

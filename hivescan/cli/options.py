@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,3 +20,17 @@ DEFAULT_STORE = "hivescan-results"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but results and errors.")]
+FailOnFindingsOption = Annotated[
+    bool, typer.Option("--fail-on-findings", help="Exit with 1 where something matched or is flagged.")
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Exit with 3 where files failed or are partial.")
+]
+WhereOption = Annotated[
+    str | None,
+    typer.Option("--where", metavar="SQL", help="Only items that fit: \"media_type = 'video'\"."),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to a file that only you can read."),
+]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from hivescan.cli.options import DEFAULT_STORE, JsonOption, OutputOption, StoreOption
 from hivescan.cli.output import emit_table, say
 
 _SHOWN = 1000
@@ -29,10 +28,7 @@ def query(
     format_: Annotated[
         str | None, typer.Option("--format", "-f", metavar="FORMAT", help="table, json, csv or parquet.")
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to a file that only you can read."),
-    ] = None,
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     from hivescan.report.render import write_private

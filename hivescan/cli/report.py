@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from hivescan.cli.options import (
+    DEFAULT_STORE,
+    FailOnFindingsOption,
+    JsonOption,
+    OutputOption,
+    StoreOption,
+    StrictOption,
+    WhereOption,
+)
 from hivescan.errors import ExitCode
 
 
@@ -50,10 +57,7 @@ def report(
         str | None,
         typer.Option("--since", metavar="TIME", help="Only files scanned since: 2026-01-31, 24h, 7d."),
     ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option("--where", metavar="SQL", help="Only items that fit: \"media_type = 'video'\"."),
-    ] = None,
+    where: WhereOption = None,
     group_by: Annotated[
         str | None, typer.Option("--group-by", metavar="COLUMN", help="Count files by a column of items.")
     ] = None,
@@ -66,16 +70,9 @@ def report(
     format_: Annotated[
         str, typer.Option("--format", "-f", metavar="FORMAT", help="table, json, csv or md.")
     ] = "table",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to a file that only you can read."),
-    ] = None,
-    fail_on_findings: Annotated[
-        bool, typer.Option("--fail-on-findings", help="Exit with 1 where something matched or is flagged.")
-    ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 3 where files failed or are partial.")
-    ] = False,
+    output: OutputOption = None,
+    fail_on_findings: FailOnFindingsOption = False,
+    strict: StrictOption = False,
     json: JsonOption = False,
 ) -> None:
     from hivescan.report import render

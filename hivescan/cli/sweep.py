@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption, WhereOption
 
 
 def register(app: typer.Typer) -> None:
@@ -31,9 +31,7 @@ def sweep(
             help="max, mean, count:3, share:0.2, kofn:3/5 or consecutive:5s; may be repeated.",
         ),
     ] = None,
-    where: Annotated[
-        str | None, typer.Option("--where", metavar="SQL", help="Only items that fit this SQL condition.")
-    ] = None,
+    where: WhereOption = None,
     labels: Annotated[
         Path | None,
         typer.Option("--labels", metavar="CSV", help="True labels: columns file, uri or content_id; label."),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hivescan.errors import KnownListError
 from hivescan.matching.algorithms import DIGESTS, MIN_QUALITY
-from hivescan.matching.labels import check_labels
+from hivescan.matching.labels import ListLabels
 from hivescan.matching.writing import KnownWriter
 from hivescan.media.pdq import REVISION, UNBORDERED, hamming
 from hivescan.store.schema import PROBE_CHAIN
@@ -42,23 +42,6 @@ Skipped = tuple[str, str]
 """A uri and why it is not in the list, or not wholly."""
 
 
-@dataclass(frozen=True)
-class KnownLabels:
-    """What every entry of a new list says of itself, see :mod:`hivescan.matching.schema`."""
-
-    source: str | None = None
-    hash_set: str | None = None
-    match_type: str | None = None
-    classification: str | None = None
-    polarity: str = "positive"
-    max_distance: int | None = None
-    """For PDQ entries, in bits; None leaves it to the default of 31."""
-    tags: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_labels(self.polarity, self.max_distance)
-
-
 @dataclass
 class BuildSummary:
     """What went into a list.
@@ -66,7 +49,8 @@ class BuildSummary:
     ``files`` became entries, ``duplicates`` had the bytes of one before. ``skipped`` are not in the list
     at all, ``cut_short`` are, with the frames before the damage. ``low_quality`` PDQ entries are in the
     list but too featureless to be matched. ``transformed`` of the rows are of pictures without their borders
-    or cropped.
+    or cropped. ``unread`` is why a file that the list replaced could not be read as a list: stores that met
+    that one take the new list for another.
     """
 
     path: Path
@@ -77,9 +61,10 @@ class BuildSummary:
     transformed: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     cut_short: list[Skipped] = field(default_factory=list)
+    unread: str | None = None
 
 
-def add_entries(writer: KnownWriter, store: Store, labels: KnownLabels, out: Path) -> BuildSummary:
+def add_entries(writer: KnownWriter, store: Store, labels: ListLabels, out: Path) -> BuildSummary:
     """Write the entries of every file that ``store`` has hashes of; the summary speaks of ``out``.
 
     Each content gives its md5, sha1 and sha256, and a PDQ row with quality for each picture: one for a
@@ -222,13 +207,13 @@ def entry_id(sha256: str) -> str:
     return "hs-" + hashlib.sha256(b"hivescan known entry " + sha256.encode()).hexdigest()[:24]
 
 
-def _entry(row: Mapping[str, object], labels: KnownLabels, now: datetime) -> dict[str, object]:
+def _entry(row: Mapping[str, object], labels: ListLabels, now: datetime) -> dict[str, object]:
     return {
         "source": labels.source,
         "hash_set": labels.hash_set,
         "match_type": labels.match_type,
         "classification": labels.classification,
-        "polarity": labels.polarity,
+        "polarity": labels.polarity or "positive",
         "max_distance": labels.max_distance if row["algorithm"] == "pdq" else None,
         "tags": list(labels.tags) or None,
         "created_at": now,

@@ -27,11 +27,6 @@ class Problem:
         return f"{self.text} (row {self.row}{f' and {self.rows - 1} more' if self.rows > 1 else ''})"
 
 
-def matchable(batch: pa.RecordBatch, algorithm: str) -> pa.BooleanArray:
-    """Which rows are live hashes of an algorithm, of a polarity that matches."""
-    return pc.and_(_live(batch), pc.equal(_text(batch, "algorithm"), algorithm))
-
-
 def _live(batch: pa.RecordBatch) -> pa.BooleanArray:
     wanted = pc.is_in(_text(batch, "polarity"), pa.array(MATCHED_POLARITIES))
     return pc.and_(wanted, pc.invert(batch.column("deleted")))

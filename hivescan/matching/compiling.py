@@ -23,12 +23,12 @@ from hivescan.matching.algorithms import ALGORITHMS, MIN_QUALITY, Algorithm
 from hivescan.matching.checks import Counts, Faults
 from hivescan.matching.entry_rows import EntryRows, RowsWriter, open_rows
 from hivescan.matching.hamming import Bytes
+from hivescan.matching.hash_spool import HashSpool
 from hivescan.matching.index_file import Array, ArrayMaker, DamagedFileError, seal_of
 from hivescan.matching.info import KnownInfo
 from hivescan.matching.reading import ListFile, open_list, reading
 from hivescan.matching.schema import POLARITIES
 from hivescan.matching.segments import FEW, Segment, make_segment, open_segment
-from hivescan.matching.spool import Spool
 from hivescan.matching.stamp import AlgorithmStamp, FileState, SegmentStamp, Stamp, state_of
 
 DELETED: Final = 8
@@ -156,7 +156,7 @@ class _Pass:
         self._folder = folder
         self.counts = Counts()
         self.faults = Faults()
-        self._spools: dict[str, Spool] = {}
+        self._spools: dict[str, HashSpool] = {}
         self._far: dict[str, _Far] = {}
         token = secrets.token_hex(8)
         self._marks_name, self._rows_name = f"marks-{token}", f"rows-{token}"
@@ -208,7 +208,7 @@ class _Pass:
         rows = places + at
         spool = self._spools.get(algorithm.name)
         if spool is None:
-            spool = self._spools[algorithm.name] = Spool(self._folder, algorithm.nbytes)
+            spool = self._spools[algorithm.name] = HashSpool(self._folder, algorithm.nbytes)
         spool.add(hashes, rows)
         if algorithm.max_distance is None:
             return
@@ -299,7 +299,7 @@ def _marks(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
 
 
 def _segments(
-    algorithm: Algorithm, spool: Spool, folder: Path | None, before: Sequence[SegmentStamp]
+    algorithm: Algorithm, spool: HashSpool, folder: Path | None, before: Sequence[SegmentStamp]
 ) -> tuple[tuple[SegmentStamp, ...], tuple[Segment, ...]]:
     """The segments of an algorithm: those of ``before`` that are still right, others made."""
     stamps: list[SegmentStamp] = []
@@ -319,7 +319,7 @@ def _segments(
     return tuple(stamps), tuple(segments)
 
 
-def _ranges(spool: Spool, before: Sequence[SegmentStamp]) -> list[tuple[int, int]]:
+def _ranges(spool: HashSpool, before: Sequence[SegmentStamp]) -> list[tuple[int, int]]:
     """Which hashes go into which segment, as places of the spool: those of before, then what is new.
 
     What was appended stands alone as long as it is little beside what stands before it: so a hash is indexed

@@ -4,14 +4,14 @@ in quarantine: its matches are kept, but taken back, until somebody lets them th
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.store.keys import Keys, among
+from hivescan.store.key_runs import KeyCounts, KeyRuns
+from hivescan.store.keys import NO_KEYS, Keys, among
 
 FLOOD: Final = "flood"
 """The reason that such matches are retracted with."""
@@ -29,19 +29,21 @@ class Flood:
     files: int
 
 
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2⁶⁴ by the golden ratio: spreads keys before two of them are made one."""
+
+
 class Floods:
     """Counts the contents that each work newly matches. ``quarantined`` works are so from before."""
 
     def __init__(self, most: int | None, quarantined: Keys) -> None:
         self._most = most
         self._quarantined = quarantined if most is not None else quarantined[:0]
-        self._met: dict[int, set[int]] = defaultdict(set)
-        self._new: set[int] = set()
-
-    @property
-    def new(self) -> Keys:
+        self._met = KeyRuns()
+        """The pairs of a work and a content."""
+        self._contents = KeyCounts()
+        self.new = NO_KEYS
         """The works that went into quarantine in this run."""
-        return np.fromiter(self._new, np.uint64, len(self._new))
 
     @property
     def held(self) -> Keys:
@@ -52,13 +54,15 @@ class Floods:
         """``bool [N]``: which of these new pairs of a work and a content are of a work in quarantine."""
         if self._most is None:
             return np.zeros(len(works), np.bool_)
-        old = among(works, self._quarantined)
-        for work, content in zip(works[~old].tolist(), contents[~old].tolist(), strict=True):
-            if work in self._new:
-                continue
-            met = self._met[work]
-            met.add(content)
-            if len(met) > self._most:
-                self._new.add(work)
-                del self._met[work]
-        return old | among(works, self.new)
+        held = among(works, self.held)
+        free, pairs = works[~held], works[~held] * _ODD ^ contents[~held]
+        pairs, firsts = np.unique(pairs, return_index=True)
+        unmet = ~self._met.has(pairs)
+        self._met.add(pairs[unmet])
+        counted, more = np.unique(free[firsts[unmet]], return_counts=True)
+        self._contents.add(counted, more)
+        flooding = counted[self._contents.of(counted) > self._most]
+        if flooding.size:
+            self.new = np.union1d(self.new, flooding)
+            held |= among(works, flooding)
+        return held

@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.matching.algorithms import ALGORITHMS
-from hivescan.matching.checks import Counts, Faults, Problem, matchable
+from hivescan.matching.checks import Counts, Faults, Problem
 from hivescan.matching.compiled import compiled
 from hivescan.matching.compiling import DELETED, POLARITY, Made, hashes_of, info_of, sha256_of
 from hivescan.matching.info import KnownInfo
-from hivescan.matching.reading import AS_READ, open_file, open_list, reading
+from hivescan.matching.parents import ScenesByVideo
+from hivescan.matching.reading import open_file, open_list, reading
 from hivescan.matching.schema import MATCHED_POLARITIES, POLARITIES
 from hivescan.matching.searching import Searchable, searchable, searchable_part
 from hivescan.matching.stamp import state_of
@@ -44,6 +45,7 @@ class KnownList:
         self.info = made.stamp.info
         self._made = made
         self._handle = handle
+        self._scenes: ScenesByVideo | None = None
 
     @property
     def list_id(self) -> str:
@@ -92,6 +94,13 @@ class KnownList:
                 found.append(np.flatnonzero(chosen.to_numpy(zero_copy_only=False)) + at)
         return np.concatenate(found)
 
+    def scenes_of(self, video: str) -> pa.Table:
+        """The rows whose ``parent_id`` this is, as :meth:`rows`. The first call reads that column whole."""
+        if self._scenes is None:
+            self._scenes = ScenesByVideo(self._made.rows.column("parent_id"))
+        found = self.rows(self._scenes.may_be_of(video))
+        return found.filter(pc.equal(found.column("parent_id"), video))
+
     def changed_since(self, when: datetime, *, rows: int | None = None) -> Mapping[str, Rows]:
         """The rows that were added, changed or deleted at that time or later, by algorithm; rows that do not
         say when are among them, and all but the first ``rows``. Algorithms that are only carried are left
@@ -136,15 +145,6 @@ class KnownList:
             wanted = column.take(pa.array(rows[first:last] - starts[group])).combine_chunks()
             parts.append(hashes_of(wanted, ALGORITHMS[algorithm].nbytes))
         return searchable_part(self._made, algorithm, parts, rows)
-
-    def entries(self, algorithm: str) -> pa.Table:
-        """The rows of an algorithm that can match: live, of a polarity that matches. Schema ``KNOWN``. All
-        are read into memory.
-        """
-        listed = open_list(self.info.path, self._handle)
-        with reading(self.info.path):
-            kept = [batch.filter(matchable(batch, algorithm)) for batch in listed.batches()]
-        return pa.Table.from_batches(kept, schema=AS_READ).unify_dictionaries().combine_chunks()
 
 
 @contextmanager

@@ -62,6 +62,10 @@ class ListLookup:
         limits = np.empty(0) if self._hashes is None else self._hashes.limits(numbers, cap=self._cap)
         return rows.append_column("limit", pa.array(limits, pa.int32()))
 
+    def scenes_of(self, video: str) -> pa.Table:
+        """The rows that are scenes of a known video, tombstones too, in the order of the list."""
+        return self._known.scenes_of(video)
+
     def vetoing(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Which of these rows are live and say that there is no harm."""
         return self._known.vetoes(numbers)

@@ -329,7 +329,7 @@ class _Run:
         flooding = {
             lineage: each.floods.held for lineage, each in self._matches.items() if each.floods.held.size
         }
-        if not flooding and not any(stored.quarantined.size for stored in self.stored):
+        if not flooding and not any(len(stored.quarantined) for stored in self.stored):
             return
         with closing(self.writer.store.connect()) as connection:
             for lineage, works in flooding.items():

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,8 +13,6 @@ from hivescan.matching.algorithms import MIN_QUALITY
 from hivescan.matching.lookup import ListLookup
 from hivescan.matching.pairs import Hits, Numbers, firsts
 from hivescan.matching.timeline import Interval, intervals, seconds_of, shares
-
-_WINDOW: Final = 512
 
 
 @dataclass(frozen=True)
@@ -48,34 +44,27 @@ class SharedScenes:
 
 
 class KnownVideos:
-    """The extents of the known videos of one list, looked up once each. A list has the scenes of a video
-    one after another.
+    """The extents of the known videos of one list, looked up once each. The scenes of a video may stand
+    anywhere in the list.
     """
 
     def __init__(self, lookup: ListLookup) -> None:
         self._lookup = lookup
         self._found: dict[tuple[str | None, ...], KnownVideo] = {}
 
-    def of(self, row: int, entry: dict[str, object]) -> KnownVideo:
-        """That of the scene in this row of the list."""
+    def of(self, entry: dict[str, object]) -> KnownVideo:
+        """That of a scene: its row of the list."""
         key = (str(entry["parent_id"]), _word(entry["source"]), _word(entry["hash_set"]))
         if key not in self._found:
-            self._found[key] = self._measure(row, key)
+            self._found[key] = self._measure(*key)
         return self._found[key]
 
-    def _measure(self, row: int, key: tuple[str | None, ...]) -> KnownVideo:
-        before, after = row, row + 1
-        step = _WINDOW
-        while (found := self._leading(np.arange(before - 1, max(-1, before - 1 - step), -1), key)) == step:
-            before -= found
-        before -= found
-        while (
-            found := self._leading(np.arange(after, min(self._lookup.info.rows, after + step)), key)
-        ) == step:
-            after += found
-        after += found
-        rows = self._lookup.rows(np.arange(before, after))
-        rows = rows.filter(pc.equal(rows.column("algorithm").cast(pa.string()), self._lookup.algorithm.name))
+    def _measure(self, video: str, source: str | None, hash_set: str | None) -> KnownVideo:
+        rows = self._lookup.scenes_of(video)
+        told = {"source": source, "hash_set": hash_set, "algorithm": self._lookup.algorithm.name}
+        for name, value in told.items():
+            column = rows.column(name).cast(pa.string())
+            rows = rows.filter(column.is_null() if value is None else pc.equal(column, value))
         quality = pc.fill_null(rows.column("quality"), MIN_QUALITY)
         usable = rows.filter(
             pc.and_(pc.invert(rows.column("deleted")), pc.greater_equal(quality, MIN_QUALITY))
@@ -84,19 +73,6 @@ class KnownVideos:
         usable = usable.filter(usable.column("scene_start_ms").is_valid())
         start = _numbers(usable, "scene_start_ms")
         return KnownVideo(ends, seconds_of(start, _numbers(usable, "scene_end_ms", start)))
-
-    def _leading(self, numbers: npt.NDArray[np.int64], key: tuple[str | None, ...]) -> int:
-        """How many of these rows, from the first on, are of the same video."""
-        if not len(numbers):
-            return 0
-        rows = self._lookup.rows(numbers)
-        same = pa.array([True] * len(numbers))
-        for name, value in zip(("parent_id", "source", "hash_set"), key, strict=True):
-            column = rows.column(name).cast(pa.string())
-            equal = column.is_null() if value is None else pc.fill_null(pc.equal(column, value), False)
-            same = pc.and_(same, equal)
-        alike = np.asarray(same.to_numpy(), np.bool_)
-        return len(alike) if alike.all() else int(np.argmin(alike))
 
 
 def _word(value: object) -> str | None:
@@ -125,7 +101,7 @@ def shared_scenes(
         this = int(contents[group[0]])
         first_row = int(pairs.entry[0])
         entry = pairs.entries.select(["parent_id", "source", "hash_set"]).slice(first_row, 1).to_pylist()[0]
-        known = videos.of(int(pairs.numbers[first_row]), entry)
+        known = videos.of(entry)
         at, to = start[pairs.sample], end[pairs.sample]
         known_at, known_to = known_start[pairs.entry], known_end[pairs.entry]
         length = lengths[int(pairs.sample[0])]

@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hivescan.matching.floods import FLOOD, Flood, Floods
 from hivescan.matching.meetings import COMMAND
 from hivescan.matching.subjects import WANTED
-from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
+from hivescan.store.key_runs import KeyRuns
+from hivescan.store.keys import Keys, hash_rows
 from hivescan.store.views import MATCH_KEY
 from hivescan.store.writer import StoreWriter
 
@@ -44,15 +46,15 @@ class StoredMatches:
     """What the store has of one list (all its versions) when a run begins, as numbers of rows."""
 
     lineage: str
-    standing: Keys
+    standing: KeyRuns
     compared: Keys
-    """Of ``standing``, those of contents that the run compares."""
-    states: Keys
-    pairs: Keys
+    """Of ``standing``, those of contents that the run compares, in rising order."""
+    states: KeyRuns
+    pairs: KeyRuns
     """Work and content of the standing ones."""
-    quarantined: Keys
+    quarantined: KeyRuns
     quarantined_works: Keys
-    retracted: Keys
+    retracted: KeyRuns
     """For another reason."""
 
     @classmethod
@@ -69,18 +71,18 @@ class StoredMatches:
         standing, flood = (np.asarray(columns[name], np.bool_) for name in ("standing", "flood"))
         compared = standing & np.asarray(columns["compared"], np.bool_)
 
-        def keys(name: str, where: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Keys:
+        def keys(name: str, where: npt.NDArray[np.bool_]) -> Keys:
             return np.unique(np.asarray(columns[name], np.uint64)[where])
 
         return cls(
             lineage=lineage,
-            standing=keys("key", standing),
+            standing=KeyRuns(keys("key", standing)),
             compared=keys("key", compared),
-            states=keys("state", standing),
-            pairs=keys("pair", standing),
-            quarantined=keys("key", flood),
+            states=KeyRuns(keys("state", standing)),
+            pairs=KeyRuns(keys("pair", standing)),
+            quarantined=KeyRuns(keys("key", flood)),
             quarantined_works=keys("work", flood),
-            retracted=keys("key", ~standing & ~flood),
+            retracted=KeyRuns(keys("key", ~standing & ~flood)),
         )
 
 
@@ -101,12 +103,18 @@ class Matches:
     added: int = 0
     met: set[str] = field(default_factory=set)
     _waiting: list[pa.Table] = field(default_factory=list)
-    _keys: list[Keys] = field(default_factory=list)
+    _waiting_rows: int = 0
+    _again: npt.NDArray[np.bool_] = field(init=False)
+    """Which of ``stored.compared`` were found this time."""
+
+    def __post_init__(self) -> None:
+        self._again = np.zeros(self.stored.compared.shape, np.bool_)
 
     def add(self, rows: pa.Table) -> None:
         """Matches as found (:data:`hivescan.matching.compare.FOUND_SCHEMA`)."""
         self._waiting.append(rows)
-        if sum(each.num_rows for each in self._waiting) >= _LOOKED_UP_ROWS:
+        self._waiting_rows += rows.num_rows
+        if self._waiting_rows >= _LOOKED_UP_ROWS:
             self.flush()
 
     def add_vetoed(self, rows: pa.Table, whys: Sequence[str]) -> None:
@@ -116,18 +124,18 @@ class Matches:
         if not rows.num_rows:
             return
         keys = hash_rows(rows, _KEY)
-        is_new = ~among(keys, np.concatenate([self.stored.standing, self.stored.retracted]))
+        is_new = ~(self.stored.standing.has(keys) | self.stored.retracted.has(keys))
         self._write(rows.filter(pa.array(is_new)), pa.array(whys, pa.string()).filter(pa.array(is_new)))
-        self.stored.retracted = np.union1d(self.stored.retracted, keys)
+        self.stored.retracted.add(keys)
 
     def missing(self) -> Keys:
         """Standing matches of compared contents that were not found this time."""
-        found = np.concatenate([NO_KEYS, *self._keys])
-        return self.stored.compared[~among(self.stored.compared, found)]
+        return self.stored.compared[~self._again]
 
     def flush(self) -> None:
         rows = pa.concat_tables(self._waiting) if self._waiting else None
         self._waiting.clear()
+        self._waiting_rows = 0
         if rows is None or not rows.num_rows:
             return
         stored = self.stored
@@ -136,12 +144,12 @@ class Matches:
         self.met.update(set(work.unique().to_pylist()).intersection(self.released))
         keys, states = hash_rows(rows, _KEY), hash_rows(rows, _STATE)
         self.found += rows.num_rows
-        self._keys.append(keys)
-        stands = among(keys, stored.standing)
+        self._mark(keys)
+        stands = stored.standing.has(keys)
         new = ~stands
         flooding = np.zeros(rows.num_rows, np.bool_)
         if new.any():
-            known_pair = among(hash_rows(rows, ["content_id", *_WORK]), stored.pairs)
+            known_pair = stored.pairs.has(hash_rows(rows, ["content_id", *_WORK]))
             guarded = new & ~known_pair
             if self.released:
                 guarded &= ~np.asarray(
@@ -151,17 +159,24 @@ class Matches:
                 hash_rows(rows, _WORK)[guarded], hash_rows(rows, ["content_id"])[guarded]
             )
         rows = rows.drop_columns(["work"])
-        changed = stands & ~among(states, stored.states) if self.renew else np.zeros(len(stands), np.bool_)
-        kept_back = flooding & ~among(keys, stored.quarantined)
+        changed = stands & ~stored.states.has(states) if self.renew else np.zeros(len(stands), np.bool_)
+        kept_back = flooding & ~stored.quarantined.has(keys)
         told = new & ~flooding
         self._write(rows.filter(pa.array(told | changed)), None)
         self._write(rows.filter(pa.array(kept_back)), _repeated(FLOOD, int(kept_back.sum())))
         self.added += int(told.sum())
-        stored.standing = np.union1d(stored.standing, keys[told])
-        stored.states = np.union1d(stored.states, states[told | changed])
-        stored.quarantined = np.union1d(stored.quarantined, keys[kept_back])
+        stored.standing.add(keys[told])
+        stored.states.add(states[told | changed])
+        stored.quarantined.add(keys[kept_back])
         if self.writer.nbytes >= COMMIT_BYTES:
             self.writer.commit()
+
+    def _mark(self, keys: Keys) -> None:
+        """Note which stored matches these are."""
+        compared = self.stored.compared
+        if compared.size:
+            places = np.minimum(np.searchsorted(compared, keys), compared.size - 1)
+            self._again[places[compared[places] == keys]] = True
 
     def _write(self, rows: pa.Table, whys: pa.Array | None) -> None:
         if not rows.num_rows:

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.known import KnownList, read_known
-from hivescan.matching.lists.importing import ImportEvents, ImportSummary, ListLabels, import_known
+from hivescan.matching.labels import ListLabels
+from hivescan.matching.lists.importing import ImportEvents, ImportSummary, import_known
 from hivescan.matching.lookup import ListLookup
 from hivescan.matching.match import MatchSummary, match_known_lists
 from hivescan.matching.meetings import Meeting, meetings

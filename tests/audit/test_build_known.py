@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from PIL import Image
 from hivescan.analyzers.crops import CROPS
 from hivescan.audit.build_known import build_known
 from hivescan.errors import KnownListError, RunInterruptedError, SourceError, UsageError
-from hivescan.matching.build import KnownLabels
 from hivescan.matching.known import read_known
+from hivescan.matching.labels import ListLabels
+from hivescan.matching.lists.lock import list_lock
 from hivescan.matching.match import match_store
 from hivescan.media.decode import PictureStream, pictures
 from hivescan.media.pdq import pdq
@@ -28,12 +31,7 @@ from hivescan.scan import pool as pool_module
 from hivescan.scan import worker as worker_module
 from hivescan.scan.config import Progress
 from hivescan.types import Limits, Sampling
-from tests.matching.stores import Item, Sample, store_of
-
-
-def entries(path: Path, algorithm: str) -> list[dict[str, object]]:
-    with read_known(path) as known:
-        return known.entries(algorithm).to_pylist()
+from tests.matching.stores import Item, Sample, matchable_rows, store_of
 
 
 @pytest.fixture
@@ -73,16 +71,16 @@ def fragile_worker(*arguments: Any) -> None:
 
 def test_every_picture_gives_its_digests_and_a_pdq_hash(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "known.parquet"
-    labels = KnownLabels("us", "set", "NCII", "A1", max_distance=20)
+    labels = ListLabels("us", "set", "NCII", "A1", max_distance=20)
     summary = build_known([str(folder)], out, labels)
     assert (summary.files, summary.duplicates) == (2, 1)
     assert summary.rows == {"md5": 2, "sha1": 2, "sha256": 2, "pdq": 2}
     assert out.stat().st_mode & 0o777 == 0o600
 
-    by_md5 = {row["hash"]: row["entry_id"] for row in entries(out, "md5")}
+    by_md5 = {row["hash"]: row["entry_id"] for row in matchable_rows(out, "md5")}
     pixels = np.asarray(Image.open(folder / "astronaut.png").convert("RGB"))
     wanted = by_md5[hashlib.md5((folder / "astronaut.png").read_bytes()).digest()]
-    (row,) = (row for row in entries(out, "pdq") if row["entry_id"] == wanted)
+    (row,) = (row for row in matchable_rows(out, "pdq") if row["entry_id"] == wanted)
     assert (row["hash"], row["quality"]) == pdq(pixels)
     assert (row["source"], row["hash_set"], row["match_type"]) == ("us", "set", "NCII")
     assert (row["classification"], row["polarity"], row["max_distance"]) == ("A1", "positive", 20)
@@ -124,9 +122,9 @@ def test_ids_stay_when_a_list_is_made_again_and_show_no_hash(folder: Path, tmp_p
     first, second = tmp_path / "1.parquet", tmp_path / "2.parquet"
     build_known([str(folder)], first)
     build_known([str(folder / "coffee.png"), str(folder)], second)
-    ids = [{row["entry_id"] for row in entries(path, "sha256")} for path in (first, second)]
+    ids = [{row["entry_id"] for row in matchable_rows(path, "sha256")} for path in (first, second)]
     assert ids[0] == ids[1]
-    digests = {row["hash"].hex() for name in ("md5", "sha1", "sha256") for row in entries(first, name)}  # type: ignore[attr-defined]
+    digests = {row["hash"].hex() for name in ("md5", "sha1", "sha256") for row in matchable_rows(first, name)}  # type: ignore[attr-defined]
     assert not any(part in digest for digest in digests for part in (i.removeprefix("hs-") for i in ids[0]))
 
 
@@ -134,8 +132,8 @@ def test_a_video_gives_a_scene_for_each_sampled_frame(data: Path, tmp_path: Path
     out = tmp_path / "known.parquet"
     video = str(data / "hash_reference/videos/chair-19-sd-bar.mp4")
     build_known([video], out, sampling=Sampling(fps=1.0))
-    (digest,) = entries(out, "sha256")
-    everything = entries(out, "pdq")
+    (digest,) = matchable_rows(out, "sha256")
+    everything = matchable_rows(out, "pdq")
     scenes = [row for row in everything if row["transformation"] is None]
     # The clip has bars: most of its frames are there without them, too.
     assert {row["transformation"] for row in everything} == {None, "unbordered"}
@@ -150,9 +148,9 @@ def test_a_video_gives_a_scene_for_each_sampled_frame(data: Path, tmp_path: Path
 def test_known_videos_are_sampled_densely_and_still_scenes_are_one_entry(data: Path, tmp_path: Path) -> None:
     moving, still = tmp_path / "moving.parquet", tmp_path / "still.parquet"
     build_known([str(data / "hash_reference/videos/chair-19-sd-bar.mp4")], moving)
-    assert len([row for row in entries(moving, "pdq") if row["transformation"] is None]) > 100
+    assert len([row for row in matchable_rows(moving, "pdq") if row["transformation"] is None]) > 100
     build_known([str(data / "video/variety/mp4__midroll-5s.mp4")], still)
-    (card,) = [row for row in entries(still, "pdq") if row["transformation"] is None]
+    (card,) = [row for row in matchable_rows(still, "pdq") if row["transformation"] is None]
     assert (card["scene_start_ms"], card["scene_end_ms"]) == (0, 5000)
 
 
@@ -179,13 +177,57 @@ def test_a_list_without_entries_is_not_written(folder: Path, tmp_path: Path) -> 
     assert not out.exists()
 
 
+def test_a_list_that_is_built_again_is_the_next_version_of_itself(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    first = build_known([str(folder / "coffee.png")], out)
+    with read_known(out) as known:
+        lineage, list_id = known.info.lineage, known.list_id
+    store = store_of(tmp_path / "store", [Item("/copy", data=(folder / "coffee.png").read_bytes())])
+    assert match_store(store, [out]).added > 0
+
+    waited: list[bool] = []
+    again = build_known([str(folder / "astronaut.png")], out, on_wait=lambda: waited.append(True))
+    with read_known(out) as known:
+        assert (known.info.lineage, known.list_id == list_id) == (lineage, False)
+    assert (first.unread, again.unread, waited) == (None, None, [])
+    assert match_store(store, [out]).retracted > 0
+    assert store.sql("SELECT * FROM matches").num_rows == 0
+
+
+def test_a_damaged_list_is_replaced_by_another_and_that_is_said(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    build_known([str(folder / "coffee.png")], out)
+    with read_known(out) as known:
+        lineage = known.info.lineage
+    out.write_bytes(out.read_bytes()[:300])
+    summary = build_known([str(folder / "coffee.png")], out)
+    assert summary.unread is not None
+    assert re.search(r"known\.parquet: cannot be read as Parquet", summary.unread)
+    with read_known(out) as known:
+        assert known.info.lineage != lineage
+
+
+def test_a_build_waits_for_another_change_of_the_list(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "known.parquet"
+    waited: list[bool] = []
+    with ExitStack() as other:
+        other.enter_context(list_lock(out, lambda: None))
+
+        def let_go() -> None:
+            waited.append(out.exists())
+            other.close()
+
+        assert build_known([str(folder / "coffee.png")], out, on_wait=let_go).files == 1
+    assert waited == [False]
+
+
 def test_a_missing_source_and_wrong_labels_are_errors(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         build_known([str(tmp_path / "none")], tmp_path / "known.parquet")
     with pytest.raises(UsageError, match="polarity"):
-        KnownLabels(polarity="bad")
+        ListLabels(polarity="bad")
     with pytest.raises(UsageError, match="max distance"):
-        KnownLabels(max_distance=400)
+        ListLabels(max_distance=400)
 
 
 def test_a_file_that_kills_or_hangs_its_decoder_costs_itself_alone(
@@ -222,15 +264,15 @@ def test_an_interrupted_build_leaves_the_old_list_and_nothing_else(
 
     def tell(progress: Progress) -> None:
         if not modes:
-            modes.extend(entry.stat().st_mode & 0o777 for entry in scratch.iterdir())
+            modes.extend(entry.stat().st_mode & 0o777 for entry in scratch.glob("hivescan-*"))
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(RunInterruptedError, match="interrupted"):
         build_known([str(folder)], out, on_progress=tell)
     assert modes == [0o700]
     assert out.read_bytes() == before
-    assert not list(scratch.iterdir())
-    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".known")]
+    assert not list(scratch.glob("hivescan-*"))
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".known")] == [".known.parquet.lock"]
 
 
 def test_a_list_that_cannot_be_written_is_told_before_anything_is_hashed(
@@ -249,6 +291,6 @@ def test_pages_and_animations_give_a_row_a_picture(tmp_path: Path) -> None:
     out = tmp_path / "known.parquet"
     summary = build_known([str(tmp_path / "pages.tiff")], out, sampling=Sampling(fps=2))
     assert summary.rows["pdq"] == 3
-    rows = entries(out, "pdq")
+    rows = matchable_rows(out, "pdq")
     assert sorted(str(row["entry_id"]).rpartition(".")[2] for row in rows) == ["0", "1", "2"]
     assert all(row["scene_start_ms"] is None and row["parent_id"] for row in rows)

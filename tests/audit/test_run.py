@@ -17,7 +17,7 @@ from hivescan.audit import AuditSummary, run_audit
 from hivescan.audit.build_known import build_known
 from hivescan.audit.lock import audit_lock
 from hivescan.errors import ConfigError, ExitCode, KnownListError, LockedError, SourceError
-from hivescan.matching.build import KnownLabels
+from hivescan.matching.labels import ListLabels
 from hivescan.scan.config import Progress
 from hivescan.store.check import check_store
 from hivescan.store.store import open_store
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, photos: Path) -> Path:
     (tmp_path / "copies").mkdir()
     with Image.open(photos / "coffee.png") as photo:
         photo.convert("RGB").resize((300, 200)).save(tmp_path / "copies" / "coffee.jpg", quality=40)
-    build_known([str(tmp_path / "copies")], tmp_path / "known.parquet", KnownLabels(hash_set="copies"))
+    build_known([str(tmp_path / "copies")], tmp_path / "known.parquet", ListLabels(hash_set="copies"))
     write(tmp_path)
     return tmp_path
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hivescan.matching.schema import KNOWN, KNOWN_VERSION, VERSION_KEY
+from hivescan.matching.schema import KNOWN, KNOWN_VERSION, MATCHED_POLARITIES, VERSION_KEY
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store, open_store
 from hivescan.store.writer import StoreWriter
@@ -133,6 +133,15 @@ def list_of(path: Path, entries: Iterable[Entry]) -> Path:
     schema = KNOWN.with_metadata({VERSION_KEY: str(KNOWN_VERSION)})
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
     return path
+
+
+def matchable_rows(path: Path, algorithm: str) -> list[dict[str, object]]:
+    """The rows of a list that can match: of that algorithm, live, of a polarity that matches."""
+    return [
+        row
+        for row in pq.read_table(path).to_pylist()
+        if row["algorithm"] == algorithm and not row["deleted"] and row["polarity"] in MATCHED_POLARITIES
+    ]
 
 
 def flipped(value: bytes, bits: int) -> bytes:

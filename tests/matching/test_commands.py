@@ -15,7 +15,7 @@ import hivescan
 from hivescan.audit.build_known import build_known
 from hivescan.cli import hash_match, known
 from hivescan.errors import KnownListError, UsageError
-from hivescan.matching.build import KnownLabels
+from hivescan.matching.labels import ListLabels
 from hivescan.media.sources import SourceOptions
 from tests.matching.stores import Entry, Item, Sample, flipped, list_of, store_of
 
@@ -68,6 +68,12 @@ def test_hash_match_as_json(app: typer.Typer, folder: Path) -> None:
     }  # fmt: skip
     assert told["lists"][0]["unmatched"] == {"pdna": 1}
     assert PDQ.hex() not in result.output
+
+
+def test_two_forms_of_the_answer_at_once_are_a_usage_error(app: typer.Typer, folder: Path) -> None:
+    result = CliRunner().invoke(app, ["hash-match", *options(folder), "--format", "services", "--json"])
+    assert isinstance(result.exception, UsageError)
+    assert "choose one" in str(result.exception)
 
 
 def test_hash_match_as_services_answer(app: typer.Typer, folder: Path) -> None:
@@ -211,7 +217,7 @@ def test_only_files_under_the_paths_are_matched(folder: Path, photos: Path) -> N
     for name in ("coffee.png", "chelsea.png", "rocket.jpg"):
         shutil.copy(photos / name, media)
     listed = folder / "made.parquet"
-    build_known([str(media)], listed, KnownLabels())
+    build_known([str(media)], listed, ListLabels())
     store = folder / "new"
     assert {Path(m.uri).name for m in hivescan.hash_match([listed], [media], store=store).files} == {
         "coffee.png", "chelsea.png", "rocket.jpg"

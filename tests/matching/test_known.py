@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from hivescan.errors import KnownListError
-from hivescan.matching.known import check_known, read_known
+from hivescan.matching.known import KnownList, check_known, read_known
 from hivescan.matching.schema import KNOWN, LINEAGE_KEY, VERSION_KEY
 from hivescan.matching.writing import write_known
 from tests.matching.stores import Entry, list_of
@@ -50,17 +52,24 @@ def test_a_list_says_what_it_holds(good: Path) -> None:
     assert info.list_id == hashlib.sha256(good.read_bytes()).hexdigest()
 
 
-def test_entries_leave_out_tombstones_and_harmless_ones(good: Path) -> None:
+def every_row(known: KnownList) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = known.rows(np.arange(known.row_count)).to_pylist()
+    return rows
+
+
+def test_tombstones_and_harmless_entries_are_told_from_those_that_match(good: Path) -> None:
     with read_known(good) as known:
-        assert known.entries("pdq").column("entry_id").to_pylist() == ["a", "b"]
-        assert known.entries("md5").column("entry_id").to_pylist() == ["c"]
-        assert known.entries("sha1").num_rows == 0
+        names = np.array([row["entry_id"] for row in every_row(known)])
+        rows = np.arange(known.row_count)
+        assert names[known.matches(rows)].tolist() == ["a", "b", "c", "f"]
+        assert names[known.vetoes(rows)].tolist() == ["e"]
+        assert names[known.deleted(rows)].tolist() == ["d"]
 
 
 def test_an_open_list_is_not_changed_by_a_new_one_in_its_place(good: Path, tmp_path: Path) -> None:
     with read_known(good) as known:
         list_of(tmp_path / "other.parquet", [Entry("z", "pdq", PDQ)]).replace(good)
-        assert known.entries("pdq").column("entry_id").to_pylist() == ["a", "b"]
+        assert [row["entry_id"] for row in every_row(known)] == ["a", "b", "c", "d", "e", "f"]
 
 
 def test_optional_columns_may_be_missing(tmp_path: Path) -> None:
@@ -68,7 +77,7 @@ def test_optional_columns_may_be_missing(tmp_path: Path) -> None:
     rows = [{"entry_id": "a", "algorithm": "pdq", "hash": PDQ, "polarity": "positive", "deleted": False}]
     pq.write_table(pa.Table.from_pylist(rows), path)
     with read_known(path) as known:
-        (row,) = known.entries("pdq").to_pylist()
+        (row,) = every_row(known)
     assert (row["entry_id"], row["quality"], row["parent_id"], row["tags"]) == ("a", None, None, None)
 
 
@@ -77,12 +86,12 @@ def test_columns_of_a_later_version_are_passed_over(good: Path) -> None:
         return table.append_column("opinion", pa.array(["x"] * table.num_rows))
 
     with read_known(rewritten(good, more)) as known:
-        assert known.entries("pdq").schema.names == KNOWN.names
+        assert set(every_row(known)[0]) == {*KNOWN.names} - {"hash"}
 
 
 def test_an_empty_list_is_a_list(tmp_path: Path) -> None:
     with read_known(list_of(tmp_path / "none.parquet", [])) as known:
-        assert (known.info.rows, known.entries("pdq").num_rows) == (0, 0)
+        assert (known.info.rows, every_row(known)) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -195,7 +204,7 @@ def test_a_written_list_is_private_and_reads_back(tmp_path: Path) -> None:
             writer.add(row(str(i)))
     assert path.stat().st_mode & 0o777 == 0o600
     with read_known(path) as known:
-        assert known.entries("pdq").num_rows == 3
+        assert known.info.entries["pdq"] == 3
         assert known.info.made_with == {"hashers": {"pdq": 1}}
 
 

@@ -390,6 +390,24 @@ def test_found_matches_are_told_by_file_with_the_intervals_of_both_videos(tmp_pa
     assert matched_files(store, ["another"]) == ()
 
 
+def test_scenes_that_came_later_count_as_parts_of_their_video(tmp_path: Path) -> None:
+    shared, other = frames(2, range(30)), frames(3, range(20))
+    scenes = video("v", shared, source="us", hash_set="s")
+    scattered = [
+        *scenes[20:],
+        Entry("w", "md5", bytes(16)),
+        *video("w", other, source="us", hash_set="s"),
+        *scenes[:20],
+        *video("v", other, source="them", hash_set="s"),  # of the same name, and another's
+    ]
+    store = store_of(tmp_path / "store", [Item("/clip", shared[10:16], "video")])
+    summary = match_store(store, [list_of(tmp_path / "known.parquet", scattered)])
+    (found,) = matched_files(store, summary.lineages)
+    assert (found.entry_id, found.source) == ("v", "us")
+    assert found.known_coverage == pytest.approx(6 / 30)
+    assert found.known_frames_matched == pytest.approx(6 / 30)
+
+
 def test_a_shared_picture_is_not_a_match_of_two_videos(tmp_path: Path) -> None:
     own, known = frames(1, range(20)), frames(2, range(20))
     with_one = [*own[:7], Sample(known[4].hash, 90, 7000), *own[8:]]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hivescan.errors import KnownListError, UsageError
 from hivescan.matching.algorithms import ALGORITHMS
-from hivescan.matching.labels import check_labels
+from hivescan.matching.labels import ListLabels
 from hivescan.matching.lists.aside import Aside, RejectedRow
 from hivescan.matching.lists.cleaning import Fill, algorithm_of, clean
 from hivescan.matching.lists.guessing import CARRIED
@@ -25,29 +25,6 @@ from hivescan.matching.lists.staging import Staging
 from hivescan.matching.lists.stored import StoredList, open_stored
 
 _MADE_BY: Final = "hivescan"
-
-
-@dataclass(frozen=True)
-class ListLabels:
-    """What imported rows are where they, and the mapping, do not say it themselves."""
-
-    source: str | None = None
-    hash_set: str | None = None
-    match_type: str | None = None
-    classification: str | None = None
-    polarity: str | None = None
-    max_distance: int | None = None
-    """In bits, for perceptual hashes."""
-    tags: tuple[str, ...] = ()
-    algorithm: str | None = None
-
-    def __post_init__(self) -> None:
-        check_labels(self.polarity, self.max_distance)
-        names = (*ALGORITHMS, *CARRIED)
-        if self.algorithm is not None and algorithm_of(self.algorithm) not in names:
-            raise UsageError(
-                f"algorithm {self.algorithm!r}: not one of {', '.join(names)}; a mapping may name others"
-            )
 
 
 @dataclass(frozen=True)
@@ -101,6 +78,7 @@ def import_known(
     out: Path | str = "known.parquet",
     *,
     labels: ListLabels | None = None,
+    algorithm: str | None = None,
     mapping: Mapping | Path | str | None = None,
     save_mapping_to: Path | str | None = None,
     format: str | None = None,
@@ -112,27 +90,31 @@ def import_known(
     """Bring sources into the list at ``out``, a new or an existing one.
 
     A source is a file in one of ``hivescan.matching.lists.opening.FORMATS``; ``format`` says which where its
-    content would not. ``mapping`` (or its file) says what the columns of tables are, where their names do
-    not; what was used is written to ``save_mapping_to``. ``as_of`` is when sources were stated whose rows
-    have no times. Rows that break a rule are kept in ``rejected`` (``known.parquet.rejected.jsonl``), unless
-    ``keep_rejected`` is false; they are always counted.
+    content would not, ``algorithm`` what hashes are that do not say it. ``mapping`` (or its file) says what
+    the columns of tables are, where their names do not; what was used is written to ``save_mapping_to``.
+    ``as_of`` is when sources were stated whose rows have no times. Rows that break a rule are kept in
+    ``rejected`` (``known.parquet.rejected.jsonl``), unless ``keep_rejected`` is false; they are always
+    counted.
 
     Memory does not grow with the rows. The list is replaced at once when all is done; until then, and when
     this fails, it is as it was. Imports into one list wait for each other.
 
-    Raises :class:`KnownListError` for a source that cannot be read to its end, or a list that cannot be
-    read or written.
+    Raises :class:`KnownListError` for a source that cannot be read to its end, where every row is rejected,
+    and for a list that cannot be read or written; :class:`UsageError` for an algorithm that there is not.
     """
+    _check_algorithm(algorithm)
     labels, events, out = labels or ListLabels(), events or ImportEvents(), Path(out)
     given = load_mapping(Path(mapping)) if isinstance(mapping, Path | str) else mapping
     now = datetime.now(UTC)
     beside = Path(rejected) if rejected else out.with_name(f"{out.name}.rejected.jsonl")
-    opened = [open_source(Path(source), format, given, labels.algorithm) for source in sources]
+    opened = [open_source(Path(source), format, given, algorithm) for source in sources]
     if not opened:
         raise UsageError("no sources")
     with _staging(out) as staging, Aside(beside if keep_rejected else None, now) as aside:
         for source in opened:
-            _stage(source, staging, aside, lambda used: _fill(used, labels, as_of), events)
+            _stage(source, staging, aside, lambda used: _fill(used, labels, algorithm, as_of), events)
+        if aside.rows and not staging.rows:
+            raise KnownListError(_why_none(out, aside))
         used = {str(s.path): s.mapping for s in opened if s.mapping is not None}
         if save_mapping_to is not None:
             _save(used, Path(save_mapping_to))
@@ -210,7 +192,19 @@ def _stage(
         events.on_rows(len(rows))
 
 
-def _fill(mapping: Mapping | None, labels: ListLabels, as_of: datetime | None) -> Fill:
+def _check_algorithm(algorithm: str | None) -> None:
+    names = (*ALGORITHMS, *CARRIED)
+    if algorithm is not None and algorithm_of(algorithm) not in names:
+        raise UsageError(f"algorithm {algorithm!r}: not one of {', '.join(names)}; a mapping may name others")
+
+
+def _why_none(out: Path, aside: Aside) -> str:
+    rows = "the only row was" if aside.rows == 1 else f"all {aside.rows:,} rows were"
+    kept = f"; they are in {aside.written}" if aside.written else ""
+    return f"{out}: nothing imported, {rows} rejected, the first: {aside.first[0]}{kept}"
+
+
+def _fill(mapping: Mapping | None, labels: ListLabels, algorithm: str | None, as_of: datetime | None) -> Fill:
     """The words of the command line come before those of the mapping, rows before both."""
     constants: dict[str, Any] = dict(mapping.constants) if mapping else {}
     own = {
@@ -226,8 +220,8 @@ def _fill(mapping: Mapping | None, labels: ListLabels, as_of: datetime | None) -
         **{name: word for name, word in own.items() if word is not None},
     }
     lengths = dict(mapping.lengths) if mapping else {}
-    if labels.algorithm is not None:
-        words["algorithm"], lengths = algorithm_of(labels.algorithm), {}
+    if algorithm is not None:
+        words["algorithm"], lengths = algorithm_of(algorithm), {}
     limit = labels.max_distance if labels.max_distance is not None else constants.get("max_distance")
     tags = labels.tags or tuple(constants.get("tags", ()))
     separator = mapping.separator if mapping else ";"

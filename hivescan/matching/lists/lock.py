@@ -17,9 +17,11 @@ def list_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
     The kernel gives it back when a process ends, however it ends; the empty file ``.known.parquet.lock``
     stays beside the list. Readers need no lock: a list is replaced whole. Raises :class:`KnownListError`
-    where the folder cannot be written.
+    where the folder cannot be written, or ``path`` is a device or pipe.
     """
     beside = path.with_name(f".{path.name}.lock")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise KnownListError(f"{path}: cannot be written: not a regular file")
     try:
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:

@@ -14,7 +14,8 @@ import pytest
 
 from hivescan.errors import KnownListError, UsageError
 from hivescan.matching.known import check_known
-from hivescan.matching.lists.importing import ImportSummary, ListLabels, import_known
+from hivescan.matching.labels import ListLabels
+from hivescan.matching.lists.importing import ImportSummary, import_known
 from hivescan.matching.lists.opening import format_of
 from tests.matching.lists import samples as s
 
@@ -139,7 +140,7 @@ def test_hashes_of_256_bits_are_told_apart_where_there_are_enough(tmp_path: Path
     assert [a for (a,) in s.told(out, "algorithm")] == ["pdq"] * 6 + ["sha256"] * 6
     with pytest.raises(KnownListError, match="may be PDQ or sha256: say which"):
         brought(tmp_path, out, f"{s.pdq('x')}\n")
-    brought(tmp_path, out, f"{s.pdq('x')}\n", labels=ListLabels(algorithm="pdq"))
+    brought(tmp_path, out, f"{s.pdq('x')}\n", algorithm="pdq")
     with pytest.raises(KnownListError, match="may be pHash or dHash"):
         brought(tmp_path, out, "0123456789abcdef\n")
 
@@ -469,8 +470,26 @@ def test_what_is_no_text_is_refused_in_one_line(tmp_path: Path, out: Path) -> No
         import_known([source], out)
 
 
-def test_an_algorithm_that_no_list_has_is_refused() -> None:
-    assert ListLabels(algorithm="SHA-256").algorithm == "SHA-256"
-    assert ListLabels(algorithm="PhotoDNA").algorithm == "PhotoDNA"
+def test_an_algorithm_that_no_list_has_is_refused(tmp_path: Path, out: Path) -> None:
+    assert brought(tmp_path, out, f"{s.sha256('a')}\n", algorithm="SHA-256").added == 1
+    assert brought(tmp_path, out, f"{s.md5('a')}\n", algorithm="PhotoDNA").added == 1
     with pytest.raises(UsageError, match="algorithm 'pdqq': not one of md5,"):
-        ListLabels(algorithm="pdqq")
+        brought(tmp_path, out, f"{s.md5('b')}\n", algorithm="pdqq")
+
+
+def test_an_import_of_which_nothing_can_be_used_is_an_error_and_changes_no_list(
+    tmp_path: Path, out: Path
+) -> None:
+    bad = s.written(tmp_path / "bad.csv", "id,md5\na,zz\nb,yy\n")
+    why = r"known\.parquet: nothing imported, all 2 rows were rejected, the first: .*bad\.csv: row 2: "
+    with pytest.raises(KnownListError, match=why):
+        import_known([bad], out)
+    assert not out.exists()
+    kept = out.with_name("known.parquet.rejected.jsonl")
+    assert len(kept.read_text().splitlines()) == 2
+
+    brought(tmp_path, out, f"id,md5\na,{s.md5('a')}\n")
+    before = out.read_bytes()
+    with pytest.raises(KnownListError, match="rejected"):
+        import_known([bad], out, keep_rejected=False)
+    assert out.read_bytes() == before

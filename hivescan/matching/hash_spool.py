@@ -21,7 +21,7 @@ def _nameless(folder: Path | None) -> BinaryIO:
     return io.BytesIO() if folder is None else tempfile.TemporaryFile(dir=folder)
 
 
-class Spool:
+class HashSpool:
     """Hashes in the order of the list, and the rows that they are in. The file in ``folder`` has no name and
     is gone with the process; with None they stay in memory.
     """
