@@ -184,6 +184,8 @@ class Passage:
 
     ``char_start`` and ``char_end`` are where it stands among the file's characters, a byte order mark not
     counted; ``start_ms`` and ``end_ms`` when it is shown, of subtitles. Without markup it may be shorter.
+    ``part`` is the page of a document or the message of a mailbox that it is in, from 1: there, and in mail,
+    characters are counted within the text of the part.
     """
 
     index: int
@@ -192,6 +194,7 @@ class Passage:
     text: str
     start_ms: int | None = None
     end_ms: int | None = None
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -383,6 +386,8 @@ class Text:
     words: tuple[Word, ...] | None = None
     polygon: tuple[float, ...] | None = None
     track: int | None = None
+    part: int | None = None
+    """The page of a document or the message of a mailbox, from 1."""
 
 
 @dataclass(frozen=True)
@@ -497,6 +502,7 @@ class Observation:
     ``uri`` is an absolute path where that is valid UTF-8, else a ``file://`` URI with percent-encoded
     bytes; other file systems keep their own scheme. ``source`` is the argument that led here.
     ``user`` are the manifest's extra columns. ``error`` says why the entry cannot be read, if so.
+    ``text`` is what a row of a table says that stands for a file of its own; None: the entry is a file.
     """
 
     uri: str
@@ -507,3 +513,4 @@ class Observation:
     manifest_row: int | None = None
     user: dict[str, object] = field(default_factory=dict)
     error: str | None = None
+    text: str | None = None

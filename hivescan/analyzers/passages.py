@@ -51,6 +51,7 @@ def _text(passage: Passage) -> Text:
         language_of(passage.text),
         char_start=passage.char_start,
         char_end=passage.char_end,
+        part=passage.part,
     )
 
 

@@ -72,6 +72,7 @@ _SELECTION: Final[Mapping[str, Kind]] = {
     "exclude": texts,
     "hidden": flag,
     "uri_column": text,
+    "text_col": texts,
 }
 _SAMPLING: Final[Mapping[str, Kind]] = {
     "sample": choice("rate", "keyframes", "scenes"),
@@ -128,6 +129,7 @@ _FIELD_OF: Final = {
     "file_timeout": "file_timeout_s",
     "head": "heads",
     "ignore": "ignored",
+    "text_col": "text_columns",
 }
 """Fields whose name is not that of the option."""
 

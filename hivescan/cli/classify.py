@@ -8,7 +8,7 @@ import typer
 
 from hivescan.cli import scan_options as o
 from hivescan.cli.explain import emit_costs
-from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption
+from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption, StrictOption
 from hivescan.cli.output import emit_json, say, stderr
 from hivescan.cli.progress import ScanProgress, human_bytes, human_seconds
 from hivescan.errors import ExitCode, RunInterruptedError, UsageError
@@ -27,6 +27,7 @@ def classify(
     store: StoreOption = DEFAULT_STORE,
     manifest: o.ManifestOption = None,
     uri_column: o.UriColumnOption = None,
+    text_col: o.TextColumnOption = None,
     profile: o.ProfileOption = "standard",
     analyzers: o.AnalyzersOption = None,
     include: o.IncludeOption = None,
@@ -49,7 +50,7 @@ def classify(
     max_duration: o.MaxDurationOption = 86_400.0,
     file_timeout: o.TimeoutOption = 120.0,
     worker_memory: o.MemoryOption = 6 * 1024**3,
-    strict: o.StrictOption = False,
+    strict: StrictOption = False,
     explain: o.ExplainOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -102,6 +103,7 @@ def scan_config(
         source_options=SourceOptions(
             hidden=settings["hidden"],
             uri_column=settings.get("uri_column"),
+            text_columns=tuple(settings.get("text_col") or ()),
             include=tuple(settings["include"] or ()),
             exclude=tuple(settings["exclude"] or ()),
         ),

@@ -50,6 +50,17 @@ UriColumnOption = Annotated[
         show_default=False,
     ),
 ]
+TextColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text-col",
+        metavar="NAME",
+        help="Sources are tables (CSV, TSV, JSON Lines, Parquet): each text in this column is an item; "
+        "repeatable.",
+        rich_help_panel=_FILES,
+        show_default=False,
+    ),
+]
 FpsOption = Annotated[
     float,
     typer.Option(
@@ -163,9 +174,6 @@ MirrorOption = Annotated[
         help="Folder that is asked for weights first.",
         rich_help_panel=_WORK,
     ),
-]
-StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Exit with 3 where files failed or are partial.")
 ]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Say where time and memory went (with --json it always does).")

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from hivescan.errors import UnreadableError
 from hivescan.media.fetch import check_size, fetch
@@ -56,6 +57,23 @@ def open_blob(uri: str, limits: Limits, alive: Alive = lambda: None) -> Iterator
     path = uri_to_path(uri)
     with _open_local(uri, path, limits) if path is not None else _open_remote(uri, limits, alive) as blob:
         yield blob
+
+
+@contextmanager
+def text_blob(uri: str, text: str) -> Iterator[Blob]:
+    """A text as if it were the file that ``uri`` names, in UTF-8. It stands in memory where the system can
+    do that, else in an unlinked temporary file.
+    """
+    with _nameless() as spool:
+        size = spool.write(text.encode("utf-8", "replace"))
+        spool.flush()
+        yield Blob(uri, _path_of(spool.fileno(), Path(str(spool.name))), size, None, spool.fileno())
+
+
+def _nameless() -> IO[bytes]:
+    if hasattr(os, "memfd_create") and _FD_FOLDER.is_dir():
+        return os.fdopen(os.memfd_create("hivescan-text", os.MFD_CLOEXEC), "w+b")
+    return tempfile.TemporaryFile() if _FD_FOLDER.is_dir() else tempfile.NamedTemporaryFile()
 
 
 def digests(blob: Blob) -> Digests:

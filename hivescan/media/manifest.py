@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import IO, Any, Final, Literal
 
 from hivescan.errors import SourceError
@@ -42,6 +43,9 @@ _KINDS: Final[dict[str, Literal["csv", "tsv", "jsonl", "parquet", "list"]]] = {
     ".lst": "list",
 }
 _BATCH: Final = 4096
+_LOOKED_AT: Final = 100
+_LONGEST_FIELD: Final = 1 << 24
+"""Characters of a field of CSV, and bytes of a line of JSON: what is longer is a bad row."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,17 @@ class Entry:
     error: str | None = None
 
 
+def is_table(location: str) -> bool:
+    """Whether the ending is that of a manifest with columns."""
+    return _KINDS.get(os.path.splitext(location)[1].lower(), "list") != "list"  # noqa: PTH122 (also of a URI)
+
+
+TABLES: Final = tuple(sorted(suffix for suffix, kind in _KINDS.items() if kind != "list"))
+"""Endings of manifests with columns."""
+
+
 class Manifest:
-    """A manifest that was checked to be readable and to name files."""
+    """A manifest that was checked to be readable and to name files, or a table with a column of texts."""
 
     def __init__(self, location: str, uri_column: str | None = None) -> None:
         """``location`` is a local path or a URI. Raises :class:`SourceError`."""
@@ -182,6 +195,7 @@ def _csv_rows(stream: IO[bytes], kind: str) -> Iterator[Iterator[list[str]]]:
         errors="replace" if utf16 else "surrogateescape",
         newline="",
     )
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))
     header = start.split(b"\n", 1)[0]
     semicolons = header.count(b";") > header.count(b",")
     delimiter = "\t" if kind == "tsv" else ";" if semicolons else ","
@@ -235,11 +249,16 @@ def _csv_entry(row: int, names: list[str], fields: list[str], column: str) -> En
 def json_lines(stream: IO[bytes]) -> Iterator[tuple[int, object, str | None]]:
     """Row, value, and what is wrong with the line if it is no JSON."""
     row = 0
-    for line in stream:
+    while line := stream.readline(_LONGEST_FIELD):
         text = line.removeprefix(b"\xef\xbb\xbf") if row == 0 else line
         if not text.strip():
             continue
         row += 1
+        if len(line) == _LONGEST_FIELD and not line.endswith(b"\n"):
+            while (rest := stream.readline(_LONGEST_FIELD)) and not rest.endswith(b"\n"):
+                pass
+            yield row, None, f"a line of more than {_LONGEST_FIELD >> 20} MB"
+            continue
         try:
             yield row, json.loads(text), None
         except (ValueError, RecursionError) as error:
@@ -247,10 +266,12 @@ def json_lines(stream: IO[bytes]) -> Iterator[tuple[int, object, str | None]]:
 
 
 def _first_keys(stream: IO[bytes]) -> list[str]:
-    keys = next((list(value) for _, value, _ in json_lines(stream) if isinstance(value, dict)), None)
-    if keys is None:
+    """Of the first objects: one may leave out what another has."""
+    objects = (value for _, value, _ in json_lines(stream) if isinstance(value, dict))
+    first = list(islice(objects, _LOOKED_AT))
+    if not first:
         raise SourceError("the manifest has no line with a JSON object")
-    return keys
+    return list(dict.fromkeys(key for each in first for key in each))
 
 
 def _json_entries(stream: IO[bytes], column: str) -> Iterator[Entry]:

@@ -11,6 +11,7 @@ from hivescan.media.sniff import HEAD, PILLOW_FORMATS, TAIL, Sniffed, find_mpeg_
 from hivescan.media.text import probe_text
 from hivescan.types import UNOPENED_TYPES, Limits, MediaInfo, MediaType
 
+_PDF: Final = "application/pdf"
 _GARBAGE: Final = 1 << 18
 """How far into a file that nothing else explains the start of MPEG audio is looked for."""
 
@@ -38,13 +39,18 @@ def identify(path: Path) -> MediaInfo:
 def probe(path: Path, limits: Limits) -> MediaInfo:
     """Type, size and duration of the file, whatever its name says; pictures are not decoded for it.
 
-    Archives, documents and what nothing is known of are types too: they are reported as not opened. Raises
-    ``DecodeError`` for empty files and damaged headers, ``UnsupportedError`` for pictures and codecs that
-    cannot be decoded, ``LimitError`` for what is larger than a limit, ``UnreadableError``.
+    PDF files count as text. Archives, other documents and what nothing is known of are types too: they are
+    reported as not opened. Raises ``DecodeError`` for empty files and damaged headers, ``UnsupportedError``
+    for pictures and codecs that cannot be decoded, ``LimitError`` for what is larger than a limit,
+    ``UnreadableError``.
     """
     found = identify(path)
     if found.mime == "inode/x-empty":
         raise DecodeError("the file is empty (0 bytes)")
+    if found.mime == _PDF:
+        from hivescan.media.pdf_text import probe_pdf
+
+        return probe_pdf(path)
     if found.media_type is MediaType.TEXT or found.media_type in UNOPENED_TYPES:
         return found
     if found.media_type is MediaType.IMAGE:

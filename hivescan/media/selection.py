@@ -18,7 +18,8 @@ class SourceOptions:
     one of them does. A folder that an exclude pattern fits is not entered; a pattern that ends in ``/``
     fits folders alone. ``hidden`` concerns names with a leading dot found in folders and by wildcards.
     With ``follow_symlinks`` off, symbolic links found in folders are passed over. ``uri_column`` names
-    the column of a manifest that holds the path or URI.
+    the column of a manifest that holds the path or URI. With ``text_columns`` sources are tables, and each
+    text in one of these columns is an item of its own.
     """
 
     recursive: bool = True
@@ -27,6 +28,7 @@ class SourceOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     uri_column: str | None = None
+    text_columns: tuple[str, ...] = ()
 
 
 class Selection:

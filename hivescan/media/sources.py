@@ -1,7 +1,8 @@
 """Sources: what the user names, turned into a stream of files with what their file system says of them.
 
 A source is a file, a folder, a wildcard, ``-`` (a list on standard input), ``@manifest``, or a URI of any
-fsspec file system. Nothing is opened but manifests; sizes and times come from listings.
+fsspec file system. Nothing is opened but manifests; sizes and times come from listings. Or, where columns of
+texts are named, it is a table, and each text is an item: ``posts.csv#col=body&row=12``.
 """
 
 # Plain strings keep names of any bytes:
@@ -15,8 +16,10 @@ import stat
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from typing import IO, Final
+from urllib.parse import quote
 
 from hivescan.errors import SourceError
 from hivescan.keyset import KeySet
@@ -29,7 +32,7 @@ from hivescan.media.folder import (
     walk_folder,
     walk_pattern,
 )
-from hivescan.media.manifest import Entry, Manifest, list_entries
+from hivescan.media.manifest import TABLES, Entry, Manifest, is_table, list_entries
 from hivescan.media.selection import Selection, SourceOptions
 from hivescan.media.uri import has_scheme, name_to_uri, path_to_uri, uri_to_path
 from hivescan.types import Observation
@@ -70,8 +73,11 @@ def walk(
     walked once.
     """
     selection = Selection(options)
-    checked = {opened.name: opened for opened in (_open(source, selection, stdin) for source in sources)}
-    return _walk_all(list(checked.values()))
+    if options.text_columns:
+        opened = [texts for source in sources for texts in _open_texts(source, options)]
+    else:
+        opened = [_open(source, selection, stdin) for source in sources]
+    return _walk_all(list({each.name: each for each in opened}.values()))
 
 
 def covers(source: str, uri: str, options: SourceOptions) -> bool:
@@ -157,6 +163,39 @@ def _open_manifest(location: str, selection: Selection) -> _Source:
     manifest = Manifest(where, selection.options.uri_column)
     name = "@" + (path_to_uri(where) if local is not None else location)
     return _Source(name, lambda: _walk_list(name, manifest.entries(), selection, manifest))
+
+
+def _open_texts(source: str, options: SourceOptions) -> list[_Source]:
+    """The texts of a table, a source a column."""
+    location = source.removeprefix("@")
+    if options.include or options.exclude:
+        raise SourceError("--include and --exclude choose among files; the rows of a table have no names")
+    if location == "-" or not is_table(location):
+        raise SourceError(f"{source}: --text-col reads the columns of a table, {', '.join(TABLES)}")
+    local = uri_to_path(location)
+    where = os.path.abspath(local) if local is not None else location
+    shown = name_to_uri(where) if local is not None else location
+    made = []
+    for column in options.text_columns:
+        table = Manifest(where, column)
+        name = f"{shown}#col={quote(column, safe='')}"
+        made.append(_Source(f"@{name}", partial(_walk_texts, name, table, options.text_columns)))
+    return made
+
+
+def _walk_texts(name: str, table: Manifest, columns: Sequence[str]) -> _Walk:
+    """An observation a row. What it says is told by its digest and size, as the tag of a remote file is."""
+    for entry in table.entries():
+        uri = f"{name}&row={entry.row}"
+        user = {key: value for key, value in entry.user.items() if key not in columns}
+        if entry.name is None or not entry.name.strip():
+            error = f"row {entry.row}: {entry.error or 'there is nothing but space'}"
+            yield Observation(uri, f"@{name}", None, None, None, entry.row, user, error)
+            continue
+        raw = entry.name.encode("utf-8", "replace")
+        etag = hashlib.sha256(raw).hexdigest()
+        yield Observation(uri, f"@{name}", len(raw), None, etag, entry.row, user, text=raw.decode())
+    return True
 
 
 def _walk_list(

@@ -18,6 +18,13 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+_HEADER: Final = re.compile(r"([!-9;-~]{1,76}):")
+"""RFC 5322, 2.2."""
+_MOST_HEADERS: Final = 1 << 15
+_MAILBOX_LINE: Final = re.compile(r"From \S.*\d:\d\d")
+_OF_SENDING: Final = frozenset({"from", "received", "return-path"})
+_OF_MAIL: Final = _OF_SENDING | {"to", "cc", "subject", "date", "message-id", "mime-version", "delivered-to"}
+
 
 def probe_text(head: bytes, tail: bytes) -> MediaInfo | None:
     """Text, with its encoding as ``codec`` (``8-bit`` where it is none of Unicode's); None for other bytes.
@@ -25,10 +32,12 @@ def probe_text(head: bytes, tail: bytes) -> MediaInfo | None:
     Only the beginning and the end of the file are looked at.
     """
     encoding = _encoding(head, tail)
-    if encoding is None:
-        return None
-    text = head.decode("latin-1" if encoding == "8-bit" else encoding, "replace")
-    return MediaInfo(MediaType.TEXT, _mime(text.lstrip("\ufeff")), codec=encoding)
+    if encoding is None:  # mail may hold anything behind its headers
+        mail = _mail(head.decode("latin-1"))
+        return None if mail is None else MediaInfo(MediaType.TEXT, mail, codec="8-bit")
+    text = head.decode("latin-1" if encoding == "8-bit" else encoding, "replace").lstrip("\ufeff")
+    mail = _mail(text) if encoding in ("utf-8", "8-bit") else None
+    return MediaInfo(MediaType.TEXT, mail or _mime(text), codec=encoding)
 
 
 def _encoding(head: bytes, tail: bytes) -> str | None:
@@ -91,6 +100,29 @@ def _mime(text: str) -> str:
     if _is_table(text[:8192], "\t"):
         return "text/tab-separated-values"
     return "text/plain"
+
+
+def _mail(text: str) -> str | None:
+    """What a mail or a mailbox is called, told by the headers that it begins with; None for other text."""
+    start = text[:_MOST_HEADERS].lstrip()
+    lines = re.split(r"\r?\n", start)
+    if len(text) >= _MOST_HEADERS:
+        lines.pop()  # cut somewhere
+    if is_box := bool(lines) and _MAILBOX_LINE.match(lines[0]) is not None:
+        lines = lines[1:]
+    names: set[str] = set()
+    for line in lines:
+        if not line.strip():
+            break
+        if line[0] in " \t" and names:  # a header goes on
+            continue
+        header = _HEADER.match(line)
+        if header is None:
+            return None
+        names.add(header[1].lower())
+    if not names & _OF_SENDING or len(names & _OF_MAIL) < 2:
+        return None
+    return "application/mbox" if is_box else "message/rfc822"
 
 
 def _looks_like_json(start: str) -> bool:

@@ -12,7 +12,8 @@ class Span:
     """A stretch of a file.
 
     ``start_ms`` and ``end_ms`` are integer milliseconds of presentation time; both None where the
-    samples have no time (pages). ``first`` and ``last`` are the indexes of its samples, from 0.
+    samples have no time (pages). ``first`` and ``last`` are the indexes of its samples, from 0; of texts
+    those of the pages or messages that they are in.
     """
 
     start_ms: int | None
@@ -66,8 +67,9 @@ def clock(milliseconds: int) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def span_text(span: Span) -> str:
-    """``0:05–0:09`` for a time, ``page 3`` or ``pages 3–5`` (from 1) without one.
+def span_text(span: Span, unit: str = "page") -> str:
+    """``0:05–0:09`` for a time, ``page 3`` or ``pages 3–5`` (from 1) without one; ``unit`` is what a page is
+    called.
 
     The end is rounded up, so that the span shown covers the span meant.
     """
@@ -75,5 +77,5 @@ def span_text(span: Span) -> str:
         end = span.start_ms if span.end_ms is None else span.end_ms
         return f"{clock(span.start_ms)}–{clock(-(-end // 1000) * 1000)}"
     if span.first == span.last:
-        return f"page {span.first + 1}"
-    return f"pages {span.first + 1}–{span.last + 1}"
+        return f"{unit} {span.first + 1}"
+    return f"{unit}s {span.first + 1}–{span.last + 1}"

@@ -11,9 +11,9 @@ SPANS_SHOWN = 3
 """Spans that a cell shows to a person; JSON and CSV have all."""
 
 
-def places(spans: Sequence[Span], most: int | None = SPANS_SHOWN) -> str:
-    """The first spans, and how many more there are."""
-    shown = [span_text(span) for span in spans[:most]]
+def places(spans: Sequence[Span], most: int | None = SPANS_SHOWN, *, of_text: bool = False) -> str:
+    """The first spans, and how many more there are. Texts have parts: pages, or messages of a mailbox."""
+    shown = [span_text(span, "part" if of_text else "page") for span in spans[:most]]
     more = len(spans) - len(shown)
     return ", ".join(shown) + (f" +{more}" if more else "")
 

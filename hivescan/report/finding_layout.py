@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, listing
 from hivescan.report.cells import places, score
 from hivescan.report.model import Finding, GroupFinding, GroupFindings, HeadFindings, Report
-from hivescan.types import Polarity
+from hivescan.types import MediaType, Polarity
 from hivescan.wording import count
 
 
@@ -121,6 +121,6 @@ def _finding_row(finding: Finding, models: Sequence[str], folder: str) -> tuple[
         *(scores.get(model, "") for model in models),
         "" if finding.disagreement is None else score(finding.disagreement),
         finding.label,
-        places(finding.spans),
+        places(finding.spans, of_text=finding.media_type == MediaType.TEXT),
         finding.uri.removeprefix(folder) + (" (partial)" if finding.status == "partial" else ""),
     )

@@ -233,11 +233,16 @@ def create_shown(connection: duckdb.DuckDBPyConnection, limit: int | None) -> No
         CREATE OR REPLACE TEMP TABLE shown AS
         WITH paged AS (SELECT content_id, any_value(frame_count) AS frame_count FROM listed GROUP BY 1),
         reaching AS (
-            SELECT s.content_id, s.head, s.part, s.index, s.start_ms, s.end_ms
+            SELECT s.content_id, s.head, s.part, s.start_ms, s.end_ms,
+                coalesce(t.number - 1, s.index) AS index
             FROM report_samples s
             JOIN verdicts v USING (content_id, head, polarity, part, model)
             JOIN paged USING (content_id)
-            WHERE s.score >= v.threshold AND v.score >= v.threshold AND {_PAGES}),
+            -- Of documents and mailboxes, passages stand on pages and in messages.
+            LEFT JOIN (SELECT content_id, index, part AS number FROM texts WHERE part IS NOT NULL) t
+                ON t.content_id = s.content_id AND t.index = s.index
+            WHERE s.score >= v.threshold AND v.score >= v.threshold
+                AND ({_PAGES} OR t.number IS NOT NULL)),
         places AS ({_nested(spans_sql("reaching", ("content_id", "head", "part")))})
         SELECT l.*, p.spans FROM listed l LEFT JOIN places p USING (content_id, head, part)
         """

@@ -10,6 +10,7 @@ from hivescan.report.cells import places
 from hivescan.report.escape import csv_cell
 from hivescan.report.match_layout import match_places, match_text
 from hivescan.report.model import Report
+from hivescan.types import MediaType
 
 COLUMNS = (
     "section",
@@ -111,7 +112,7 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
                 "disagreement": None if finding.disagreement is None else f"{finding.disagreement:.6g}",
                 "models": ", ".join(f"{m.model} {m.score:.6g}" for m in finding.models),
                 "validated": str(section.validated).lower(),
-                "where": places(finding.spans, None),
+                "where": places(finding.spans, None, of_text=finding.media_type == MediaType.TEXT),
                 "start_ms": finding.spans[0].start_ms if finding.spans else None,
                 "end_ms": finding.spans[-1].end_ms if finding.spans else None,
             }

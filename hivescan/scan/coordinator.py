@@ -176,11 +176,11 @@ class Coordinator:
                 self._hosting.prepare()
                 analyzers = self._planner.without_models
                 self._pool = Pool(self._config.worker_count(), self._arena, self._config.limits, analyzers)
-            worker = self._pool.with_room()
+            worker = self._pool.with_room(self._work.todo[0].seen)
             if worker is None:
                 return
             job, todo = self._work.begin(worker)
-            self._pool.assign(worker, Job(job, todo.seen.uri), todo.seen.size or 0)
+            self._pool.assign(worker, Job(job, todo.seen.uri, todo.seen.text), todo.seen.size or 0)
 
     @property
     def _planning(self) -> bool:

@@ -31,10 +31,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Job:
-    """Read this file, hash it, tell what it is."""
+    """Read this file, hash it, tell what it is. With ``text`` that is what to read, whatever ``uri`` says."""
 
     job: int
     uri: str
+    text: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,13 @@ from hivescan.scan.messages import Job
 from hivescan.scan.server import server_context
 from hivescan.scan.start import starting
 from hivescan.scan.worker import worker_main
-from hivescan.types import Limits
+from hivescan.types import Limits, Observation
 
 _SLOWEST_READ = 5 * 1024**2
 """Bytes a second below which a disk is taken for hung while a file is hashed."""
+
+_LONG_TEXT = 1 << 13
+"""Characters that surely fit into a pipe beside other messages."""
 
 _MOST_ATTEMPTS = 5
 _BETWEEN_ATTEMPTS_S = 0.2
@@ -117,10 +120,15 @@ class Pool:
             f"decode workers cannot be started ({trouble}): is the machine out of memory or of processes?"
         )
 
-    def with_room(self) -> Worker | None:
-        """A worker that can take one more job, the least loaded first."""
+    def with_room(self, seen: Observation) -> Worker | None:
+        """A worker that can take one more job, the least loaded first.
+
+        A long text waits for one that has none: it listens, so that the pipe takes the whole text. One that
+        is busy may be waiting for us to hear it.
+        """
         worker = min(self.workers, key=lambda w: len(w.jobs))
-        return worker if len(worker.jobs) < self._prefetch else None
+        most = 1 if seen.text is not None and len(seen.text) > _LONG_TEXT else self._prefetch
+        return worker if len(worker.jobs) < most else None
 
     def assign(self, worker: Worker, job: Job, size: int) -> None:
         worker.jobs.append(Assignment(job, size))

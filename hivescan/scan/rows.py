@@ -262,6 +262,7 @@ def _texts(run_id: str, block: tuple[Any, ...], columns: _Columns) -> tuple[str,
         "char_end": pa.array([t.char_end for t in found], pa.int64()),
         "polygon": pa.array([_listed(t.polygon) for t in found], pa.list_(pa.float32())),
         "track": pa.array([t.track for t in found], pa.int32()),
+        "part": pa.array([t.part for t in found], pa.int32()),
     }
     return _table("texts", made)
 

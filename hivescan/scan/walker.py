@@ -11,6 +11,8 @@ from hivescan.media.sources import SourceDone, SourceOptions, walk
 from hivescan.types import Observation
 
 _LONGEST_CHUNK_S = 1.0
+_MOST_CHARS = 1 << 24
+"""Of the texts in a chunk, where entries are texts."""
 
 
 class Walker:
@@ -23,7 +25,8 @@ class Walker:
 
     def chunk(self, size: int) -> list[Observation]:
         """Up to ``size`` more observations, fewer where they come slowly; empty when the walk is over."""
-        chunk = []
+        chunk: list[Observation] = []
+        chars = 0
         end = time.monotonic() + _LONGEST_CHUNK_S
         for entry in self._entries:
             if isinstance(entry, SourceDone):
@@ -31,7 +34,8 @@ class Walker:
                     self.complete.append(entry.source)
                 continue
             chunk.append(entry)
-            if len(chunk) == size or time.monotonic() > end:
+            chars += 0 if entry.text is None else len(entry.text)
+            if len(chunk) == size or chars > _MOST_CHARS or time.monotonic() > end:
                 return chunk
         self.exhausted = True
         return chunk

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import DecoderAnalyzer, FileAnalyzer, PassageAnalyzer
 from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
-from hivescan.media.blob import Blob, digests, open_blob
+from hivescan.media.blob import Blob, digests, open_blob, text_blob
 from hivescan.media.decode import pictures
 from hivescan.media.memory import keep_freed_memory
 from hivescan.media.passages import passages
@@ -56,6 +56,7 @@ from hivescan.types import (
     Level,
     Limits,
     MediaInfo,
+    MediaType,
     Passage,
     SoundView,
     Status,
@@ -195,8 +196,8 @@ class DecodeWorker:
         told = False
         self._watch.now("reading")
         try:
-            with open_blob(job.uri, self._limits, self._signs(job.job)) as blob:
-                seen, info, error = self._identify(blob)
+            with self._open(job) as blob:
+                seen, info, error = self._identify(blob, job)
                 self._line.send(Probed(job.job, blob.size, blob.mtime_ns, seen, info, error))
                 told = True
                 self._watch.now("waiting")
@@ -226,9 +227,16 @@ class DecodeWorker:
                 self._inbox.answer(job.job)
             return Ending(Status.FAILED, failure.reason, failure.retryable)
 
-    def _identify(self, blob: Blob) -> tuple[Digests, MediaInfo | None, MediaError | None]:
+    def _open(self, job: Job) -> contextlib.AbstractContextManager[Blob]:
+        if job.text is not None:
+            return text_blob(job.uri, job.text)
+        return open_blob(job.uri, self._limits, self._signs(job.job))
+
+    def _identify(self, blob: Blob, job: Job) -> tuple[Digests, MediaInfo | None, MediaError | None]:
         seen = digests(blob)
         self._watch.now("identifying")
+        if job.text is not None:  # whatever it begins with
+            return seen, MediaInfo(MediaType.TEXT, "text/plain", codec="utf-8"), None
         try:
             return seen, probe(blob.path, self._limits), None
         except Exception as error:

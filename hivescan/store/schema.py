@@ -133,6 +133,7 @@ TEXTS = pa.schema(
         _region,
         pa.field("polygon", pa.list_(pa.float32())),  # where it stands in the picture
         pa.field("track", pa.int32()),  # which sound track of the file
+        pa.field("part", pa.int32()),  # page of a document, message of a mailbox, from 1
     ]
 )
 

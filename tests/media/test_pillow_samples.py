@@ -82,7 +82,7 @@ def test_every_sample_ends_in_pictures_a_type_or_one_line(samples: Path) -> None
         "hopper.tar": "archive",
         "drawing.emf": "document",
         "eps/1.eps": "document",
-        "duplicate_xref_entry.pdf": "document",
+        "duplicate_xref_entry.pdf": "text",
     }.items():
         assert outcomes[name] == expected, name
 

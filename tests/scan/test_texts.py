@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from email.message import EmailMessage
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,17 @@ import pytest
 
 from hivescan.automl.deploy import deploy
 from hivescan.automl.trained import Base, save_version
+from hivescan.media.selection import SourceOptions
 from hivescan.models.cards import find_card
 from hivescan.models.fetch import obstacle
 from hivescan.models.network import space_of
 from hivescan.models.text_tower import open_text_tower
 from hivescan.models.vector_head import VectorHead
+from hivescan.scan.config import RunSummary
 from hivescan.scan.payload import packed_text, unpacked_text
 from hivescan.types import Limits, TextView
 from tests.automl.made_models import made_head, record_of
+from tests.media.made_pdf import pdf_of
 from tests.scan.finders import use_finders
 from tests.scan.scenes import comparable, make_clip, rows, scan
 
@@ -125,3 +129,62 @@ def test_a_text_of_more_passages_than_allowed_is_partial_with_what_came_before(t
     (item,) = rows(store, "SELECT reason FROM items")
     assert item["reason"] == "more than 7 passages of text, the limit for one file"
     assert rows(store, "SELECT count(*) AS n FROM texts") == [{"n": 7}]
+
+
+def test_each_text_of_a_table_is_an_item_with_rows_of_its_own(tmp_path: Path) -> None:
+    table, store = tmp_path / "posts.csv", tmp_path / "store"
+    long = "A sentence that is part of a long text. " * 4_000
+    lines = ["author,body", "7,Hello you", "8,GIF89a", f'9,"{long}"', "10,", "11,Hello you"]
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    columns = SourceOptions(text_columns=("body",))
+
+    def scanned() -> RunSummary:
+        return scan(store, table, analyzers=("passages",), source_options=columns, workers=2)
+
+    first = scanned()
+    assert (first.files, first.analyzed, first.duplicates, first.failed) == (5, 3, 1, 1)
+    items = rows(
+        store,
+        "SELECT uri, status, reason, author FROM items ORDER BY uri",
+    )
+    assert [item["uri"] for item in items] == [f"{table}#col=body&row={n}" for n in range(1, 6)]
+    assert [item["author"] for item in items] == ["7", "8", "9", "10", "11"]
+    assert (items[3]["status"], items[3]["reason"]) == ("failed", "row 4: column 'body' is empty")
+    found = rows(
+        store, "SELECT manifest_row, index, text FROM texts JOIN items USING (content_id) ORDER BY ALL"
+    )
+    assert [(row["manifest_row"], row["text"]) for row in found if row["manifest_row"] != 3] == [
+        (1, "Hello you"),
+        (2, "GIF89a"),
+        (5, "Hello you"),
+    ]
+    assert len([row for row in found if row["manifest_row"] == 3]) > 100
+
+    again = scanned()
+    assert (again.unchanged, again.analyzed, again.duplicates) == (4, 0, 0)
+    table.write_text("\n".join([*lines[:2], "8,Another text", lines[3]]) + "\n", encoding="utf-8")
+    changed = scanned()
+    assert (changed.unchanged, changed.analyzed, changed.gone) == (2, 1, 2)
+
+
+def test_mail_and_documents_are_read_and_what_is_left_out_of_them_is_said(tmp_path: Path) -> None:
+    media, store = tmp_path / "media", tmp_path / "store"
+    media.mkdir()
+    message = EmailMessage()
+    message["From"], message["Subject"] = "a@example.org", "Lunch"
+    message.set_content("We meet on Monday.")
+    (media / "plain.eml").write_bytes(message.as_bytes())
+    message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="a.png")
+    (media / "with.eml").write_bytes(message.as_bytes())
+    (media / "paper.pdf").write_bytes(pdf_of(["Page one.", "Page two."]))
+    (media / "broken.pdf").write_bytes(b"%PDF-1.4\n")
+    scan(store, media, analyzers=("passages",), workers=1)
+    found = rows(store, "SELECT parse_filename(uri) AS name, status, reason FROM items ORDER BY uri")
+    assert [(row["name"], row["status"]) for row in found] == [
+        ("broken.pdf", "failed"), ("paper.pdf", "not_analyzed"), ("plain.eml", "not_analyzed"),
+        ("with.eml", "partial"),
+    ]  # fmt: skip
+    assert found[3]["reason"] == "attachments are not opened: one was left out"
+    pages = rows(store, "SELECT part, text FROM texts JOIN contents USING (content_id) "
+                        "WHERE mime = 'application/pdf' ORDER BY part")  # fmt: skip
+    assert pages == [{"part": 1, "text": "Page one."}, {"part": 2, "text": "Page two."}]
