@@ -101,7 +101,9 @@ def collect(frames: object) -> tuple[list[Frame], MediaError | None]:
     return got, None
 
 
-def assert_as_ffmpeg_shows(path: Path, decoder: Decoder = "auto", *, spliced: bool = False) -> None:
+def assert_as_ffmpeg_shows(
+    path: Path, decoder: Decoder = "auto", *, spliced: bool = False, rates: tuple[float, ...] = RATES
+) -> None:
     """Times, number and pictures of the samples are those of ffmpeg's list of frames."""
     info = probe_video(path, LIMITS)
     with video_container.open_container(path, LIMITS) as container:
@@ -117,7 +119,7 @@ def assert_as_ffmpeg_shows(path: Path, decoder: Decoder = "auto", *, spliced: bo
     if last.duration < Fraction(1, 1000):  # The program does not know either.
         end = Fraction(info.duration_ms or 0, 1000)
     assert info.duration_ms == pytest.approx(float(end) * 1000, abs=40)
-    numbers = {fps: ffmpeg_oracle.expected(shown, fps, end) for fps in RATES}
+    numbers = {fps: ffmpeg_oracle.expected(shown, fps, end) for fps in rates}
     if decoder == "auto":
         for fps, chosen in numbers.items():
             expected = [shown[number].checksum for number in chosen]
@@ -312,7 +314,8 @@ def test_every_shared_clip_gives_the_frames_that_ffmpeg_shows(data: Path) -> Non
         except MediaError:
             continue
         if is_video:
-            assert_as_ffmpeg_shows(path)
+            # Few frames with gaps to pass over, and many: a third rate costs a third of the minute.
+            assert_as_ffmpeg_shows(path, rates=(0.5, 5.0))
             compared += 1
     assert compared > 120
 
