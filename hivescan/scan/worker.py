@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
 import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -288,7 +286,9 @@ class DecodeWorker:
 
             return clips(blob.path, self._limits, alive)
         if stream.level is Level.UTTERANCE:
-            return _utterances(blob.path, self._limits, alive)
+            from hivescan.media.utterances import utterances
+
+            return utterances(blob.path, self._limits, alive)
         views = () if stream.layout is None else stream.layout.views
         wanted = Wanted(tuple(v for v in views if isinstance(v, View)), unreduced=bool(stream.decoders))
         return pictures(blob.path, info, plan.sampling, self._limits, wanted, alive=alive)
@@ -357,13 +357,6 @@ class DecodeWorker:
             except Exception as error:
                 trouble[name] = as_media_error(error).reason
         return found, trouble
-
-
-def _utterances(path: Path, limits: Limits, alive: Callable[[], None]) -> Iterator[Clip]:
-    """Imported late: what tells speech from pauses is wanted where speech is."""
-    module = importlib.import_module("hivescan.media.utterances")
-    samples: Iterator[Clip] = module.utterances(path, limits, alive)
-    return samples
 
 
 def _ready(
