@@ -5,9 +5,12 @@ What they say is whole numbers made from pixels and letters: the same in any bat
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Mapping
+from itertools import count
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,7 +61,7 @@ def how_many(picture: npt.NDArray[np.uint8]) -> int:
 
 
 class Finder:
-    """Finds up to four corners of a picture."""
+    """Finds up to four corners of a picture. It fails on one that is all white."""
 
     spec = AnalyzerSpec(
         "finder", PICTURES, "host", 1, views={"small": View(SIZE, SIZE, "stretch", SIZE)}, derives=Level.FACE
@@ -66,6 +69,8 @@ class Finder:
     batch_size = 2
 
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
+        if any(picture.min() == 255 for picture in views["small"]):
+            raise RuntimeError("blinded by white")
         regions, parents, crops = [], [], []
         for row, picture in enumerate(views["small"]):
             corners = [picture[:16, :16], picture[16:, :16], picture[:16, 16:], picture[16:, 16:]]
@@ -174,6 +179,25 @@ def host_with_finders(pipe: Connection, arena: Arena, config: host.HostConfig) -
 
 def host_with_small_portions(pipe: Connection, arena: Arena, config: host.HostConfig) -> None:
     deriving.MOST_ROWS = 3  # type: ignore[misc]
+    host_with_finders(pipe, arena, config)
+
+
+MARKER = "HIVESCAN_TEST_MARKER"
+"""Names a file in the environment that says that a host has died."""
+
+
+def host_that_dies_once(pipe: Connection, arena: Arena, config: host.HostConfig) -> None:
+    """Dies on its third batch, when what was found in two is on its way."""
+    marker = Path(os.environ[MARKER])
+    look, batches = Finder.infer, count()
+
+    def infer(self: Finder, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
+        if next(batches) == 2 and not marker.exists():
+            marker.touch()
+            os._exit(3)
+        return look(self, views)
+
+    Finder.infer = infer  # type: ignore[method-assign]
     host_with_finders(pipe, arena, config)
 
 

@@ -7,13 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from hivescan.analyzers import finishing
 from hivescan.analyzers.finishing import Pieces
 from hivescan.errors import UsageError
 from hivescan.types import Findings, Region
-from tests.scan.finders import host_with_small_portions, use_finders
+from tests.scan.finders import MARKER, host_that_dies_once, host_with_small_portions, use_finders
 from tests.scan.scenes import PHOTOS, comparable, make_clip, rows, scan
 
 ALL = ("finder", "ager", "speller", "critic")
@@ -144,6 +145,31 @@ def test_a_reader_that_fails_on_one_find_costs_its_own_chain_alone(
     scan(tmp_path / "store", media, analyzers=ALL, retry_errors=True)
     again = {key for key, attempts in ledger(tmp_path / "store").items() if len(attempts) > 1}
     assert again == hurt
+
+
+def test_where_the_finder_fails_all_behind_it_have_failed(
+    finders: None, photos: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "media"
+    folder.mkdir()
+    shutil.copy(photos / "coffee.png", folder)
+    PIL.Image.new("RGB", (40, 40), "white").save(folder / "white.png")
+    scan(tmp_path / "store", folder, analyzers=("finder", "ager"), batch_size=2)
+    found = ledger(tmp_path / "store")
+    assert found["white.png", "finder"] == found["white.png", "finder>ager"] == [("failed", 0)]
+    assert found["coffee.png", "finder"] == [("done", 1)]
+    reasons = rows(tmp_path / "store", "SELECT DISTINCT reason FROM analyses WHERE status = 'failed'")
+    assert reasons == [{"reason": "the model failed on it"}]
+
+
+def test_a_host_that_dies_with_finds_in_hand_loses_and_doubles_nothing(
+    media: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_finders(monkeypatch, host_that_dies_once)
+    monkeypatch.setenv(MARKER, str(tmp_path / "died"))
+    scan(tmp_path / "store", media, analyzers=ALL, batch_size=2)
+    assert (tmp_path / "died").exists()
+    assert comparable(tmp_path / "store") == comparable(whole)
 
 
 def test_a_content_is_finished_with_all_that_was_found_in_the_order_of_its_samples(
