@@ -14,12 +14,15 @@ that are letters, digits or without words are left out: "ten" and "10" are both 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import gzip
 import json
 import os
 import platform
 import random
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -35,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 SEED = 7
 PROMPTS = {"en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ru": "Russian"}
 NAMES_OF_PICTURES = "tuxpaint-stamps-default"
+PR_SET_CHILD_SUBREAPER = 36
 LEAST_CLIPS = 20
 """A language of fewer recordings is not measured."""
 
@@ -259,22 +263,34 @@ def long_talk(folder: Path, seconds: float, path: Path) -> float:
 
 def speed(args: argparse.Namespace, work: Path) -> None:
     """Whole processes, from start to end, in turns; the models' loading counts for each."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # servers of processes are to be waited for here
     path = work / "talk.flac"
     seconds = long_talk(args.folder, 60 * args.minutes, path)
     ways = ("hivescan", "faster-whisper", "faster-whisper, batches of 8")
-    spent: dict[str, list[float]] = {way: [] for way in ways}
+    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(2):
         for way in ways:
             command = [sys.executable, __file__, args.what, str(args.folder), "--only", way, str(path)]
-            started = time.perf_counter()
+            before, started = cpu_of_children(), time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
-            spent[way].append(time.perf_counter() - started)
-    best = {way: min(times) for way, times in spent.items()}
-    print(f"{seconds:.0f} s of speech\n")
-    print("| way | seconds | seconds of speech a second | hivescan ÷ it |")
-    print("| --- | ---: | ---: | ---: |")
-    for way, time_s in best.items():
-        print(f"| {way} | {time_s:.1f} | {seconds / time_s:.1f} | {time_s / best['hivescan']:.2f} |")
+            spent[way].append((time.perf_counter() - started, cpu_of_children() - before))
+    wall = {way: min(wall for wall, _ in times) for way, times in spent.items()}
+    cpu = {way: min(cpu for _, cpu in times) for way, times in spent.items()}
+    print(f"{seconds:.0f} s of speech, load {os.getloadavg()[0]:.0f}\n")
+    print("| way | seconds | CPU seconds | its seconds ÷ hivescan's | its CPU ÷ hivescan's |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for way in ways:
+        ratios = f"{wall[way] / wall['hivescan']:.2f} | {cpu[way] / cpu['hivescan']:.2f}"
+        print(f"| {way} | {wall[way]:.1f} | {cpu[way]:.1f} | {ratios} |")
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of all processes that this one started, and that those did, and that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, 0):
+            pass
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def alone(way: str, path: str) -> dict[str, float]:

@@ -67,7 +67,7 @@ def test_sentences_are_written_down_with_their_times(data: Path, said: Sound, fo
     everything = sorted(words(" ".join(text.text for row in rows for text in row)))
     wanted = sorted(words(" ".join(spoken[f"LJ001-{n:04d}"] for n in (2, 4, 6, 7))))
     missing = [w for w in set(wanted) if wanted.count(w) > everything.count(w)]
-    assert len(missing) <= 0.1 * len(wanted), missing
+    assert len(missing) <= 0.2 * len(wanted), missing
     for row in rows:
         for text in row:
             assert text.origin == "speech" and text.language == "en" and text.track in {0, 1}
