@@ -9,20 +9,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from hivescan.errors import ModelUnhealthyError, StoreError, UnreadableError
-from hivescan.keyset import KeySet
 from hivescan.scan.arena import Arena
 from hivescan.scan.config import Progress, ScanConfig
-from hivescan.scan.contents import ChainState, ContentRun
+from hivescan.scan.contents import ContentRun
 from hivescan.scan.costs import Costs, Stopwatch
 from hivescan.scan.host_process import Waiting
 from hivescan.scan.hosting import Hosting
+from hivescan.scan.identifying import Identifying
 from hivescan.scan.keeping import Keeping
-from hivescan.scan.known import Known, is_recorded, keeping_columns
+from hivescan.scan.known import Known, keeping_columns
 from hivescan.scan.messages import (
     Alive,
     Ending,
@@ -40,7 +39,6 @@ from hivescan.scan.messages import (
 )
 from hivescan.scan.plan import Planner
 from hivescan.scan.pool import Pool, Worker
-from hivescan.scan.records import probe_status
 from hivescan.scan.rows import file_key
 from hivescan.scan.trouble import lose, overdue
 from hivescan.scan.walker import Walker
@@ -48,7 +46,7 @@ from hivescan.scan.work import Doing, Todo, Work
 from hivescan.store.lookup import Lookup
 from hivescan.store.schema import PROBE_CHAIN
 from hivescan.store.writer import StoreWriter
-from hivescan.types import Level, Observation, Status
+from hivescan.types import Level, Observation
 
 _CHUNK = 4_000
 """Files that are planned together: few enough to be cheap to keep, and to look up by themselves."""
@@ -84,10 +82,10 @@ class Coordinator:
         self._pool: Pool | None = None
         self._walker = walker
         self._known = Known(lookup, planner, config.verify)
-        self._met = KeySet()  # contents begun in this run, by 64 bits of their ids
         self._turned_at = time.monotonic()
         self._keeping = Keeping(config, writer, watch)
         self.progress = self._keeping.progress
+        self._identifying = Identifying(planner, self._known, self._keeping)
         self._told_at = 0.0
         self._interrupted_at: float | None = None
         self._watch = watch
@@ -252,70 +250,11 @@ class Coordinator:
 
     def _identified(self, message: Probed, doing: Doing) -> None:
         """Answer a worker that knows what its file is: go on, or let it be."""
-        now = datetime.now(UTC)
-        if self.interrupted:
+        content = None if self.interrupted else self._identifying.wanted(message, doing)
+        if content is None:
             self._skip(message.job, doing)
-            return
-        if message.digests is None:
-            assert message.error is not None
-            self._keeping.unreadable(doing.seen, message.error)
-            self._skip(message.job, doing)
-            return
-        if doing.todo.begun is not None:
-            self._resume(message, doing, doing.todo.begun)
-            return
-        seen, digests = doing.seen, message.digests
-        doing.size = message.size or 0
-        self.progress.bytes_read += doing.size
-        mtime_ns = message.mtime_ns if message.mtime_ns is not None else seen.mtime_ns
-        if not is_recorded(seen, doing.before, digests.content_id, message.size, mtime_ns):
-            self._keeping.rows.add_file(seen, digests.content_id, message.size, mtime_ns)
-        key = int(digests.content_id[:16], 16)
-        if key in self._met:
-            self.progress.duplicates += 1
-            self._skip(message.job, doing)
-            return
-        self._met.add(key)
-        assert message.info is not None
-        info = message.info
-        missing = self._known.missing(digests.content_id, info)
-        if not missing:
-            if doing.before is not None and doing.before.content_id == digests.content_id:
-                self.progress.unchanged += 1
-            else:
-                self.progress.duplicates += 1
-            self._skip(message.job, doing)
-            return
-        run = ContentRun(
-            digests, info, {c: ChainState(f, self._planner.level(c)) for c, f in missing.items()}
-        )
-        chains = [chain for chain in missing if chain != PROBE_CHAIN]
-        if PROBE_CHAIN in missing and (message.error is not None or not chains):
-            # Where it was identified before, and is not now, what was known of the content stands.
-            self._keeping.rows.add_probe(run, message.error, now)
-            self._keeping.rows.add_content(run, doing.size, None, now)
-        if message.error is not None:
-            run.end = Ending(Status.FAILED, message.error.reason, message.error.retryable)
-            run.write(self._keeping.rows, self._keeping.rows.run_id, now)
-            self._keeping.count(Status.FAILED)
-            self._skip(message.job, doing)
-            return
-        if not chains:
-            self._keeping.count(probe_status(info.media_type))
-            self._skip(message.job, doing)
-            return
-        self._begin(message.job, doing, run)
-
-    def _resume(self, message: Probed, doing: Doing, run: ContentRun) -> None:
-        """Decode a content anew whose worker was killed, or the rest of one whose worker crashed."""
-        if message.digests is not None and message.digests.content_id == run.content_id:
-            doing.size = message.size or 0
-            self._begin(message.job, doing, run)
-            return
-        self._keeping.unreadable(
-            doing.seen, UnreadableError("the file changed while it was read", retryable=True)
-        )
-        self._skip(message.job, doing)
+        else:
+            self._begin(message.job, doing, content)
 
     def _begin(self, job: int, doing: Doing, run: ContentRun) -> None:
         """Have a content decoded, as soon as there is room for its first picture."""
