@@ -17,6 +17,7 @@ from hivescan.analyzers import (
     ages,
     body_parts,
     child_present,
+    deepfakes,
     embedding,
     entities,
     faces,
@@ -34,6 +35,7 @@ from hivescan.analyzers.base import (
     upstream_of,
 )
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
+from hivescan.analyzers.face_heads import CropClassifier, crop_spec
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.cards import load_cards, models_folder
@@ -73,6 +75,7 @@ _HOST: Final[Mapping[str, ModuleType]] = {
         faces,
         child_present,
         ages,
+        deepfakes,
         sounds,
         speech,
         entities,
@@ -193,7 +196,8 @@ def load(
         return analyzer
     if last in _speakers():
         return speech.load(cards, placement, networks or Networks(), last)
-    return Classifier(_spec(last, cards, placement.precision), cards, placement, networks or Networks())
+    reader = CropClassifier if cards[0].crop is not None else Classifier
+    return reader(_spec(last, cards, placement.precision), cards, placement, networks or Networks())
 
 
 def load_decoder(name: str, level: Level = Level.FRAME) -> DecoderAnalyzer | PassageAnalyzer:
@@ -290,7 +294,8 @@ def _spec(name: str, cards: Sequence[Card], precision: Precision = "auto") -> An
         return spec
     if name in _speakers():
         return speech.spec(cards, precision, name)
-    return classifier_spec(name, 1, cards, precision)
+    described = crop_spec if cards[0].crop is not None else classifier_spec
+    return described(name, 1, cards, precision)
 
 
 def _cards(name: str, without: Collection[str] = ()) -> list[Card]:

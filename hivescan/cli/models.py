@@ -126,6 +126,16 @@ def adopt(
         Path, typer.Argument(metavar="DIR", help="A model as a public hub has it, downloaded.")
     ],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="What it is to be called here.")],
+    face_padding: Annotated[
+        float | None,
+        typer.Option(
+            "--face-padding",
+            metavar="SHARE",
+            min=0.0,
+            max=0.5,
+            help="It looks at faces, each with so much of its width around it (0 to 0.5; 0.3 is usual).",
+        ),
+    ] = None,
 ) -> None:
     """Write a card for a hub's image classifier, CLIP or Whisper in a folder, so that scans can run it."""
     from hivescan.automl.home import checked_name
@@ -138,11 +148,13 @@ def adopt(
         raise UsageError(f"--name {name}: the catalogue has a model of that name")
     folder = folder.expanduser()
     if is_speech_folder(folder):
+        if face_padding is not None:
+            raise UsageError("--face-padding is for models of pictures; this one writes down what is said")
         adopt_speech_folder(folder, name, models_folder())
         emit(printable(f"{name}: {find_card(name).folder / 'card.toml'}"))
         emit(f"hivescan classify --analyzers {name} writes down what is said with it")
         return
-    adopt_folder(folder, name, models_folder())
+    adopt_folder(folder, name, models_folder(), face_padding=face_padding)
     card = find_card(name)
     emit(printable(f"{name}: {card.folder / 'card.toml'}"))
     emit("write into it what the model's classes mean and where it fails; all are descriptive for now")

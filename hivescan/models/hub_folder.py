@@ -27,9 +27,10 @@ _MANY: Final = 20
 """Heads of more classes keep the best few only."""
 
 
-def adopt_folder(folder: Path, name: str, target: Path) -> Card:
+def adopt_folder(folder: Path, name: str, target: Path, *, face_padding: float | None = None) -> Card:
     """Write the card of the model in ``folder`` to ``target/<name>/card.toml`` and read it back.
 
+    With ``face_padding`` (0 to 0.5, see :class:`~hivescan.models.schema.CropSpec`) it looks at faces.
     The weights stay where they are. Raises ``CatalogueError`` where the folder is not one that the
     transformers backend can run.
     """
@@ -40,6 +41,8 @@ def adopt_folder(folder: Path, name: str, target: Path) -> Card:
             raise CatalogueError(f"{folder}: has no {needed}{hint}")
     config = _json(folder / "config.json")
     labels = _labels(config, folder)
+    if face_padding is not None and not labels:
+        raise CatalogueError(f"{folder}: is no classifier: vectors of faces are never kept")
     home = target / name
     if (home / CARD_FILE).exists():
         raise CatalogueError(f"{home / CARD_FILE} exists already; choose another name or edit it")
@@ -49,7 +52,10 @@ def adopt_folder(folder: Path, name: str, target: Path) -> Card:
     text = "\n".join(
         [
             *_head_lines(folder, name, labels),
-            *_input_lines(_json(folder / "preprocessor_config.json"), folder, name),
+            *_input_lines(
+                _json(folder / "preprocessor_config.json"), folder, name, of_faces=face_padding is not None
+            ),
+            *([] if face_padding is None else ["[crop]", f"padding = {face_padding!r}", ""]),
             *_backend_lines(labels),
             *(line for file in _FILES for line in _file_lines(folder / file)),
             *(_classifier_lines(labels) if labels else _tower_lines(config, name)),
@@ -104,7 +110,7 @@ def _head_lines(folder: Path, name: str, labels: list[str]) -> list[str]:
     ]
 
 
-def _input_lines(settings: Mapping[str, Any], folder: Path, name: str) -> list[str]:
+def _input_lines(settings: Mapping[str, Any], folder: Path, name: str, *, of_faces: bool) -> list[str]:
     size = settings.get("size")
     crop = settings.get("crop_size") if settings.get("do_center_crop") else None
     if not settings.get("do_resize", True) or size is None:
@@ -122,6 +128,8 @@ def _input_lines(settings: Mapping[str, Any], folder: Path, name: str) -> list[s
         width = height = crop
     elif crop is not None:
         width, height = int(crop["width"]), int(crop["height"])
+    if of_faces:  # square already, and cut as the card says
+        resize, resize_to = "stretch", width
     resample = _RESAMPLE.get(int(settings.get("resample", 2)))
     if resample is None:
         raise CatalogueError(f"{folder}: preprocessor_config.json asks for another filter than Pillow's")

@@ -13,6 +13,7 @@ from hivescan.models.schema import (
     BackendSpec,
     Card,
     Channels,
+    CropSpec,
     DetectorHead,
     DetectorSpec,
     EmbeddingSpec,
@@ -43,6 +44,7 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
     embedding = top.optional_table("embedding")
     detector = top.optional_table("detector")
     faces = top.optional_table("faces")
+    crop = top.optional_table("crop")
     text = top.optional_table("text")
     sound = top.optional_table("sound")
     card = Card(
@@ -56,6 +58,7 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
         embedding=None if embedding is None else _embedding(embedding),
         detector=None if detector is None else _detector(detector),
         faces=None if faces is None else _faces(faces),
+        crop=None if crop is None else _crop(crop),
         golden=tuple(parse_golden(t) for t in top.tables("golden")),
         text=None if text is None else _text(text),
         sound=None if sound is None else _sound(sound),
@@ -109,6 +112,14 @@ def _input(table: TomlTable) -> InputSpec:
     )
     if not all(spec.std):
         table.fail("std", "has a zero")
+    table.close()
+    return spec
+
+
+def _crop(table: TomlTable) -> CropSpec:
+    spec = CropSpec(table.number("padding"))
+    if not 0 <= spec.padding <= 0.5:
+        table.fail("padding", f"{spec.padding} is not within 0..0.5")
     table.close()
     return spec
 
@@ -348,9 +359,16 @@ def _check_sound(top: TomlTable, card: Card) -> None:
             top.fail(f"heads[{i}]", "is not of two classes, the first one mapped: sounds are there or not")
 
 
+def _check_crop(top: TomlTable, card: Card) -> None:
+    if len(card.views) != 1 or any(v.resize != "stretch" or v.width != v.height for v in card.views.values()):
+        top.fail("views", "are not one stretched square, although there is a table crop: faces are square")
+
+
 def _check_references(top: TomlTable, card: Card) -> None:
     """What one part of a card says of another."""
     names = check_files(top, card)
+    if card.crop is not None:
+        _check_crop(top, card)
     if card.backend.file not in names:
         top.fail("backend.file", f"{card.backend.file!r} is not one of the card's files")
     if card.text is not None:

@@ -252,6 +252,14 @@ class FaceSpec:
 
 
 @dataclass(frozen=True)
+class CropSpec:
+    """Its samples are faces: it sees each upright, with ``padding`` around the unit square of
+    :mod:`hivescan.analyzers.face_crops` (0 to 0.5), in the size of its one view."""
+
+    padding: float
+
+
+@dataclass(frozen=True)
 class Quality:
     """One measured figure, with the data, the number of samples and the command that measured it."""
 
@@ -308,6 +316,8 @@ class Card:
     embedding: EmbeddingSpec | None = None
     detector: DetectorSpec | None = None
     faces: FaceSpec | None = None
+    crop: CropSpec | None = None
+    """None for models of whole pictures."""
     quality: tuple[Quality, ...] = ()
     golden: tuple[Golden, ...] = ()
     text: TextSpec | None = None
