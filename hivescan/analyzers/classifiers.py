@@ -18,6 +18,7 @@ from hivescan.models.network import (
     Network,
     Networks,
     Opened,
+    ReaderNetwork,
     SoundNetwork,
     SpeechNetwork,
     TextNetwork,
@@ -104,8 +105,8 @@ class Classifier:
 
 
 def _reading(network: Opened) -> Network | TextNetwork:
-    if isinstance(network, SoundNetwork | SpeechNetwork):
-        raise CatalogueError(f"model {network.card.name}: takes sounds, which no classifier does")
+    if isinstance(network, SoundNetwork | SpeechNetwork | ReaderNetwork):
+        raise CatalogueError(f"model {network.card.name}: hears or reads, which no classifier does")
     return network
 
 

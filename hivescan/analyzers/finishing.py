@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from hivescan.analyzers.ocr.overlays import merge_overlays
 from hivescan.analyzers.spoken_languages import settle_languages
 from hivescan.analyzers.tracks import tracked
 from hivescan.types import Findings, SampleKey
@@ -28,5 +29,8 @@ FINISHERS: Final[Mapping[str, Finisher]] = {
     "speech": settle_languages,
     "whisper_small": settle_languages,
     "whisper_large_v3": settle_languages,
+    "ocr": merge_overlays,
+    "tesseract": merge_overlays,
+    "codes": merge_overlays,
 }
 """By chain. Whatever changes what one of them returns raises its analyzer's revision."""

@@ -17,14 +17,17 @@ from hivescan.analyzers import (
     ages,
     body_parts,
     child_present,
+    codes,
     deepfakes,
     embedding,
     entities,
     faces,
     nsfw,
     objects,
+    ocr,
     sounds,
     speech,
+    tesseract,
 )
 from hivescan.analyzers.base import (
     AnalyzerSpec,
@@ -55,13 +58,15 @@ _STANDARD: Final = (
     "passages",
     "entities",
     "sounds",
+    "codes",
 )
 
 PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
     "standard": _STANDARD,
-    # All that need no agreement to a licence. Speech takes more than ten times as long as sounds.
-    "full": (*_STANDARD, "speech"),
+    # All that need no agreement to a licence. Speech takes more than ten times as long as sounds, and text
+    # in pictures longer than all else that looks at them.
+    "full": (*_STANDARD, "speech", "ocr"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})
@@ -80,6 +85,9 @@ _HOST: Final[Mapping[str, ModuleType]] = {
         speech,
         entities,
         body_parts,
+        ocr,
+        codes,
+        tesseract,
     )
 }
 _ON_CPU: Final = Placement()
@@ -154,6 +162,8 @@ def _last(chain: str) -> str:
 
 def missing(name: str) -> str | None:
     """One line why an analyzer cannot run on this machine, as far as can be told without trying."""
+    if name == tesseract.NAME:
+        return tesseract.obstacle()
     reasons = {model: _obstacle(model) for model in _models(name)}
     if reasons and None not in reasons.values():
         return "; ".join(f"model {model}: {reason}" for model, reason in reasons.items())

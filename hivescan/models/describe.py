@@ -58,7 +58,7 @@ def gives(card: Card) -> tuple[str, ...]:
         words.append("boxes")
     if card.faces is not None:
         words.append("faces")
-    if card.language is not None:
+    if card.language is not None or card.reader is not None:
         words.append("texts")
     if card.speech is not None:
         words.append("what is said")
@@ -75,7 +75,7 @@ def gives_shortly(card: Card) -> str:
         words.append("boxes")
     if card.faces is not None:
         words.append("faces")
-    if card.language is not None:
+    if card.language is not None or card.reader is not None:
         words.append("texts")
     if card.speech is not None:
         words.append("speech")
@@ -112,6 +112,8 @@ def card_lines(card: Card) -> Iterator[str]:
         yield f"  windows of {card.text.max_tokens} tokens, {card.text.overlap} of them overlapping{prefix}"
     if card.sound is not None:
         yield "  windows of 0.975 s every 0.48 s, mono at 16 kHz, 64 mel bands of 125 to 7,500 Hz"
+    if card.reader is not None:
+        yield f"  lines of {card.reader.height} pixels, read by {card.reader.recogniser}"
     if card.language is not None:
         yield f"  texts, of which it sees the last {card.language.context:,} tokens"
     if card.speech is not None:

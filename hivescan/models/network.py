@@ -31,6 +31,7 @@ from hivescan.models.schema import Card
 if TYPE_CHECKING:
     from hivescan.models.sound_tower import SoundTower
     from hivescan.models.speech_tower import SpeechTower
+    from hivescan.models.text_reader import TextReader
     from hivescan.models.text_tower import TextTower
 
 _ON_CPU: Final = Placement()
@@ -104,7 +105,22 @@ class SpeechNetwork:
         return self.tower.threads
 
 
-Opened = Network | TextNetwork | SoundNetwork | SpeechNetwork
+_PAGES_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True)
+class ReaderNetwork:
+    """A card of a model that reads, and what reads with it."""
+
+    card: Card
+    reader: TextReader
+
+    @property
+    def batch_size(self) -> int:
+        return _PAGES_AT_ONCE
+
+
+Opened = Network | TextNetwork | SoundNetwork | SpeechNetwork | ReaderNetwork
 
 
 class Networks:
@@ -167,6 +183,10 @@ def _opened(card: Card, placement: Placement) -> Opened:
         from hivescan.models.speech_tower import open_speech_tower
 
         return SpeechNetwork(card, open_speech_tower(card, placement))
+    if card.reader is not None:
+        from hivescan.models.text_reader import open_text_reader
+
+        return ReaderNetwork(card, open_text_reader(card, placement))
     return open_network(card, placement)
 
 

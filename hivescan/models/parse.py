@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from hivescan.models.card_parts import FILE_NAME, check_files, common_parts, read_toml
 from hivescan.models.schema import (
@@ -24,11 +24,15 @@ from hivescan.models.schema import (
     InputSpec,
     Layout,
     Pooling,
+    ReaderSpec,
     SoundSpec,
     TextSpec,
 )
 from hivescan.models.toml_table import TomlTable
 from hivescan.types import HeadClass, HeadSpec, MediaType, Polarity, View
+
+PARSED: Final = ("onnx", "timm", "transformers", "openvino", "bert", "library")
+"""Kinds of backends that these cards can have; others have cards of their own form."""
 
 
 def read_card(path: Path) -> Card:
@@ -47,11 +51,13 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
     crop = top.optional_table("crop")
     text = top.optional_table("text")
     sound = top.optional_table("sound")
+    reader = top.optional_table("reader")
+    backend = _backend(top.table("backend"))
     card = Card(
         **common_parts(top, path.parent),
         views=dict(_view(t) for t in top.tables("views")),
-        input=None if text is not None or sound is not None else _input(top.table("input")),
-        backend=_backend(top.table("backend")),
+        input=_input(top.table("input")) if _sees(backend, text, sound) else None,
+        backend=backend,
         heads=tuple(spec for spec, _ in heads),
         readings={spec.name: reading for spec, reading in heads},
         vocabulary=vocabulary,
@@ -62,10 +68,16 @@ def parse_card(path: Path, values: Mapping[str, Any]) -> Card:
         golden=tuple(parse_golden(t) for t in top.tables("golden")),
         text=None if text is None else _text(text),
         sound=None if sound is None else _sound(sound),
+        reader=None if reader is None else _reader(reader),
     )
     top.close()
     _check_references(top, card)
     return card
+
+
+def _sees(backend: BackendSpec, text: TomlTable | None, sound: TomlTable | None) -> bool:
+    """Whether the model is a network that takes pictures."""
+    return text is None and sound is None and backend.kind != "library"
 
 
 def _vocabulary(top: TomlTable) -> tuple[str, ...]:
@@ -150,9 +162,21 @@ def _sound(table: TomlTable) -> SoundSpec:
     return spec
 
 
+def _reader(table: TomlTable) -> ReaderSpec:
+    spec = ReaderSpec(
+        recogniser=table.text("recogniser"),
+        height=table.integer("height", least=8),
+        least_width=table.integer("least_width", least=8),
+        most_width=table.integer("most_width", least=8),
+        golden=table.text("golden"),
+    )
+    table.close()
+    return spec
+
+
 def _backend(table: TomlTable) -> BackendSpec:
     spec = BackendSpec(
-        kind=cast(BackendKind, table.choice("kind", ("onnx", "timm", "transformers", "openvino", "bert"))),
+        kind=cast(BackendKind, table.choice("kind", PARSED)),
         file=table.text("file"),
         outputs=table.texts("outputs"),
         input=table.optional_text("input"),
@@ -186,6 +210,7 @@ def _head(table: TomlTable, vocabulary: Sequence[str]) -> tuple[HeadSpec, HeadRe
         mapping=_mapping(table, labels, vocabulary),
         rest=table.optional_text("rest"),
         top=table.optional_integer("top", least=1),
+        vector_head=table.optional_text("file"),
     )
     _check_mapping(table, labels, reading)
     table.close()
@@ -364,6 +389,27 @@ def _check_crop(top: TomlTable, card: Card) -> None:
         top.fail("views", "are not one stretched square, although there is a table crop: faces are square")
 
 
+def _check_reader(top: TomlTable, card: Card, reader: ReaderSpec, names: Sequence[str]) -> None:
+    if card.backend.kind != "onnx":
+        top.fail("backend.kind", "is not onnx: no other reads")
+    if reader.recogniser not in names:
+        top.fail("reader.recogniser", f"{reader.recogniser!r} is not one of the card's files")
+    if reader.most_width < reader.least_width:
+        top.fail("reader.most_width", f"{reader.most_width} is less than least_width, {reader.least_width}")
+
+
+def _check_heads_files(top: TomlTable, card: Card, names: Sequence[str]) -> None:
+    """Heads that are files of their own, of what a reader or a decoder of codes finds."""
+    for i, head in enumerate(card.heads):
+        file = card.readings[head.name].vector_head
+        if file is None:
+            continue
+        if card.reader is None and card.backend.kind != "library":
+            top.fail(f"heads[{i}].file", "needs a table reader, or a library for backend")
+        if file not in names:
+            top.fail(f"heads[{i}].file", f"{file!r} is not one of the card's files")
+
+
 def _check_references(top: TomlTable, card: Card) -> None:
     """What one part of a card says of another."""
     names = check_files(top, card)
@@ -377,6 +423,9 @@ def _check_references(top: TomlTable, card: Card) -> None:
         _check_sound(top, card)
     elif not card.views:
         top.fail("views", "is missing or empty")
+    if card.reader is not None:
+        _check_reader(top, card, card.reader, names)
+    _check_heads_files(top, card, names)
     if len(card.readings) != len(card.heads):
         top.fail("heads", "has a name twice")
     outputs = {
@@ -390,5 +439,5 @@ def _check_references(top: TomlTable, card: Card) -> None:
     for key, output in outputs.items():
         if output not in card.backend.outputs:
             top.fail(key, f"{output!r} is not one of backend.outputs")
-    if not (card.heads or card.embedding or card.detector or card.faces):
-        top.fail("heads", "is missing: a model has heads, an embedding or a detector")
+    if not (card.heads or card.embedding or card.detector or card.faces or card.reader):
+        top.fail("heads", "is missing: a model has heads, an embedding, a detector or a reader")

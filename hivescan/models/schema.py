@@ -9,7 +9,7 @@ from typing import Literal
 
 from hivescan.types import HeadClass, HeadSpec, MediaType, View
 
-BackendKind = Literal["onnx", "timm", "transformers", "openvino", "bert", "ctranslate2"]
+BackendKind = Literal["onnx", "timm", "transformers", "openvino", "bert", "ctranslate2", "library"]
 Layout = Literal["NCHW", "NHWC"]
 Channels = Literal["RGB", "BGR"]
 Activation = Literal["none", "softmax", "sigmoid"]
@@ -155,6 +155,21 @@ class SoundSpec:
 
 
 @dataclass(frozen=True)
+class ReaderSpec:
+    """How text in pictures is read: the card's ``backend`` finds lines, ``recogniser``, an ONNX file of the
+    card, reads one that is ``height`` pixels high and at least ``least_width`` wide (shorter ones get grey
+    behind them) and at most ``most_width`` (longer ones are squeezed). ``golden`` is a line that it must be
+    able to read wherever it runs.
+    """
+
+    recogniser: str
+    height: int
+    least_width: int
+    most_width: int
+    golden: str
+
+
+@dataclass(frozen=True)
 class BackendSpec:
     """What runs the network. ``file`` is a :class:`WeightFile` or :class:`DerivedFile` of the card.
 
@@ -162,7 +177,8 @@ class BackendSpec:
     (dynamic quantisation), None where any batch gives the same rows. ``architecture`` names the
     network where the file holds weights only (timm). ``outputs`` are those that are read; for ONNX by
     the graph's own names, for timm ``logits`` or ``features``. ``quantised`` networks compute with integers:
-    they have one precision, whichever is asked for.
+    they have one precision, whichever is asked for. ``library``: no network, but a library that the analyzer
+    calls; ``file`` is then a head of what that finds.
     """
 
     kind: BackendKind
@@ -304,7 +320,7 @@ class Card:
     views: Mapping[str, View]
     input: InputSpec | None
     """None for models of texts and sounds, which have no views either, but ``text``, ``sound``, ``speech``
-    or ``language``."""
+    or ``language``; and for libraries."""
     backend: BackendSpec
     folder: Path
     derived: tuple[DerivedFile, ...] = ()
@@ -324,6 +340,7 @@ class Card:
     language: LanguageSpec | None = None
     sound: SoundSpec | None = None
     speech: SpeechSpec | None = None
+    reader: ReaderSpec | None = None
     base: Card | None = None
     """The model on whose vectors the heads stand; ``views``, ``input`` and ``backend`` are its own."""
     base_space: str | None = None

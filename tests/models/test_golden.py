@@ -42,6 +42,8 @@ def test_every_card_has_golden_outputs_with_tolerances() -> None:
             continue  # it writes texts: what it is worth is measured before every training
         if card.speech is not None and card.speech.on_request:
             continue  # from a hub; its files are known by their hashes alone
+        if card.reader is not None or card.backend.kind == "library":
+            continue  # it has to read a line that is known; a library is pinned as others are
         assert card.golden, card.name
         assert all(g.tolerance for g in card.golden)
 

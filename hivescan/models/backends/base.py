@@ -95,6 +95,8 @@ def open_backend(card: Card, files: Mapping[str, Path], placement: Placement = _
         raise CatalogueError(f"model {card.name}: takes texts, not pictures")
     if card.backend.kind == "ctranslate2":
         raise CatalogueError(f"model {card.name}: takes speech, not pictures")
+    if card.backend.kind == "library":
+        raise CatalogueError(f"model {card.name}: is a library, not a network")
     path = files[card.backend.file]
     if card.backend.kind == "onnx":
         from hivescan.models.backends.onnx import OnnxBackend
