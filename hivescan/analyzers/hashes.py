@@ -58,6 +58,17 @@ def load() -> PictureHasher:
     return PictureHasher()
 
 
+class PdqHasher:
+    """A :class:`~hivescan.analyzers.base.DecoderAnalyzer` of PDQ alone, which needs no further libraries."""
+
+    def __init__(self) -> None:
+        self.spec = spec()
+
+    def infer(self, pictures: Sequence[Pixels]) -> Findings:
+        """PDQ hashes of N pictures, ``uint8 [H, W, 3]`` RGB, of any size from 1 × 1."""
+        return Findings(hashes=tuple(_pdq_columns(pictures)))
+
+
 class PictureHasher:
     """A :class:`~hivescan.analyzers.base.DecoderAnalyzer`; keeps no state between pictures."""
 
@@ -66,18 +77,21 @@ class PictureHasher:
 
     def infer(self, pictures: Sequence[Pixels]) -> Findings:
         """Hashes of N pictures, ``uint8 [H, W, 3]`` RGB, of any size from 1 × 1."""
-        whole = [pdq_forms(picture) for picture in pictures]
-        inside = [_unbordered(picture) for picture in pictures]
         small = [_phash_dhash(picture) for picture in pictures]
         unknown = (None,) * len(small)
         return Findings(
             hashes=(
-                *_columns(whole, FORMS),
-                *_columns(inside, (UNBORDERED, *(f"{UNBORDERED}, {form}" for form in FORMS[1:]))),
+                *_pdq_columns(pictures),
                 Hashes("phash", tuple(phash for phash, _ in small), unknown),
                 Hashes("dhash", tuple(dhash for _, dhash in small), unknown),
             )
         )
+
+
+def _pdq_columns(pictures: Sequence[Pixels]) -> Iterator[Hashes]:
+    yield from _columns([pdq_forms(picture) for picture in pictures], FORMS)
+    inside = [_unbordered(picture) for picture in pictures]
+    yield from _columns(inside, (UNBORDERED, *(f"{UNBORDERED}, {form}" for form in FORMS[1:])))
 
 
 def _unbordered(picture: Pixels) -> PdqForms | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from hivescan.analyzers import (
     ages,
@@ -31,14 +31,12 @@ from hivescan.analyzers import (
 )
 from hivescan.analyzers.base import (
     AnalyzerSpec,
-    DecoderAnalyzer,
-    FileAnalyzer,
     HostAnalyzer,
-    PassageAnalyzer,
     upstream_of,
 )
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.analyzers.face_heads import CropClassifier, crop_spec
+from hivescan.analyzers.in_worker import IN_WORKER, worker_module
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.cards import load_cards, models_folder
@@ -91,8 +89,6 @@ _HOST: Final[Mapping[str, ModuleType]] = {
     )
 }
 _ON_CPU: Final = Placement()
-_IN_WORKER: Final = ("hashes", "crops", "provenance", "passages", "null")
-"""Analyzers without models that run in the decode workers: on pictures, on passages of text, on the file."""
 
 
 def profile(name: str) -> tuple[str, ...]:
@@ -111,7 +107,7 @@ def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
     A model that a user deployed (:func:`~hivescan.models.cards.models_folder`) is an analyzer of its own,
     under the name of its card; so are the models of speech that ``speech`` does not use.
     """
-    specs = {name: _worker_module(name).spec() for name in _IN_WORKER}
+    specs = {name: worker_module(name).spec() for name in IN_WORKER}
     for name in (*_HOST, *_speakers(), *_deployed()):
         cards = _cards(name, without)
         if cards or not _models(name):
@@ -130,8 +126,8 @@ def spec_of(name: str, *, without: Collection[str] = (), precision: Precision = 
     Raises :class:`UsageError` where one of its models has no such precision.
     """
     before, last = upstream_of(name), _last(name)
-    if last in _IN_WORKER:
-        spec: AnalyzerSpec = _worker_module(last).spec()
+    if last in IN_WORKER:
+        spec: AnalyzerSpec = worker_module(last).spec()
         return spec
     spec = _spec(last, _cards(last, without), precision)
     if before is not None and spec.upstream is None:
@@ -199,7 +195,7 @@ def load(
     """
     last = _last(name)
     cards = _cards(last, without)
-    if last in _IN_WORKER:
+    if last in IN_WORKER:
         raise UsageError(f"analyzer {last} runs in the decode workers")
     if last in _HOST:
         analyzer: HostAnalyzer = _HOST[last].load(cards, placement, networks or Networks())
@@ -210,61 +206,11 @@ def load(
     return reader(_spec(last, cards, placement.precision), cards, placement, networks or Networks())
 
 
-def load_decoder(name: str, level: Level = Level.FRAME) -> DecoderAnalyzer | PassageAnalyzer:
-    """An analyzer of pictures or passages that runs in the worker that decoded them."""
-    analyzer: DecoderAnalyzer | PassageAnalyzer = _loaded_in_worker(name, level)
-    return analyzer
-
-
-def load_file_analyzer(name: str) -> FileAnalyzer:
-    """An analyzer of whole files that runs in the worker that reads them."""
-    analyzer: FileAnalyzer = _loaded_in_worker(name, Level.FILE)
-    return analyzer
-
-
-def _loaded_in_worker(name: str, level: Level) -> Any:
-    able = [n for n in _IN_WORKER if _worker_module(n).spec().level is level]
-    if name not in able:
-        raise UsageError(
-            f"there is no {level.value} analyzer {name!r} in decode workers; there are {', '.join(able)}"
-        )
-    return _worker_module(name).load()
-
-
-def libraries_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Modules that those of the analyzers that run in decode workers import when they are loaded."""
-    within = (name for name in names if name in _IN_WORKER)
-    return tuple(library for name in within for library in _worker_module(name).LIBRARIES)
-
-
-def _worker_module(name: str) -> ModuleType:
-    """Imported late: the hashes bring image libraries that the inference host has no use for."""
-    if name == "null":
-        from hivescan.analyzers import null
-
-        return null
-    if name == "passages":
-        from hivescan.analyzers import passages
-
-        return passages
-    if name == "provenance":
-        from hivescan.analyzers import provenance
-
-        return provenance
-    if name == "crops":
-        from hivescan.analyzers import crops
-
-        return crops
-    from hivescan.analyzers import hashes
-
-    return hashes
-
-
 def _deployed() -> tuple[str, ...]:
     own = [card for card in load_cards().values() if card.folder.parent == models_folder()]
     names = tuple(card.name for card in own if card.heads or card.embedding)
     for name in (*names, *(card.name for card in own if card.speech)):
-        if name in _HOST or name in _IN_WORKER:
+        if name in _HOST or name in IN_WORKER:
             raise CatalogueError(
                 f"{models_folder() / name}: the name is taken by an analyzer; choose another"
             )
@@ -285,7 +231,7 @@ def _deployed_heads() -> tuple[str, ...]:
 def _models(name: str) -> tuple[str, ...]:
     """The names of an analyzer's models, in the order of its rows."""
     name = _last(name)
-    if name in _IN_WORKER:
+    if name in IN_WORKER:
         return ()
     if name in _HOST:
         models: tuple[str, ...] = _HOST[name].MODELS
@@ -293,7 +239,7 @@ def _models(name: str) -> tuple[str, ...]:
     others = (*_speakers(), *_deployed())
     if name not in others:
         raise UsageError(
-            f"there is no analyzer {name!r}; there are {', '.join((*_IN_WORKER, *_HOST, *others))}"
+            f"there is no analyzer {name!r}; there are {', '.join((*IN_WORKER, *_HOST, *others))}"
         )
     return (name,)
 

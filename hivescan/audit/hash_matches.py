@@ -7,8 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from hivescan.matching.found import MatchedFile
-from hivescan.matching.match import MatchSummary
-from hivescan.store.store import open_store
+from hivescan.matching.summary import MatchSummary
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ def looked_at(matches: HashMatches) -> Iterator[tuple[str, str | None]]:
     if matches.summary.store is None:
         yield from ((uri, media_type) for uri, media_type, _ in matches.alone)
         return
+    from hivescan.store.store import open_store
+
     wanted = None if matches.contents is None else set(matches.contents)
     with closing(open_store(matches.summary.store).connect()) as connection:
         answer = connection.sql(
@@ -46,6 +47,8 @@ def uris_of(matches: HashMatches, contents: Collection[str]) -> dict[str, list[s
     found: dict[str, list[str]] = {}
     if not contents or matches.summary.store is None:
         return found
+    from hivescan.store.store import open_store
+
     rows = open_store(matches.summary.store).sql(
         "SELECT content_id, uri FROM files WHERE list_contains($ids::VARCHAR[], content_id) ORDER BY uri",
         {"ids": list(contents)},

@@ -49,15 +49,16 @@ def match_alone(lists: Sequence[Path], scan: ScanConfig, options: MatchOptions |
         from hivescan.audit.hash_matches import HashMatches
         from hivescan.matching.compare import Comparison
         from hivescan.matching.known import read_known
-        from hivescan.matching.match import MatchSummary, distinct
+        from hivescan.matching.summary import MatchSummary, distinct
         from hivescan.store.arrow_memory import spare_pandas
 
         spare_pandas()
         known = distinct(stack.enter_context(read_known(path)) for path in lists)
         comparison = Comparison(known, max_distance=options.max_distance, turned=options.turned)
+        pdq_alone = not {"phash", "dhash"}.intersection(comparison.algorithms)
         files = [
             HashedFile(seen.uri, reason=seen.error) if seen.error is not None else hashed
-            for seen, hashed in zip(observed, worker.hash(uris), strict=True)
+            for seen, hashed in zip(observed, worker.hash(uris, pdq_alone=pdq_alone), strict=True)
         ]
         compared: Counter[str] = Counter()
         rows: list[pa.Table] = []

@@ -17,7 +17,7 @@ from hivescan.audit.config import AuditConfig, ListConfig, load_config
 from hivescan.audit.lock import audit_lock
 from hivescan.errors import ConfigError, ExitCode, KnownListError, SourceError, UsageError
 from hivescan.matching.known import KnownInfo, read_known
-from hivescan.matching.match import MatchSummary
+from hivescan.matching.summary import MatchSummary
 from hivescan.matching.update import update_store
 from hivescan.media.sources import walk
 from hivescan.report.model import Report, plain

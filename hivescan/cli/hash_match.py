@@ -28,7 +28,7 @@ from hivescan.wording import count
 
 if TYPE_CHECKING:
     from hivescan.matching.found import MatchedFile
-    from hivescan.matching.match import MatchSummary
+    from hivescan.matching.summary import MatchSummary
     from hivescan.queries.spans import Span
     from hivescan.report.blocks import Table
 

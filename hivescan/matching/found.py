@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from hivescan.matching.timeline import covered_ms
 from hivescan.queries.spans import Span, read_spans, spans_sql
-from hivescan.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb
+
+    from hivescan.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from hivescan.errors import KnownListError, RunInterruptedError
 from hivescan.matching.algorithms import ALGORITHMS
 from hivescan.matching.compare import Comparison
 from hivescan.matching.floods import FLOOD, Flood, Floods
-from hivescan.matching.known import KnownInfo, KnownList, read_known
+from hivescan.matching.known import KnownList, read_known
 from hivescan.matching.meetings import COMMAND, details_of, meetings
 from hivescan.matching.options import MatchOptions
 from hivescan.matching.retraction import reasons
@@ -34,53 +34,14 @@ from hivescan.matching.storing import (
     standing_rows,
 )
 from hivescan.matching.subjects import Subjects
+from hivescan.matching.summary import MatchSummary, distinct
 from hivescan.matching.vetoes import Veto
-from hivescan.store.location import StoreLocation
 from hivescan.store.merge import merge_small_parts
 from hivescan.store.schema import TABLES
 from hivescan.store.store import Store
 from hivescan.store.writer import StoreWriter
 
 _RETRACTED_AT_ONCE: Final = 100_000
-
-
-@dataclass(frozen=True)
-class MatchSummary:
-    """How a run went.
-
-    ``run_id`` and ``store`` are None where files were matched without a store. ``contents`` were compared:
-    their digests, and ``compared[algorithm]`` perceptual hashes of their pictures, each list counted.
-    ``unhashed`` pictures and videos have no PDQ hash in the store, so that only their digests were compared.
-    ``found`` are matches, of which ``added`` were not in the store yet, in ``matched`` different contents.
-    ``vetoed`` pairs did not match because a negative or benign entry was at least as near; ``retracted``
-    matches of earlier runs do not stand any more; ``quarantined`` are the known works whose matches are kept
-    back, of these lists. ``untold`` matches are of samples that have a thousand nearer ones. ``not_released``
-    were to be let through, and match nothing.
-    """
-
-    run_id: str | None
-    store: StoreLocation | None
-    lists: tuple[KnownInfo, ...]
-    contents: int
-    unhashed: int
-    compared: Mapping[str, int]
-    found: int
-    added: int
-    matched: int
-    vetoed: tuple[Veto, ...]
-    retracted: int
-    quarantined: tuple[Flood, ...]
-    untold: int
-    seconds: float
-    not_released: tuple[str, ...] = ()
-
-    @property
-    def list_ids(self) -> tuple[str, ...]:
-        return tuple(info.list_id for info in self.lists)
-
-    @property
-    def lineages(self) -> tuple[str, ...]:
-        return tuple(info.lineage for info in self.lists)
 
 
 def match_store(
@@ -168,22 +129,6 @@ def match_known_lists(
         seconds=time.perf_counter() - clock,
         not_released=run.not_released,
     )
-
-
-def distinct(known: Iterable[KnownList]) -> tuple[KnownList, ...]:
-    """The lists, each once however often it was named.
-
-    Raises :class:`KnownListError` where two are versions of one list.
-    """
-    once = tuple({each.list_id: each for each in known}.values())
-    by_lineage: dict[str, Path] = {}
-    for each in once:
-        other = by_lineage.setdefault(each.info.lineage, each.info.path)
-        if other != each.info.path:
-            raise KnownListError(
-                f"{other} and {each.info.path} are versions of one list: name the one that counts"
-            )
-    return once
 
 
 def _any_changed(connection: Any, known: Sequence[KnownList]) -> bool:

@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hivescan.matching import few_queries
 from hivescan.matching.hamming import Bytes
 from hivescan.matching.hits import Hits
 from hivescan.matching.index_file import ArrayMaker
@@ -84,10 +85,12 @@ class MultiIndex:
 
     def near(self, queries: Bytes, distance: int) -> Hits:
         """Every hash within ``distance`` bits of a query, in no order."""
-        from hivescan.matching import kernels
-
         if self.bits != queries.shape[1] * 8:
             raise ValueError(f"queries of {queries.shape[1] * 8} bits, and the index has {self.bits}")
+        if len(queries) <= few_queries.MOST:
+            return self._near_few(queries, distance)
+        from hivescan.matching import kernels
+
         words = permuted(queries, self.chunks)
         plan, masks = self._plan(distance)
         enough = len(self.words) // _SCAN_WORTH
@@ -108,10 +111,28 @@ class MultiIndex:
             rows.append(found[:used])
             distances.append(differing[:used])
             first = stopped
+        return self._hits(counts, rows, distances)
+
+    def _near_few(self, queries: Bytes, distance: int) -> Hits:
+        tables = few_queries.Tables(self.words, self.offsets, self.ids, *self._plan(distance))
+        table = _table(queries.shape[1], self.chunks)
+        words = np.bitwise_or.reduce(table[np.arange(queries.shape[1]), queries], axis=1)
+        enough = len(self.words) // _SCAN_WORTH
+        found = [few_queries.near(tables, query, distance, enough) for query in words]
+        rows, distances = [row for row, _ in found], [distance for _, distance in found]
+        return self._hits(np.array([len(row) for row in rows], np.int64), rows, distances)
+
+    def _hits(
+        self,
+        counts: npt.NDArray[np.int64],
+        rows: list[npt.NDArray[np.int64]],
+        distances: list[npt.NDArray[np.int32]],
+    ) -> Hits:
+        """Distinct hashes, those of a query together, as hits."""
         row = np.concatenate(rows) if rows else np.empty(0, np.int64)
         begin, count = self._members_of(row)
         return Hits(
-            np.repeat(np.arange(len(words)), counts),
+            np.repeat(np.arange(len(counts)), counts),
             begin,
             count,
             np.concatenate(distances) if distances else np.empty(0, np.int32),
@@ -224,12 +245,10 @@ def _table(nbytes: int, chunks: tuple[int, ...]) -> npt.NDArray[np.uint64]:
     places = [int(firsts[bit % count]) + bit // count for bit in range(bits)]
     assert sorted(places) == list(range(bits))
     table = np.zeros((nbytes, 256, bits // 64), np.uint64)
-    for byte in range(nbytes):
-        for value in range(256):
-            for bit in range(8):
-                if value >> bit & 1:
-                    place = places[byte * 8 + bit]
-                    table[byte, value, place // 64] |= np.uint64(1 << place % 64)
+    values = np.arange(256)
+    for bit, place in enumerate(places):
+        having = values[values >> bit % 8 & 1 == 1]
+        table[bit // 8, having, place // 64] |= np.uint64(1 << place % 64)
     return table
 
 

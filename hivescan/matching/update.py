@@ -18,11 +18,12 @@ from hivescan.matching.known import KnownList, read_known
 from hivescan.matching.labels import ListLabels
 from hivescan.matching.lists.importing import ImportEvents, ImportSummary, import_known
 from hivescan.matching.lookup import ListLookup
-from hivescan.matching.match import MatchSummary, match_known_lists
+from hivescan.matching.match import match_known_lists
 from hivescan.matching.meetings import Meeting, meetings
 from hivescan.matching.options import MatchOptions
 from hivescan.matching.pairs import Numbers, find, unit_of
 from hivescan.matching.subjects import Subjects
+from hivescan.matching.summary import MatchSummary
 from hivescan.store.store import Store
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Final
 
+from hivescan.analyzers.in_worker import PDQ_ALONE
 from hivescan.scan.arena import Arena
 from hivescan.scan.ending import end
 from hivescan.scan.messages import (
@@ -32,7 +33,7 @@ from hivescan.scan.messages import (
 from hivescan.scan.start import starting
 from hivescan.types import Digests, Level, Limits, MediaInfo, Sampling, Status
 
-_ANALYZER: Final = "hashes"
+_ALL: Final = "hashes"
 _NO_PIXELS: Final = 4096
 
 
@@ -80,6 +81,7 @@ class HashingWorker:
     _pipe: Connection | None = field(default=None, init=False)
     _job: int = field(default=0, init=False)
     _begun: str | None = field(default=None, init=False)
+    _analyzer: str = field(default=_ALL, init=False)
 
     def __enter__(self) -> HashingWorker:
         self._arena = Arena.create(_NO_PIXELS)
@@ -122,8 +124,9 @@ class HashingWorker:
         with suppress(OSError):  # a worker that is gone is noticed when it should answer
             self._pipe.send(Job(self._job, uri))
 
-    def hash(self, uris: Sequence[str]) -> Iterator[HashedFile]:
-        """Each file hashed, in their order."""
+    def hash(self, uris: Sequence[str], *, pdq_alone: bool = False) -> Iterator[HashedFile]:
+        """Each file hashed, in their order; with ``pdq_alone`` in no other way, for which less is loaded."""
+        self._analyzer = PDQ_ALONE if pdq_alone else _ALL
         for uri in uris:
             if self._process is None:
                 self._start()
@@ -154,7 +157,7 @@ class HashingWorker:
                         found = replace(found, status=Status.FAILED, reason=message.error.reason)
                     self._pipe.send(self._next(message))
                 elif isinstance(message, SampleReady):
-                    pictures += _pictures(message)
+                    pictures += _pictures(message, self._analyzer)
                 elif isinstance(message, Finished):
                     if found.reason is None:
                         found = replace(found, status=message.end.status, reason=message.end.reason)
@@ -174,12 +177,12 @@ class HashingWorker:
         info = seen.info
         if seen.error is not None or info is None or info.media_type.value not in ("image", "video"):
             return Skip(self._job)
-        frames = Stream(Level.FRAME, (_ANALYZER,))
+        frames = Stream(Level.FRAME, (self._analyzer,))
         return Proceed(self._job, (frames,), (), None, self.sampling)
 
 
-def _pictures(sample: SampleReady) -> Iterator[PictureHash]:
-    findings = sample.findings.get(_ANALYZER)
+def _pictures(sample: SampleReady, analyzer: str) -> Iterator[PictureHash]:
+    findings = sample.findings.get(analyzer)
     for column in findings.hashes if findings is not None else ():
         for value, quality in zip(column.hashes, column.quality, strict=True):
             if value is not None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from multiprocessing import forkserver, util
 from multiprocessing.context import ForkServerContext
 
-from hivescan.analyzers import registry
+from hivescan.analyzers import in_worker, registry
 from hivescan.media.folder import STORE_MARKER
 from hivescan.scan.config import ScanConfig
 from hivescan.scan.start import starting
@@ -25,7 +25,7 @@ def server_context(analyzers: Sequence[str]) -> ForkServerContext:
     One that runs already has loaded what it was started for.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hivescan.scan.forkserver", *registry.libraries_of(analyzers)])
+    context.set_forkserver_preload(["hivescan.scan.forkserver", *in_worker.libraries_of(analyzers)])
     _keep_socket_names_short()
     return context
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hivescan.analyzers import registry
+from hivescan.analyzers import in_worker
 from hivescan.analyzers.base import DecoderAnalyzer, FileAnalyzer, PassageAnalyzer
 from hivescan.errors import DecodeError, HivescanError, LimitError, MediaError
 from hivescan.media.blob import Blob, digests, open_blob, text_blob
@@ -246,7 +246,7 @@ class DecodeWorker:
         """Send the samples of one stream, each when there is room for it."""
         for name in stream.decoders:
             if name not in self._analyzers:
-                self._analyzers[name] = registry.load_decoder(name, stream.level)
+                self._analyzers[name] = in_worker.load_decoder(name, stream.level)
         decoded, samples = 0, None
         self._watch.now("decoding")
         try:
@@ -310,7 +310,7 @@ class DecodeWorker:
             self._watch.now(name)
             try:
                 if name not in self._of_file:
-                    self._of_file[name] = registry.load_file_analyzer(name)
+                    self._of_file[name] = in_worker.load_file_analyzer(name)
                 found[name] = self._of_file[name].infer(blob.path, info, self._signs(plan.job))
             except CoordinatorGoneError:
                 raise

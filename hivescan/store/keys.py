@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import duckdb
 
 Keys = npt.NDArray[np.uint64]
 """``uint64 [N]``."""
@@ -37,4 +40,6 @@ def among(keys: Keys, others: Keys) -> npt.NDArray[np.bool_]:
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     """An empty database that lends its hash function; making one takes longer than most of its work."""
+    import duckdb  # not before it is needed: a file that matches nothing needs none
+
     return duckdb.connect()

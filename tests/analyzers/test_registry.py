@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hivescan.analyzers import registry
+from hivescan.analyzers import in_worker, registry
 from hivescan.errors import UsageError
 from hivescan.types import Polarity
 
@@ -71,7 +71,7 @@ def test_an_unknown_analyzer_is_answered_with_those_that_exist() -> None:
     with pytest.raises(UsageError, match="decode workers"):
         registry.load("hashes")
     with pytest.raises(UsageError, match="no frame analyzer 'nsfw'"):
-        registry.load_decoder("nsfw")
+        in_worker.load_decoder("nsfw")
 
 
 def test_attire_is_described_and_weapons_are_harmful() -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hivescan.matching import multi_index
+from hivescan.matching import few_queries, multi_index
 from hivescan.matching.hamming import brute_force
+from hivescan.matching.hits import Hits
 from hivescan.matching.index_file import ArrayMaker
 from hivescan.matching.multi_index import MultiIndex, build, chunks_for, radii_for
 
@@ -21,7 +22,16 @@ def index_of(hashes: np.ndarray) -> MultiIndex:
 
 
 def pairs_of(index: MultiIndex, queries: np.ndarray, distance: int) -> list[tuple[int, ...]]:
-    hits = index.near(queries, distance)
+    """What is found with compiled code, and without it just the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(few_queries, "MOST", -1)
+        compiled = told(index, index.near(queries, distance))
+        patch.setattr(few_queries, "MOST", len(queries))
+        assert told(index, index.near(queries, distance)) == compiled
+    return compiled
+
+
+def told(index: MultiIndex, hits: Hits) -> list[tuple[int, ...]]:
     return sorted(
         (int(query), int(index.members[begin + i]), int(differing))
         for query, begin, copies, differing in zip(*hits, strict=True)

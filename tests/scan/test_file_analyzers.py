@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hivescan.analyzers import registry
+from hivescan.analyzers import in_worker, registry
 from hivescan.analyzers.base import AnalyzerSpec
 from hivescan.scan.arena import Arena
 from hivescan.scan.contents import ChainState, ContentRun
@@ -106,7 +106,7 @@ class Broken:
 def test_a_file_analyzer_that_fails_leaves_the_pictures_alone(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "load_file_analyzer", lambda name: Broken())
+    monkeypatch.setattr(in_worker, "load_file_analyzer", lambda name: Broken())
     ours, theirs = multiprocessing.Pipe()
     arena = Arena.create(4096)
     thread = threading.Thread(target=DecodeWorker(theirs, arena, Limits()).run)
