@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from hivescan.automl.datasets.gallery import gallery_page
 from hivescan.automl.datasets.importing import ImportOptions, create_dataset, import_new
 from hivescan.automl.datasets.snapshot import take_snapshot, take_validated_snapshot
 from hivescan.automl.datasets.validation import validate
+from hivescan.automl.heads.train import train_model
+from hivescan.automl.heads.train_options import TrainOptions
 from hivescan.errors import DatasetError, UsageError
 from tests.automl.made_datasets import picture, text_items
+from tests.made_stores import MadeStore
 from tests.matching.stores import Entry, Item, Sample, list_of, store_of
 
 WORDS = ["river", "stone", "lamp", "cloud", "garden", "winter", "copper", "violin", "thunder", "meadow"]
@@ -224,6 +228,35 @@ def test_matches_that_a_store_has_are_refused_in_what_is_asked_of_it(tmp_path: P
     imported = import_new("asked", None, ImportOptions(store=str(store.path), query=query))
     assert imported.refused == ((str(paths[2]), "matches known material (set one: e1)"),)
     assert imported.added == len(paths) - 1
+
+
+@pytest.mark.usefixtures("home")
+def test_what_a_store_says_is_to_be_escalated_is_never_shown_nor_learned_from(
+    tmp_path: Path, pets: Path
+) -> None:
+    dataset = create_dataset("pets", pets, heads=["animal"])
+    taken = take_snapshot(dataset, on_invalid="drop")
+    file = Path(taken.items.column("uri")[3].as_py())
+    store = MadeStore(tmp_path / "store")
+    store._add(
+        "decisions", content_id=hashlib.sha256(file.read_bytes()).hexdigest(), decision="escalate",
+        reason="one says this, one says that", decided_by="rule", decided_at=store.at, run_id=store.run_id,
+    )  # fmt: skip
+    store.done()
+    asked = TrainOptions(stores=(str(store.path),))
+    with pytest.raises(DatasetError, match=r"1 item that nothing .* escalate: one says this"):
+        train_model("animals", taken.reference, options=asked)
+    # Once a store has said so, it counts without being named.
+    with pytest.raises(DatasetError, match="nothing may be trained on"):
+        train_model("animals", taken.reference)
+    (finding,) = validate(dataset).of(Check.ESCALATE)
+    assert finding.is_error
+    assert take_snapshot(dataset, on_invalid="drop").items.num_rows == taken.items.num_rows - 1
+    assert gallery_page(open_dataset("pets"), blurred=False).count("escalate: not shown") == 1
+    again = import_new("again", pets, ImportOptions(heads={"animal": None}))
+    assert [(Path(name).name, why) for name, why in again.refused] == [
+        (file.name, "escalate: one says this, one says that")
+    ]
 
 
 def create_text(folder: Path) -> Path:
