@@ -3,7 +3,8 @@
 A line of pixels is border while nearly all of it is of the colour of the outermost line. What tells a border
 from a plain background (a product on white, a night scene) is its inner edge: straight, so that within a few
 lines nearly everything along it leaves the colour, where the outline of a thing leaves it here and there.
-Of a frame that is as thick all around, two straight edges are enough.
+Of a frame that is as thick all around, two straight edges are enough, and none is needed where all four sides
+are plain to the same depth.
 Borders come in pairs, above and below or left and right: a strip on one side alone is more often sky.
 
 Lines are compared at some hundred of their pixels, from the outside until one is not border: a picture
@@ -19,8 +20,8 @@ import numpy.typing as npt
 
 from hivescan.types import Pixels
 
-REVISION: Final = 1
-"""Raised when other boxes are found in the same picture."""
+REVISION: Final = 2
+"""Raised when other boxes are found in the same picture. 2: even frames without straight edges."""
 
 TOLERANCE: Final = 16
 """Levels of 255 by which a channel may differ from the border's colour: the noise of a poor JPEG."""
@@ -71,11 +72,50 @@ def unbordered(pixels: Pixels) -> Box | None:
     columns = plain_columns and _edges(
         sideways if rows is None else sideways[:, slice(*rows)], *plain_columns
     )
+    if (rows is None or columns is None) and (frame := _even_frame(pixels, plain_rows, plain_columns)):
+        return frame
     if rows is None and columns is None:
         return None
     rows = rows or _as_thick(columns, width, plain_rows, height)
     columns = columns or _as_thick(rows, height, plain_columns, width)
     return Box(*(rows or (0, height)), *(columns or (0, width)))
+
+
+def _even_frame(pixels: Pixels, rows: tuple[int, int] | None, columns: tuple[int, int] | None) -> Box | None:
+    """A frame around a picture that has its colour at places along the edge: no edge need be straight where
+    opposite sides are equally thick, all four are, in pixels or as shares of the picture, and the picture
+    touches three of them along some way. A round thing on a plain background touches them at one place.
+    """
+    if rows is None or columns is None:
+        return None
+    sideways = pixels.transpose(1, 0, 2)
+    inner_rows, inner_columns = _pair(pixels[:, slice(*columns)]), _pair(sideways[:, slice(*rows)])
+    if inner_rows is None or inner_columns is None:
+        return None
+    height, width = pixels.shape[:2]
+    box = Box(*inner_rows, *inner_columns)
+    below, beside = height - box.bottom, width - box.right
+    if abs(box.top - below) > _UNEVEN or abs(box.left - beside) > _UNEVEN:
+        return None
+    down, across = (box.top + below) / 2, (box.left + beside) / 2
+    if abs(down - across) > _UNEVEN and abs(down - across * height / width) > _UNEVEN:
+        return None
+    upright, lying = pixels[:, box.left : box.right], sideways[:, box.top : box.bottom]
+    touched = (
+        _touched(upright, box.top),
+        _touched(upright[::-1], below),
+        _touched(lying, box.left),
+        _touched(lying[::-1], beside),
+    )
+    return box if sum(share >= _LEAVES for share in touched) >= 3 else None
+
+
+def _touched(lines: Pixels, begin: int) -> float:
+    """From where to where, as a share of the side, the picture leaves the border's colour at its edge."""
+    lines = _sampled(lines)
+    depth = max(2, round(_AT_ONCE * len(lines))) + _UNEVEN
+    off = np.flatnonzero(_off(lines[begin : begin + depth], _colour(lines[0])).any(axis=0))
+    return float(off[-1] - off[0] + 1) / lines.shape[1] if len(off) else 0.0
 
 
 def _as_thick(

@@ -96,6 +96,26 @@ def test_gradients_vignettes_and_lights_in_the_dark_are_no_borders() -> None:
     assert unbordered(np.asarray(night.convert("RGB"))) is None
 
 
+def test_a_frame_is_found_around_a_picture_that_has_its_colour_at_the_edge(photos: Path) -> None:
+    pixels = photo(photos).copy()
+    height, width = pixels.shape[:2]
+    pixels[:90, 100:400] = pixels[150:400, :60] = pixels[200:330, -50:] = 255  # as of a white sky
+    for bars in ((40, 40, 40, 40), (round(height * 0.08),) * 2 + (round(width * 0.08),) * 2):
+        made = bordered(pixels, bars, (255, 255, 255))
+        wanted = Box(bars[0], bars[0] + height, bars[2], bars[2] + width)
+        for shown in (made, through_jpeg(made, 85)):
+            found = unbordered(shown)
+            assert found is not None
+            assert np.abs(np.subtract(found, wanted)).max() <= 2
+
+
+def test_a_round_thing_in_the_middle_of_a_plain_background_has_no_frame() -> None:
+    for box in ((50, 50, 450, 350), (50, 40, 450, 360)):
+        made = Image.new("RGB", (500, 400), "white")
+        ImageDraw.Draw(made).ellipse(box, fill="navy")
+        assert unbordered(np.asarray(made)) is None
+
+
 def test_a_strip_on_one_side_is_part_of_the_picture(photos: Path) -> None:
     assert unbordered(bordered(photo(photos), (90, 0, 0, 0), (255, 255, 255))) is None
 
