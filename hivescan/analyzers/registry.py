@@ -28,6 +28,7 @@ from hivescan.analyzers import (
     sounds,
     speech,
     tesseract,
+    text_heads,
 )
 from hivescan.analyzers.base import (
     AnalyzerSpec,
@@ -54,6 +55,7 @@ _STANDARD: Final = (
     "child_present",
     "provenance",
     "passages",
+    "text_heads",
     "entities",
     "sounds",
     "codes",
@@ -81,6 +83,7 @@ _HOST: Final[Mapping[str, ModuleType]] = {
         deepfakes,
         sounds,
         speech,
+        text_heads,
         entities,
         body_parts,
         ocr,

@@ -22,6 +22,7 @@ COMMANDS = (
     "sweep",
     "items",
     "campaigns",
+    "text",
     "query",
     "audit",
     "known",

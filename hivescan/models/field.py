@@ -27,7 +27,7 @@ class FieldHead:
     ``needs`` says what would back the classes that no model fills. ``examples`` are labelled files of each
     class from which training is worth a try, None where that is no way. ``hub`` are names (``owner/name``) of
     models of public hubs that were made for it; they are listed, not tested. ``rules`` names the analyzer
-    that fills it by rules, where nothing needs to be learned.
+    that fills it by rules, where nothing needs to be learned; ``rules_fill`` which of its classes, none: all.
     """
 
     name: str
@@ -38,6 +38,7 @@ class FieldHead:
     examples: int | None = None
     hub: tuple[str, ...] = ()
     rules: str | None = None
+    rules_fill: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -82,6 +83,7 @@ def _head(table: TomlTable) -> FieldHead:
         examples=table.optional_integer("examples", least=1),
         hub=table.texts("hub") if table.has("hub") else (),
         rules=table.optional_text("rules"),
+        rules_fill=table.texts("rules_fill") if table.has("rules_fill") else (),
     )
     table.close()
     return head

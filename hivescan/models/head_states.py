@@ -100,18 +100,18 @@ class OwnHead:
     backing: Backing
 
 
-def head_states(*, group: str | None = None, cards: Sequence[Card] | None = None) -> tuple[HeadState, ...]:
-    """The field's table, each head with its state. ``cards``: None takes the whole catalogue, and what
-    analyzers find by rules.
+def head_states(
+    *, group: str | None = None, cards: Sequence[Card] | None = None, with_rules: bool = True
+) -> tuple[HeadState, ...]:
+    """The field's table, each head with its state. ``cards``: None takes the whole catalogue; ``with_rules``
+    adds what analyzers find by rules.
 
     Raises UsageError for a ``group`` that the table does not have.
     """
     check_group(group)
     spoken = _spoken(cards)
     return tuple(
-        _state(head, spoken, with_rules=cards is None)
-        for head in field_heads()
-        if group in (None, head.group)
+        _state(head, spoken, with_rules=with_rules) for head in field_heads() if group in (None, head.group)
     )
 
 
@@ -144,7 +144,8 @@ def _of_boxes(card: Card) -> tuple[HeadSpec, ...]:
 def _state(head: FieldHead, spoken: Sequence[tuple[Card, HeadSpec]], *, with_rules: bool) -> HeadState:
     backings = tuple(_fill(head, spoken))
     if with_rules and head.rules is not None:
-        backings += (Backing(head.rules, head.name, head.labels, False, (), False, by_rules=True),)
+        labels = head.rules_fill or head.labels
+        backings += (Backing(head.rules, head.name, labels, False, (), False, by_rules=True),)
     related = tuple(_backing(card, spec, spec.labels) for card, spec in spoken if spec.family == head.name)
     without = _without(head, related)
     by_label: Mapping[str, tuple[str, ...]] = {

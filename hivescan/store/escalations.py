@@ -4,14 +4,15 @@ The rule needs no configuration. A content is to be escalated where
 
 - any model's best guess of any of its pictures is a harmful class of a head of the group ``sexual``, and any
   model's best guess of any of them is a child (head ``child_present``, or one of its family); or
-- any model's best guess is a harmful class of a head of the group ``child`` (``child_safety``); or
+- any model's best guess is a harmful class of a head of the group ``child`` (``child_safety``; of words
+  ``text_child_exploitation``); or
 - somebody decided so: a row of ``decisions`` says ``escalate``;
 
 and where nobody decided otherwise: a newer decision under the policy ``escalate`` stands above models.
 
 A head's best guess of a sample is yes where the classes that say yes reach a half together, or one of them is
-the highest. The two need not be one model's, nor of one frame. Words do not count: an explicit text beside
-the picture of a child is another matter.
+the highest. The two need not be one model's, nor of one frame. Of the first kind words do not count: an
+explicit text beside the picture of a child is another matter.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ def escalations_sql() -> str:
 def _guesses(side: str, scores: str) -> str:
     """Of each content whose best guess is yes on this side, what was said loudest."""
     place = (CHILD, SEXUAL, CHILD_PRESENT).index(side)
+    levels = "" if side == CHILD else f"AND s.level NOT IN ({_WORDS})"
     return f"""
         SELECT content_id, {place} AS place, arg_max({{'model': model, 'head': head, 'label': label,
             'score': score, 'start_ms': start_ms}}, score) AS guess
@@ -85,6 +87,6 @@ def _guesses(side: str, scores: str) -> str:
                 least(1.0, round(sum(s.score::DOUBLE) FILTER (c.yes), 6)) AS score,
                 max(s.score) FILTER (c.yes) AS highest, max(s.score) FILTER (NOT c.yes) AS other
             FROM {scores} s JOIN classes c ON c.model = s.model AND c.head = s.head AND c.label = s.label
-            WHERE c.side = '{side}' AND s.level NOT IN ({_WORDS})
+            WHERE c.side = '{side}' {levels}
             GROUP BY ALL)
         WHERE score >= 0.5 OR highest > other GROUP BY content_id"""

@@ -53,7 +53,7 @@ def normalise(text: str, known: Collection[str] = ()) -> Mapped:
     if not _SUSPECT.search(text):
         return mapped
     for _ in range(_ROUNDS):
-        cells = _words(_together(_characters(cells_of(mapped))), known)
+        cells = _words(_together(_characters(cells_of(mapped)), known), known)
         again = Mapped.of(cells, len(text))
         if again.text == mapped.text:
             break
@@ -130,8 +130,8 @@ def _mark(kept: list[Cell], cell: Cell, marks: int) -> int:
     return marks + 1
 
 
-def _together(cells: list[Cell]) -> list[Cell]:
-    """Letters that stand apart, brought together."""
+def _together(cells: list[Cell], known: Collection[str]) -> list[Cell]:
+    """Letters that stand apart, brought together. "a" and "I" before a known word are words themselves."""
     text = "".join(cell[0] for cell in cells)
     left_out: set[int] = set()
     for found in _APART.finditer(text):
@@ -143,7 +143,8 @@ def _together(cells: list[Cell]) -> list[Cell]:
             and len(run) >= (4 if between == " " else 3)
             and not (goes_on and text[found.end() + 1 : found.end() + 2].isalnum())
         ):
-            left_out.update(range(found.start() + 1, found.end(), 2))
+            is_word = run[0] in "aAI" and run[1:].casefold() in known and run.casefold() not in known
+            left_out.update(range(found.start() + (3 if is_word else 1), found.end(), 2))
     return [cell for i, cell in enumerate(cells) if i not in left_out] if left_out else cells
 
 

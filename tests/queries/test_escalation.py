@@ -199,3 +199,15 @@ def test_words_alone_escalate_nothing(tmp_path: Path) -> None:
         if row["model"] == "words":
             row["level"] = "passage"
     assert report(store.done()).escalated == ()
+
+
+def test_words_that_name_a_minor_and_sexual_things_in_one_breath_escalate(tmp_path: Path) -> None:
+    store = made(tmp_path / "store")
+    store.head(
+        "rules/text_child_exploitation", harmful=["yes"], benign=["no"], group="child", chain="text_heads"
+    )
+    store.file("/m/a.txt", [{"rules/text_child_exploitation": {"yes": 1.0, "no": 0.0}}], media_type="text")
+    store.file("/m/b.txt", [{"rules/text_child_exploitation": {"yes": 0.0, "no": 1.0}}], media_type="text")
+    for row in store.rows["scores"]:
+        row["level"] = "passage"
+    assert [e.uri for e in report(store.done()).escalated] == ["/m/a.txt"]

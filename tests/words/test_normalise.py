@@ -79,6 +79,11 @@ def test_figures_at_the_ends_of_a_word_are_read_where_a_known_word_comes_of_it()
     assert normalise("room 5a", KNOWN).text == "room 5a"
 
 
+def test_a_word_of_one_letter_before_letters_set_apart_stays_one_where_the_rest_is_known() -> None:
+    assert normalise("what a g o o s e it is", KNOWN).text == "what a goose it is"
+    assert normalise("what a g o o s e it is").text == "what agoose it is"
+
+
 def test_a_place_in_the_plain_text_is_one_in_the_original() -> None:
     plain = normalise("Look: a g\u200b0\u03360se!")
     start = plain.text.index("goose")
