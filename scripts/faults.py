@@ -54,7 +54,10 @@ sys.exit(0 if summary.status == "done" else 130)
 """
 """Commits twice a second, so that kills meet commits."""
 
-COMPARED = ("items", "contents", "analyses", "scores", "hashes", "regions", "embeddings", "evidence", "texts")
+COMPARED = (
+    *("items", "contents", "analyses", "scores", "hashes", "regions", "embeddings", "evidence", "texts"),
+    "entities",
+)
 VICTIMS = ("coordinator", "decode worker", "inference host", "fork server")
 _NOT_COMPARED = [
     "run_id",

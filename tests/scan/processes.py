@@ -20,6 +20,18 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def is_open_below(pid: int, name: str) -> bool:
+    """Whether a process below ``pid`` has a file open whose path contains ``name``."""
+    for child in descendants(pid):
+        try:
+            links = [link.readlink() for link in Path(f"/proc/{child}/fd").iterdir()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if any(name in str(path) for path in links):
+            return True
+    return False
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import hivescan
 from hivescan.store.check import Problem, check_store
-from tests.scan.processes import alive, descendants, left_in, orphans, own_temp
+from tests.scan.processes import alive, descendants, is_open_below, left_in, orphans, own_temp
 from tests.scan.scenes import comparable, make_clip, make_mixed, rows, scan
 
 SCAN = """
@@ -37,6 +38,13 @@ def make_long_clips(folder: Path, count: int) -> None:
     data = (folder / "long 0.mp4").read_bytes()
     for number in range(1, count):
         (folder / f"long {number}.mp4").write_bytes(data + struct.pack(">I4sI", 12, b"free", number))
+
+
+def wait_for_long_clip(process: subprocess.Popen[Any]) -> None:
+    """Until a worker is in the middle of its work: it has the file, and a second to get to its pictures."""
+    while not is_open_below(process.pid, "/long ") and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1)
 
 
 def start(folder: Path, store: Path) -> subprocess.Popen[bytes]:
@@ -107,9 +115,7 @@ def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(folder: Path, tmp_
     process = subprocess.Popen(
         [*command, "--analyzers", "hashes", "--workers", "1"], stderr=subprocess.PIPE, start_new_session=True
     )
-    while len(descendants(process.pid)) < 3 and process.poll() is None:
-        time.sleep(0.05)  # until a worker is there: forkserver, its tracker, the worker
-    time.sleep(1)
+    wait_for_long_clip(process)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     if process.returncode == 0:
@@ -132,9 +138,7 @@ def test_a_second_ctrl_c_ends_at_once_with_one_line(folder: Path, tmp_path: Path
         text=True,
         start_new_session=True,
     )
-    while len(descendants(process.pid)) < 3 and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(1)
+    wait_for_long_clip(process)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.7)
     os.killpg(process.pid, signal.SIGINT)
@@ -158,9 +162,7 @@ def test_a_signal_to_all_processes_fails_no_file(folder: Path, tmp_path: Path) -
     process = subprocess.Popen(
         [*command, "--analyzers", "hashes", "--workers", "2"], stderr=subprocess.PIPE, start_new_session=True
     )
-    while len(descendants(process.pid)) < 4 and process.poll() is None:
-        time.sleep(0.05)
-    time.sleep(1)
+    wait_for_long_clip(process)
     os.kill(process.pid, signal.SIGTERM)
     os.killpg(process.pid, signal.SIGTERM)
     _, told = process.communicate(timeout=60)
