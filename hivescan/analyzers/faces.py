@@ -117,13 +117,13 @@ class Faces:
         large = np.flatnonzero(longest * 2 > view.resize_to)
         found: dict[int, Detections] = {}
         for rows, factor in ((large, 1), (small, 2)):
-            seen = self._look(pictures[rows], sizes[rows], factor, 0, self._faces.min_confidence)
+            shown = _reduced(pictures[rows], factor)
+            seen = self._look(shown, sizes[rows], factor, 0, self._faces.min_confidence)
             found |= dict(zip(rows.tolist(), seen, strict=True))
         doubtful = [row for row, faces in found.items() if faces.confidence.max(initial=0.0) < SURE]
         again = np.array(doubtful, np.intp)
-        turned = [
-            self._look(pictures[again], sizes[again], 2, quarters, TURNED_CONFIDENCE) for quarters in _TURNS
-        ]
+        shown = _reduced(pictures[again], 2)
+        turned = [self._look(shown, sizes[again], 2, quarters, TURNED_CONFIDENCE) for quarters in _TURNS]
         for place, row in enumerate(doubtful):
             looks = [found[row], *(faces[place] for faces in turned)]
             found[row] = together(looks, self._faces.iou).of(slice(MOST))
@@ -137,12 +137,12 @@ class Faces:
         quarters: int,
         confidence: float,
     ) -> list[Detections]:
-        """As :meth:`detect`, of views made smaller by ``factor`` and turned by ``quarters``."""
+        """As :meth:`detect`, of views that were made smaller by ``factor``, turned by ``quarters``."""
         if not len(pictures):
             return []
         ((name, view),) = self._network.card.views.items()
-        shown = np.rot90(_reduced(pictures, factor), quarters, axes=(1, 2))
-        outputs = self._network.run({name: np.ascontiguousarray(shown)})
+        turned = np.ascontiguousarray(np.rot90(pictures, quarters, axes=(1, 2)))
+        outputs = self._network.run({name: turned})
         side = view.width // factor
         spec = replace(self._faces, min_confidence=confidence)
         looks = []
@@ -162,10 +162,11 @@ def _reduced(pictures: Pixels, factor: int) -> Pixels:
     """Means of blocks of ``factor`` × ``factor`` pixels, ``uint8 [N, S / factor, S / factor, 3]``."""
     if factor == 1:
         return pictures
-    count, height, width = pictures.shape[:3]
-    blocks = pictures.reshape(count, height // factor, factor, width // factor, factor, 3)
-    sums = blocks.sum(axis=(2, 4), dtype=np.uint32)
-    means: Pixels = ((sums + factor * factor // 2) // (factor * factor)).astype(np.uint8)
+    corners = [(row, column) for row in range(factor) for column in range(factor)]
+    sums = np.full_like(pictures[:, ::factor, ::factor], factor * factor // 2, dtype=np.uint16)
+    for row, column in corners:  # several times as fast as a sum over axes of blocks
+        sums += pictures[:, row::factor, column::factor]
+    means: Pixels = (sums // len(corners)).astype(np.uint8)
     return means
 
 
