@@ -15,13 +15,23 @@ Truth = npt.NDArray[np.bool_]
 
 
 def fitted(
-    name: str, labels: tuple[str, str], rows: Numbers, truth: Truth, *, hidden: int = 0, members: int = 1
+    name: str,
+    labels: tuple[str, str],
+    rows: Numbers,
+    truth: Truth,
+    *,
+    hidden: int = 0,
+    members: int = 1,
+    first: int | None = None,
 ) -> VectorHead:
     """A head that gives the first label where ``truth`` is; logistic, or perceptrons of ``hidden`` units.
 
-    Its temperature is the one of least log loss over five folds that it was not fitted on.
+    It sees the ``first`` so many numbers alone, None: all. Its temperature is the one of least log loss over
+    five folds that it was not fitted on.
     """
     mean, scale = _moments(rows)
+    if first is not None:
+        scale[first:] = 0
     inputs = (rows.astype(np.float64) - mean) * scale
     folds = np.random.default_rng(0).permutation(len(rows)) % 5
     logits = np.zeros(len(rows))

@@ -43,6 +43,11 @@ def words(findings: Findings, row: int = 0) -> Counter[str]:
     return Counter(w for t in findings.texts[row] if t is not None for w in t.text.split())
 
 
+def score(findings: Findings, head: str) -> list[float]:
+    (found,) = [s for s in findings.scores if s.head == head]
+    return [float(v) for v in found.scores[:, 0]]
+
+
 @pytest.fixture(scope="module")
 def page(data: Path) -> Pixels:
     return rgb(data / "ocr" / "pages" / "phototest.tif")
@@ -68,6 +73,7 @@ def test_a_scanned_page_is_read_in_order(data: Path, page: Pixels, analyzer: Hos
     expected = gold.split()
     at = [read.index(w) for w in dict.fromkeys(expected) if expected.count(w) == 1 and w in read]
     assert at == sorted(at)
+    assert score(found, "text")[0] > 0.9
 
 
 def test_texts_regions_and_passages_have_the_same_ordinals(caption: Pixels, analyzer: HostAnalyzer) -> None:
@@ -102,6 +108,8 @@ def test_a_row_says_the_same_whatever_stands_beside_it(
         assert one.regions is not None and together.regions is not None
         assert one.texts[0] == together.texts[2 - i]
         assert one.regions[0] == together.regions[2 - i]
+        for head in ("text", "overlay_text"):
+            assert score(one, head)[0] == score(together, head)[2 - i]
 
 
 def test_a_page_on_its_side_or_on_its_head_is_read(page: Pixels, analyzer: HostAnalyzer) -> None:
@@ -112,6 +120,14 @@ def test_a_page_on_its_side_or_on_its_head_is_read(page: Pixels, analyzer: HostA
         assert turned.regions is not None
         x, y = turned.regions[0][0].polygon[:2]
         assert (x < 0.5, y < 0.5) == ((True, False), (False, False), (False, True))[turns - 1]
+
+
+def test_heads_tell_laid_over_text_from_none(caption: Pixels, photos: Path, analyzer: HostAnalyzer) -> None:
+    bare = rgb(photos / "chelsea.png")
+    found = analyzer.infer(views(analyzer, caption, bare))
+    for head in ("text", "overlay_text"):
+        with_text, without = score(found, head)
+        assert with_text > 0.8 > without, head
 
 
 def test_pictures_of_any_shape_are_looked_at(analyzer: HostAnalyzer) -> None:

@@ -111,6 +111,31 @@ def test_a_card_of_texts_is_checked(key: str, value: object, told: str) -> None:
         parse_card(path, values)
 
 
+@pytest.mark.parametrize(
+    ("model", "key", "value", "told"),
+    [
+        ("ppocr_v6_small", "reader.recogniser", "other.onnx", "'other.onnx' is not one of the card's files"),
+        ("ppocr_v6_small", "reader.most_width", 100, "most_width: 100 is less than least_width, 320"),
+        ("ppocr_v6_small", "backend.kind", "timm", "backend.kind: is not onnx"),
+        ("ppocr_v6_small", "heads.0.file", "other", r"heads\[0\].file: 'other' is not one of the card's"),
+        ("opennsfw", "heads.0.file", "weights.onnx", r"heads\[0\].file: needs a table reader, or a library"),
+        ("zxing", "input", {"layout": "NCHW"}, "input: is not a key"),
+    ],
+)
+def test_a_wrong_card_of_what_is_written_in_pictures_is_refused(
+    model: str, key: str, value: Any, told: str
+) -> None:
+    path = bundled_folder() / model / "card.toml"
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    *parts, last = key.split(".")
+    table: Any = values
+    for part in parts:
+        table = table[int(part)] if part.isdigit() else table[part]
+    table[last] = value
+    with pytest.raises(CatalogueError, match=told):
+        parse_card(path, values)
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.usefixtures("cache")
 def test_a_shown_card_says_what_it_is_for_and_where_it_fails(name: str) -> None:

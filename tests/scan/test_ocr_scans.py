@@ -108,3 +108,12 @@ def test_what_was_read_is_scored_as_typed_text_is(store: Path) -> None:
     }
     for chain, row in (("ocr>tone", expected[0]), ("codes>tone", expected[1])):
         assert sorted(r["score"] for r in found if r["chain"] == chain) == sorted(row.tolist())
+
+
+def test_heads_say_that_there_is_text_and_a_code(store: Path) -> None:
+    query = """SELECT head, min(score) AS least FROM scores JOIN items USING (content_id)
+        WHERE label IN ('text', 'yes_overlay_text', 'yes_qr_code') AND parse_filename(uri) = 'photo.png'
+        GROUP BY head"""
+    found = {row["head"]: row["least"] for row in rows(store, query)}
+    assert set(found) == {"text", "overlay_text", "qr_code"}
+    assert min(found.values()) > 0.5

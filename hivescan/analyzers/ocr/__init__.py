@@ -1,7 +1,8 @@
 """Text in pictures and in the frames of videos: where it is, what it says, in which order it is read.
 
-Each block of lines is a passage, handed to the analyzers of text as typed or spoken text is. Heads that the
-card has are functions of numbers made of what was found. The work is done in
+Each block of lines is a passage, handed to the analyzers of text as typed or spoken text is. Two heads are
+made of what was found: ``text``, whether there is any, and ``overlay_text``, whether some was laid over the
+picture. The work is done in
 :mod:`hivescan.analyzers.ocr.analyzer`; planning loads none of it.
 """
 
