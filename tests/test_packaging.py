@@ -119,7 +119,7 @@ def test_the_wheel_holds_the_package_the_model_cards_and_nothing_foreign(wheel: 
     assert cards <= set(names)
     foreign = [n for n in names if not re.match(r"hivescan/|hivescan-[\d.]+\.dist-info/", n)]
     assert not foreign
-    kinds = {".py", ".typed", ".toml", ".txt", ".md", ".safetensors", ".csv"}
+    kinds = {".py", ".typed", ".toml", ".txt", ".md", ".safetensors", ".onnx", ".csv"}
     page = {
         f"hivescan/automl/evaluation/page/{n}" for n in ("figures.js", "page.css", "page.html", "page.js")
     }

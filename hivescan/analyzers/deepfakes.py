@@ -16,7 +16,7 @@ from hivescan.models.network import Networks
 from hivescan.models.schema import Card
 
 NAME: Final = "deepfakes"
-MODELS: Final = ("mesonet",)
+MODELS: Final = ("face_blends", "mesonet")
 REVISION: Final = 1
 
 

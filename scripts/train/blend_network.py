@@ -64,8 +64,7 @@ class FaceBlends(nn.Module):
         self.second = nn.Conv2d(32, 32, 3, padding=1)
         self.third = nn.Conv2d(32, 48, 3, padding=1)
         self.fourth = nn.Conv2d(48, 64, 3, padding=1)
-        self.blind = nn.Dropout2d(0.1)
-        self.drop = nn.Dropout(0.5)
+        self.drop = nn.Dropout(0.3)
         self.last = nn.Linear(128, 1)
 
     def seen(self, x: torch.Tensor) -> torch.Tensor:
@@ -104,7 +103,7 @@ class FaceBlends(nn.Module):
     def margins(self, seen: torch.Tensor) -> torch.Tensor:
         """``[N]`` from what was :meth:`seen`."""
         functional = nn.functional
-        x = functional.max_pool2d(functional.relu(self.first(self.blind(seen * self.scale)) + self.place), 2)
+        x = functional.max_pool2d(functional.relu(self.first(seen * self.scale) + self.place), 2)
         x = functional.relu(self.second(x))
         x = functional.max_pool2d(functional.relu(self.third(x)), 2)
         x = functional.relu(self.fourth(x))

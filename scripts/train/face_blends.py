@@ -1,8 +1,9 @@
 """Train `face_blends`, the head that sees blended faces, from unchanged faces alone.
 
     python scripts/train/collect_faces.py faces.npz --set portraits=FOLDER ...
-    python scripts/train/face_blends.py make faces.npz pairs.npz --pairs 4400
-    python scripts/train/face_blends.py fit pairs.npz weights/face_blends/face_blends.onnx
+    python scripts/train/face_blends.py --seed 1 make faces.npz pairs1.npz --pairs 1000
+    python scripts/train/face_blends.py --seed 2 make faces.npz pairs2.npz --pairs 1000
+    python scripts/train/face_blends.py fit pairs1.npz pairs2.npz weights/face_blends/face_blends.onnx
 
 Fakes are made by :mod:`self_blending`, each with the face that it was made from. What the network sees is
 fixed (:mod:`blend_network`): how strong and how fine the grain, the edges and the colours are, place by
@@ -54,7 +55,7 @@ def fit(options: argparse.Namespace) -> None:
     network.normalise(torch.cat([fakes[~held], faces[~held]]))
     print(f"{len(held)} pairs, {int(held.sum())} of them of held-out faces", flush=True)
     rows = torch.nonzero(~held)[:, 0]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=5e-2)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     steps = options.epochs * (len(rows) // 32)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     best, kept = 0.0, {name: value.clone() for name, value in network.state_dict().items()}
@@ -62,9 +63,7 @@ def fit(options: argparse.Namespace) -> None:
         network.train()
         lost = 0.0
         for chosen in rows[torch.randperm(len(rows))][: len(rows) // 32 * 32].split(32):
-            seen = torch.cat([fakes[chosen], faces[chosen]])
-            mirrored = torch.rand(64, 1, 1, 1) < 0.5
-            margins = network.margins(torch.where(mirrored, seen.flip(3), seen))
+            margins = network.margins(torch.cat([fakes[chosen], faces[chosen]]))
             target = torch.cat([torch.ones(32), torch.zeros(32)])
             loss = nn.functional.binary_cross_entropy_with_logits(margins, target)
             optimiser.zero_grad()
@@ -119,12 +118,12 @@ def main() -> None:
     making = steps.add_parser("make", help="make fakes, each with its face")
     making.add_argument("faces", type=Path)
     making.add_argument("target", type=Path)
-    making.add_argument("--pairs", type=int, default=4000)
+    making.add_argument("--pairs", type=int, default=1000)
     making.set_defaults(run=make)
     fitting = steps.add_parser("fit", help="train and write the network")
     fitting.add_argument("pairs", type=Path, nargs="+")
     fitting.add_argument("target", type=Path)
-    fitting.add_argument("--epochs", type=int, default=8)
+    fitting.add_argument("--epochs", type=int, default=15)
     fitting.add_argument("--prior", type=float, default=0.05, help="the share of fakes to expect")
     fitting.set_defaults(run=fit)
     options = parser.parse_args()

@@ -209,11 +209,15 @@ def test_a_scan_writes_a_row_a_face(
     hivescan.classify(files, store=store, analyzers=("faces", "deepfakes", "tiny_detector"))
     opened = hivescan.open(store)
     rows = opened.sql(
-        "SELECT chain, model, level, region, label, score FROM scores ORDER BY chain, label"
+        "SELECT chain, model, level, region, label, score FROM scores ORDER BY chain, model, label"
     ).to_pylist()
     assert [(r["chain"], r["model"], r["level"], r["region"], r["label"]) for r in rows] == [
         (f"faces>{name}", model, "face", 0, label)
-        for name, model in (("deepfakes", "mesonet"), ("tiny_detector", "tiny_detector"))
+        for name, model in (
+            ("deepfakes", "face_blends"),
+            ("deepfakes", "mesonet"),
+            ("tiny_detector", "tiny_detector"),
+        )
         for label in ("no_deepfake", "yes_deepfake")
     ]
     done = opened.sql(
