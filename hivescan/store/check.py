@@ -32,10 +32,11 @@ _RESTORE: Final = "restore it from a copy"
 _ATTEMPT: Final = "content_id, chain, run_id"
 _KEYS: Final = {
     "analyses": _ATTEMPT,
-    "scores": f'{_ATTEMPT}, level, "index", model, head, label',
+    "scores": f'{_ATTEMPT}, level, "index", region, model, head, label',
     "hashes": f'{_ATTEMPT}, level, "index", algorithm, transformation',
     "regions": f'{_ATTEMPT}, level, "index", model, region',
-    "embeddings": f'{_ATTEMPT}, level, "index", space',
+    "texts": f'{_ATTEMPT}, level, "index", region',
+    "embeddings": f'{_ATTEMPT}, level, "index", region, space',
 }
 """What no two rows of a table share."""
 

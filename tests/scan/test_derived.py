@@ -10,9 +10,11 @@ from typing import Any
 import PIL.Image
 import pytest
 
+import hivescan
 from hivescan.analyzers import finishing
 from hivescan.analyzers.finishing import Pieces
 from hivescan.errors import UsageError
+from hivescan.store.check import check_store
 from hivescan.types import Findings, Region
 from tests.scan.finders import MARKER, host_that_dies_once, host_with_small_portions, use_finders
 from tests.scan.scenes import PHOTOS, comparable, make_clip, rows, scan
@@ -80,6 +82,11 @@ def test_rows_about_what_was_found_name_it_and_stand_at_its_times(whole: Path) -
     assert all(w["level"] == "passage" and w["score"] is not None and w["start_ms"] == w["at"] for w in words)
     assert all(w["at"] == 1000 * w["index"] + 10 * w["region"] for w in words if w["at"] is not None)
     assert all(w["text"].startswith(f"word {w['region']} of") for w in words)
+
+
+def test_the_store_checks_out(whole: Path) -> None:
+    """Two finds of one sample have rows of the same head, and are not there twice."""
+    assert [problem for problem in check_store(hivescan.open(whole)) if not problem.harmless] == []
 
 
 def test_where_nothing_was_found_there_are_no_rows_and_the_chain_is_done(whole: Path) -> None:
