@@ -57,13 +57,30 @@ from perception.hashers import PHash
 from perception.hashers.image.pdq import PDQHash
 hashers = {"pdq": PDQHash(), "phash": PHash(hash_size=16, highfreq_factor=4)}
 found = {name: [] for name in hashers}
-for path in json.load(sys.stdin):
+asked = json.load(sys.stdin)
+for path in asked["files"]:
     for name, hasher in hashers.items():
         value = hasher.compute(path, hash_format="vector")
         bits = np.zeros(256, bool) if value is None else np.asarray(value).astype(bool)
         found[name].append(np.packbits(bits).tobytes().hex())
-names = ("perception", "pdqhash", "opencv-contrib-python-headless")
-json.dump({"hashes": found, "versions": {name: version(name) for name in names}}, sys.stdout)
+versions, benchmark = {}, []
+for name in ("perception", "pdqhash", "opencv-python-headless", "opencv-contrib-python-headless"):
+    try:
+        versions[name] = version(name)
+    except Exception:
+        pass
+try:
+    import pandas
+    from perception.benchmarking import BenchmarkImageTransforms
+except ImportError as error:
+    print(f"perception.benchmarking cannot be had: {error}", file=sys.stderr)
+else:
+    columns = ("guid", "transform_name", "filepath", "input_filepath")
+    pictures = pandas.DataFrame(asked["pictures"], columns=columns).assign(category="photo")
+    hashed = BenchmarkImageTransforms(pictures).compute_hashes(hashers, max_workers=2)
+    recall = hashed.compute_threshold_recall(precision_threshold=99.99).reset_index()
+    benchmark = json.loads(recall.to_json(orient="records"))
+json.dump({"hashes": found, "versions": versions, "benchmark": benchmark}, sys.stdout)
 """
 
 
@@ -374,14 +391,25 @@ def results(known: Sequence[Known], others: Sequence[Queried]) -> list[Result]:
 
 def perception(
     python: str, known: Sequence[Known], others: Sequence[str]
-) -> tuple[list[Result], dict[str, str]]:
+) -> tuple[list[Result], dict[str, str], list[dict[str, object]]]:
+    """Its hashes judged as ours are, its versions, and what its own benchmark module says of the edits."""
     files = [file for photo in known for file in photo.files] + list(others)
+    pictures = [
+        (str(number), name, file, photo.files[0])
+        for number, photo in enumerate(known)
+        for name, file in zip(("noop", *EDITS), photo.files, strict=True)
+    ]
     command = [python, "-c", PERCEPTION]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     answer = subprocess.run(
-        command, input=json.dumps(files), capture_output=True, text=True, check=True, env=environment
+        command,
+        input=json.dumps({"files": files, "pictures": pictures}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=environment,
     )
-    said = json.loads(answer.stdout[answer.stdout.index("{") :])
+    said = json.loads(answer.stdout[answer.stdout.index('{"hashes"') :])
     base, step = len(known), len(EDITS) + 1
     is_known = np.array([i < base * step and i % step == 0 for i in range(len(files))])
     truth = np.concatenate([np.repeat(np.arange(base), len(EDITS)), np.full(len(others), -1)])
@@ -391,7 +419,7 @@ def perception(
         asked = hashes[~is_known]
         found = nearest(asked, np.arange(len(asked)), truth, hashes[is_known], np.arange(base))
         made.append(judged(f"perception {name}", found, base, 1, 1))
-    return made, said["versions"]
+    return made, said["versions"], said["benchmark"]
 
 
 # --- the run ----------------------------------------------------------------------------------------
@@ -463,9 +491,12 @@ def main() -> None:
             [others[i - len(known)] for i in kept if i >= len(known)],
         )
         made = results(known, [other for other, _ in others])
+        benchmark: list[dict[str, object]] = []
         versions = {name: version(name) for name in ("hivescan", "numpy", "pillow")}
         if arguments.perception:
-            theirs, their_versions = perception(arguments.perception, known, [file for _, file in others])
+            theirs, their_versions, benchmark = perception(
+                arguments.perception, known, [file for _, file in others]
+            )
             made += theirs
             versions |= their_versions
     edits = [edit for photo in known for edit in photo.edits]
@@ -477,6 +508,12 @@ def main() -> None:
     print("CPU a picture: " + ", ".join(f"{step} {ms:.2f} ms" for step, ms in seconds.items()))
     print(f"\nRecall at {LIMIT} bits / at 99.99 % precision\n")
     print("\n".join(table(made)))
+    if benchmark:
+        print("\nWhat perception.benchmarking says of the same edits, at 99.99 % precision of each\n")
+        print("| edit | hasher | recall, % | threshold |\n| --- | --- | ---: | ---: |")
+        for row in benchmark:
+            cells = (row["transform_name"], row["hasher_name"], row["recall"], row["threshold"])
+            print("| " + " | ".join(f"{c:.3f}" if isinstance(c, float) else f"{c}" for c in cells) + " |")
     if arguments.json:
         arguments.json.write_text(json.dumps({"edits": list(EDITS), "results": [vars(r) for r in made]}))
 
