@@ -5,6 +5,7 @@ The same buckets and the same comparison as :mod:`hivescan.matching.kernels`, wi
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -14,10 +15,23 @@ import numpy.typing as npt
 Words = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]
 
-MOST: Final = 32
-"""Queries: more are quicker with compiled code, loaded or not."""
+MOST: Final = 64
+"""Queries of a process: for more the compiled code is loaded, once."""
+_COMPILED: Final = "hivescan.matching.kernels"
 _COMPARED: Final = 1 << 19
 """Rows that are compared at once."""
+
+
+_so_far = 0
+
+
+def are_few(queries: int) -> bool:
+    """Whether these, with those before them, are not worth loading the compiled code, nor is it there."""
+    global _so_far  # noqa: PLW0603  of the process, as loaded code is
+    if _COMPILED in sys.modules or _so_far + queries > MOST:
+        return False
+    _so_far += queries
+    return True
 
 
 class Tables(NamedTuple):

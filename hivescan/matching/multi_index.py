@@ -87,7 +87,7 @@ class MultiIndex:
         """Every hash within ``distance`` bits of a query, in no order."""
         if self.bits != queries.shape[1] * 8:
             raise ValueError(f"queries of {queries.shape[1] * 8} bits, and the index has {self.bits}")
-        if len(queries) <= few_queries.MOST:
+        if few_queries.are_few(len(queries)):
             return self._near_few(queries, distance)
         from hivescan.matching import kernels
 

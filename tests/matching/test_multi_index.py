@@ -24,9 +24,9 @@ def index_of(hashes: np.ndarray) -> MultiIndex:
 def pairs_of(index: MultiIndex, queries: np.ndarray, distance: int) -> list[tuple[int, ...]]:
     """What is found with compiled code, and without it just the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(few_queries, "MOST", -1)
+        patch.setattr(few_queries, "are_few", lambda count: False)
         compiled = told(index, index.near(queries, distance))
-        patch.setattr(few_queries, "MOST", len(queries))
+        patch.setattr(few_queries, "are_few", lambda count: True)
         assert told(index, index.near(queries, distance)) == compiled
     return compiled
 
@@ -131,3 +131,13 @@ def test_chunks_cover_a_hash_and_fit_their_tables(bits: int, rows: int) -> None:
     chunks = chunks_for(bits, rows)
     assert sum(chunks) == bits
     assert max(chunks) <= 26
+
+
+def test_compiled_code_is_loaded_once_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_queries, "_COMPILED", "not.loaded")
+    monkeypatch.setattr(few_queries, "_so_far", 0)
+    assert [few_queries.are_few(16) for _ in range(5)] == [True] * 4 + [False]
+    assert not few_queries.are_few(1_000)
+    monkeypatch.setattr(few_queries, "_so_far", 0)
+    monkeypatch.setattr(few_queries, "_COMPILED", "sys")
+    assert not few_queries.are_few(1)
