@@ -114,10 +114,9 @@ class _Reading:
             )
             return
         kind = part.get_content_type()
-        inner = part.get_payload()
-        if isinstance(inner, list):
+        if part.is_multipart():
             first = len(self.pieces)
-            for each in inner:
+            for each in part.get_payload():
                 if isinstance(each, Message):
                     within = self._message if kind.startswith("message/") else self._part
                     within(each, depth + 1)
@@ -130,7 +129,7 @@ class _Reading:
             self.pieces.append(_shown(text) if kind == "text/html" else text.replace("\r\n", "\n").strip())
 
     def _attachment(self, part: Message, kind: str) -> None:
-        if not part.get_payload():  # a part of nothing
+        if not _bytes_of(part):  # a part of nothing
             return
         self.attachments += 1
         name = _decoded(_name_of(part))
@@ -183,13 +182,20 @@ def _one_line(text: str) -> str:
 
 def _text_of(part: Message) -> str:
     try:
-        raw = part.get_payload(decode=True)
         charset = part.get_content_charset()
     except (ValueError, LookupError, TypeError):
-        raw, charset = None, None
-    if not isinstance(raw, bytes):
-        raw = str(part.get_payload()).encode("utf-8", "surrogateescape")
-    return _characters(raw, charset)
+        charset = None
+    return _characters(_bytes_of(part), charset)
+
+
+def _bytes_of(part: Message) -> bytes:
+    """What is in a part that has none within it, as far as its encoding can be undone."""
+    # Undecoded it is not asked for: the parser then looks at the charset, which may be anything.
+    try:
+        raw = part.get_payload(decode=True)
+    except (ValueError, LookupError, TypeError):
+        return b""
+    return raw if isinstance(raw, bytes) else b""
 
 
 def _characters(raw: bytes, charset: str | None) -> str:

@@ -125,6 +125,13 @@ def test_bytes_in_headers_that_are_in_no_form_are_read_all_the_same() -> None:
     assert read_mail(broken).text.endswith("\n\nbody")
 
 
+@pytest.mark.parametrize(
+    "raw", [b"ContenT-type:;charset*\n\x80", b"Content-Type: text/plain; charset*0*=''%ff\n\n\xfc"]
+)
+def test_a_charset_that_is_none_is_passed_over(raw: bytes) -> None:
+    assert read_mail(raw).text in ("€", "ü")
+
+
 def test_a_mailbox_is_read_message_by_message(tmp_path: Path) -> None:
     letters = [a_mail(f"Letter {i}", f"{PLAIN}\nFrom here on it is text.\n") for i in range(3)]
     letters[1].add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="a.pdf")
