@@ -38,8 +38,6 @@ def asked_blocks(report: Report) -> Iterator[Block]:
     """Of how many files it could be asked whether to escalate them, where that is not all of them."""
     seen = report.coverage
     if seen.items and seen.chains and report.escalation_checked < seen.items:
-        yield Line(
-            f"Whether to escalate was asked of {report.escalation_checked:,} of {count(seen.items, 'file')}: "
-            "it takes a sexual head and child_present",
-            Tone.QUIET,
-        )
+        of_all = f"asked of {report.escalation_checked:,} of {count(seen.items, 'file')}"
+        yield Heading("Escalation", of_all)
+        yield Line("Whether a file must go to a person takes a sexual head and child_present.", Tone.QUIET)
