@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--set", choices=("ljspeech", "asterisk", "tuxpaint"), action="append")
     parser.add_argument("--analyzer", default="speech", help="speech, or one of another size")
     parser.add_argument("--minutes", type=float, default=4.0, help="of speech for speed")
+    parser.add_argument("--rounds", type=int, default=2, help="for speed")
     parser.add_argument("--hours", type=float, default=1.5, help="of speech for memory")
     parser.add_argument("--debs", type=Path, help="keep fetched packages here, and take them from here")
     parser.add_argument("--only", nargs=2, help=argparse.SUPPRESS)
@@ -261,27 +262,32 @@ def long_talk(folder: Path, seconds: float, path: Path) -> float:
     return at / SAMPLE_RATE
 
 
+WAYS = ("hivescan", "faster-whisper", "faster-whisper, batches of 8")
+
+
 def speed(args: argparse.Namespace, work: Path) -> None:
-    """Whole processes, from start to end, in turns; the models' loading counts for each."""
+    """Each way in a process of its own, in turns: the work itself, and for hivescan a whole scan as well."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # servers of processes are to be waited for here
     path = work / "talk.flac"
     seconds = long_talk(args.folder, 60 * args.minutes, path)
-    ways = ("hivescan", "faster-whisper", "faster-whisper, batches of 8")
-    spent: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    for _ in range(2):
-        for way in ways:
+    spent: dict[str, list[dict[str, float]]] = {way: [] for way in (*WAYS, "hivescan classify")}
+    for _ in range(args.rounds):
+        for way, times in spent.items():
             command = [sys.executable, __file__, args.what, str(args.folder), "--only", way, str(path)]
             before, started = cpu_of_children(), time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            spent[way].append((time.perf_counter() - started, cpu_of_children() - before))
-    wall = {way: min(wall for wall, _ in times) for way, times in spent.items()}
-    cpu = {way: min(cpu for _, cpu in times) for way, times in spent.items()}
-    print(f"{seconds:.0f} s of speech, load {os.getloadavg()[0]:.0f}\n")
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            wall = time.perf_counter() - started
+            said = json.loads(done.stdout.splitlines()[-1])
+            times.append(said or {"wall": wall, "cpu": cpu_of_children() - before})
+    print(
+        f"{seconds:.0f} s of speech, {args.rounds} rounds, the best of each; load {os.getloadavg()[0]:.0f}\n"
+    )
     print("| way | seconds | CPU seconds | its seconds ÷ hivescan's | its CPU ÷ hivescan's |")
     print("| --- | ---: | ---: | ---: | ---: |")
-    for way in ways:
-        ratios = f"{wall[way] / wall['hivescan']:.2f} | {cpu[way] / cpu['hivescan']:.2f}"
-        print(f"| {way} | {wall[way]:.1f} | {cpu[way]:.1f} | {ratios} |")
+    best = {way: {k: min(t[k] for t in times) for k in ("wall", "cpu")} for way, times in spent.items()}
+    for way, took in best.items():
+        ratios = " | ".join(f"{took[k] / best['hivescan'][k]:.2f}" for k in ("wall", "cpu"))
+        print(f"| {way} | {took['wall']:.1f} | {took['cpu']:.1f} | {ratios} |")
 
 
 def cpu_of_children() -> float:
@@ -294,13 +300,39 @@ def cpu_of_children() -> float:
 
 
 def alone(way: str, path: str) -> dict[str, float]:
-    """One way over the file, in this process."""
-    if way == "hivescan":
+    """One way over the file, in this process, all cores; its work is timed after its model is loaded."""
+    if way == "hivescan classify":
         import hivescan
 
         with tempfile.TemporaryDirectory() as store:
             hivescan.classify([path], store=f"{store}/s", analyzers=("speech",))
         return {}
+    work = with_hivescan(path) if way == "hivescan" else with_faster_whisper(way, path)
+    started, before = time.perf_counter(), time.process_time()
+    work()
+    return {"wall": time.perf_counter() - started, "cpu": time.process_time() - before}
+
+
+def with_hivescan(path: str) -> Callable[[], object]:
+    """Decoding, voice activity and the model, as workers and host of a scan do it."""
+    import numpy as np
+
+    from hivescan.analyzers import registry
+    from hivescan.cores import available_cores
+    from hivescan.media.utterances import utterances
+    from hivescan.models.backends.base import Placement
+    from hivescan.types import Limits
+
+    analyzer = registry.load("speech", Placement(threads=available_cores()))
+
+    def work() -> object:
+        found = [clip.samples for clip in utterances(Path(path), Limits())]
+        return analyzer.infer({"utterance": np.stack(found)})
+
+    return work
+
+
+def with_faster_whisper(way: str, path: str) -> Callable[[], object]:
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     from hivescan.cores import available_cores
@@ -313,10 +345,9 @@ def alone(way: str, path: str) -> dict[str, float]:
         model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=available_cores())
     options = {"beam_size": 5, "vad_filter": True, "word_timestamps": True}
     if way.endswith("8"):
-        segments, _ = BatchedInferencePipeline(model).transcribe(path, batch_size=8, **options)
-    else:
-        segments, _ = model.transcribe(path, condition_on_previous_text=False, **options)
-    return {"segments": sum(1 for _ in segments)}
+        batched = BatchedInferencePipeline(model)
+        return lambda: list(batched.transcribe(path, batch_size=8, **options)[0])
+    return lambda: list(model.transcribe(path, condition_on_previous_text=False, **options)[0])
 
 
 def memory(args: argparse.Namespace, work: Path) -> None:
