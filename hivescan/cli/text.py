@@ -44,7 +44,7 @@ def text(
             (number, head, label, round(score, 3), "")
             for head, scores in one["scores"].items()
             for label, score in sorted(scores.items(), key=lambda pair: -pair[1])[:1]
-            if score >= _SHOWN and not label.startswith("no_") and not label.endswith("_0")
+            if score >= _SHOWN and not label.startswith(("no_", "unsupported")) and not label.endswith("_0")
         ]
         rows += [
             (number, found["kind"], found["value"], None, f"{found['start']}–{found['end']}")

@@ -86,8 +86,8 @@ What can be measured without such data, false alarms on harmless photos, is told
 
 Numbers of examples are where training is worth a try, not where it is done: 100 files a class is what
 [training](training.md) measured for kinds of things; more for acts, states and fine distinctions is a
-judgement. With a hub's CLIP or SigLIP every head but `child_safety` can be had [from words](zero-shot.md),
-without any examples, and unvalidated.
+judgement. With a hub's CLIP or SigLIP every head of pictures but `child_safety` can be had
+[from words](zero-shot.md), without any examples, and unvalidated.
 """
 
 
