@@ -117,3 +117,4 @@ def test_the_head_sees_counts_and_the_largest_share() -> None:
     assert numbers_of([], 100, 100) == (0.0, 0.0, 0.0, 0.0)
     assert numbers_of([read, unread, stripes], 100, 100) == (1.0, 1.0, 0.5, 1.0)
     assert numbers_of([read] * 5, 100, 100)[0] == 2.0
+    assert numbers_of([unread] * 5, 100, 100) == (0.0, 1.0, 0.0, 0.0)

@@ -77,14 +77,15 @@ class Codes:
 
 
 def numbers_of(codes: Sequence[Code], width: int, height: int) -> tuple[float, ...]:
-    """What the head ``qr_code`` sees of a picture: QR codes read, QR codes found but not read, the square
-    root of the share of the picture that the largest covers, other codes read; counts are at most 2."""
+    """What the head ``qr_code`` sees of a picture: QR codes read (at most 2), whether some were found and not
+    read, the square root of the share of the picture that the largest read one covers, other codes read (at
+    most 2). Of those that could not be read it sees no more: fine patterns are taken for several."""
     codes_qr = [code for code in codes if code.is_qr]
     read = sum(code.text is not None for code in codes_qr)
-    largest = max((_area(code) for code in codes_qr), default=0.0)
+    largest = max((_area(code) for code in codes_qr if code.text is not None), default=0.0)
     others = sum(code.text is not None and not code.is_qr for code in codes)
     share = (largest / (width * height)) ** 0.5
-    return float(min(read, 2)), float(min(len(codes_qr) - read, 2)), min(share, 1.0), float(min(others, 2))
+    return float(min(read, 2)), float(len(codes_qr) > read), min(share, 1.0), float(min(others, 2))
 
 
 def _area(code: Code) -> float:
