@@ -108,7 +108,8 @@ def available(without: Collection[str] = ()) -> dict[str, AnalyzerSpec]:
     that has no other is left out.
 
     A model that a user deployed (:func:`~hivescan.models.cards.models_folder`) is an analyzer of its own,
-    under the name of its card; so are the models of speech that ``speech`` does not use.
+    under the name of its card; so are the models of speech that ``speech`` does not use, and the heads on
+    vectors that ship.
     """
     specs = {name: worker_module(name).spec() for name in IN_WORKER}
     for name in (*_HOST, *_speakers(), *_deployed()):
@@ -210,7 +211,8 @@ def load(
 
 
 def _deployed() -> tuple[str, ...]:
-    own = [card for card in load_cards().values() if card.folder.parent == models_folder()]
+    """Models that are analyzers by themselves: those of the user, and heads on vectors that ship."""
+    own = [card for card in load_cards().values() if card.folder.parent == models_folder() or card.base]
     names = tuple(card.name for card in own if card.heads or card.embedding)
     for name in (*names, *(card.name for card in own if card.speech)):
         if name in _HOST or name in IN_WORKER:
@@ -226,9 +228,11 @@ def _speakers() -> tuple[str, ...]:
 
 
 def _deployed_heads() -> tuple[str, ...]:
-    cards = load_cards()
+    """Heads that a user deployed; those that ship are in the profiles by name."""
     seen = {MediaType.IMAGE, MediaType.TEXT}
-    return tuple(n for n in _deployed() if cards[n].base and seen & cards[n].consumes)
+    folder = models_folder()
+    cards = [card for card in load_cards().values() if card.base and card.folder.parent == folder]
+    return tuple(card.name for card in cards if seen & card.consumes)
 
 
 def _models(name: str) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
     python scripts/bench/false_positives.py --set clothing=../shared/data/clothing --set objects=...
 
-Scans the folders with the analyzers of pictures into a store (kept with --store, and scanned again only where
-something changed) and counts, for the harmful classes of each head together and for each descriptive class
-by itself, the pictures at or above the threshold. Everything in the folders must be harmless: whoever runs
-this has to know that. Intervals are those of Clopper and Pearson, 95 %. Of pictures named by their size in
-one folder (wallpapers) the largest is taken. --worst writes the highest pictures of each row.
+Scans the folders with all analyzers of pictures that have heads (--analyzers names some) into a store (kept
+with --store, and scanned again only where something changed) and counts, for the harmful classes of each head
+together and for each descriptive class by itself, the pictures at or above the threshold; of a picture with
+several faces or texts the highest counts. Everything in the folders must be harmless: whoever runs this has to
+know that. Intervals are those of Clopper and Pearson, 95 %. Of pictures named by their size in one folder
+(wallpapers) the largest is taken. --worst writes the highest pictures of each row.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from pathlib import Path
 
 import hivescan
 from hivescan.analyzers import registry
+from hivescan.analyzers.base import AnalyzerSpec
+from hivescan.types import MediaType
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".heic"}
-ANALYZERS = ("nsfw", "objects", "body_parts")
 _SIZED = re.compile(r"(\d+)x(\d+)")
 
 _ROWS = """
@@ -46,6 +48,16 @@ def pictures(folder: Path) -> Iterator[Path]:
     yield from (path for _, path in largest.values())
 
 
+def analyzers_of_pictures() -> tuple[str, ...]:
+    """All that have heads and can run here, whatever they find in pictures (faces, texts) included."""
+    able = (name for name in registry.available() if registry.missing(name) is None)
+    return tuple(name for name in able if _has_heads(registry.spec_of(name)))
+
+
+def _has_heads(spec: AnalyzerSpec) -> bool:
+    return bool(spec.heads) and MediaType.IMAGE in spec.consumes and spec.runs_in == "host"
+
+
 def interval(hits: int, n: int) -> tuple[float, float]:
     """Clopper and Pearson's 95 % interval of a share."""
     from scipy.stats import binomtest
@@ -58,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", action="append", required=True, metavar="NAME=FOLDER", dest="sets")
     parser.add_argument("--threshold", type=float, default=0.9)
+    parser.add_argument("--analyzers", help="these alone, with commas between them")
     parser.add_argument("--store", type=Path, help="keep the scores here")
     parser.add_argument(
         "--worst", type=Path, help="write the highest pictures of each row here, as JSON lines"
@@ -67,8 +80,8 @@ def main() -> None:
     files = {str(p.resolve()): name for name, folder in sets.items() for p in pictures(folder)}
     with tempfile.TemporaryDirectory() as scratch:
         where = options.store or Path(scratch) / "store"
-        analyzers = tuple(name for name in ANALYZERS if registry.missing(name) is None)
-        hivescan.classify(list(files), store=where, analyzers=analyzers)
+        analyzers = options.analyzers.split(",") if options.analyzers else analyzers_of_pictures()
+        hivescan.classify(list(files), store=where, analyzers=tuple(analyzers))
         report(where, files, options.threshold, options.worst)
 
 

@@ -5,6 +5,8 @@
 Scans the folders of those that show the class (--yes) and those that do not (--no), and prints the area under
 the ROC curve with its 95 % interval (1,000 bootstrap draws, seed 0), precision at 90 % recall and recall at
 1 % false positives, over all and by folder of --yes. Precision holds for these numbers of both kinds alone.
+Of a file with many samples (frames, faces, texts) the highest counts. --by-no says how often each folder of
+--no reaches 0.5 and 0.9; --curve prints the precision-recall curve.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ def pictures(folder: Path) -> list[str]:
 def scores_of(where: Path, files: list[str], model: str, head: str, label: str) -> Scores:
     """The scores of the different pictures among the files."""
     query = f"""
-        SELECT DISTINCT i.uri, i.content_id, s.score FROM items i JOIN scores s USING (content_id)
-        WHERE s.model = '{model}' AND s.head = '{head}' AND s.label = '{label}'"""
+        SELECT i.uri, i.content_id, max(s.score) AS score FROM items i JOIN scores s USING (content_id)
+        WHERE s.model = '{model}' AND s.head = '{head}' AND s.label = '{label}' GROUP BY ALL"""
     wanted = set(files)
     rows = hivescan.open(where).sql(query).to_pylist()
     by_content = {row["content_id"]: row["score"] for row in rows if row["uri"] in wanted}
@@ -77,6 +79,21 @@ def row(name: str, yes: Scores, no: Scores) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def curve_lines(yes: Scores, no: Scores) -> list[str]:
+    """Precision at recalls of a tenth each, and the threshold that gives them."""
+    positive = np.concatenate([np.ones(len(yes), np.bool_), np.zeros(len(no), np.bool_)])
+    curve = curve_of(positive, np.concatenate([yes, no]))
+    lines = ["| recall | precision | score from |", "| ---: | ---: | ---: |"]
+    for recall in np.linspace(0.1, 1.0, 10):
+        point = int(np.argmax(curve.tp >= recall * curve.positives - 1e-9))
+        found = curve.at(point)
+        precision = found.tp / (found.tp + found.fp)
+        lines.append(
+            f"| {found.tp / curve.positives:.2f} | {precision:.3f} | {curve.thresholds[point]:.3f} |"
+        )
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")
@@ -85,6 +102,8 @@ def main() -> None:
     parser.add_argument("--analyzer", default="nsfw")
     parser.add_argument("--yes", action="append", required=True, metavar="NAME=FOLDER")
     parser.add_argument("--no", action="append", required=True, metavar="NAME=FOLDER")
+    parser.add_argument("--by-no", action="store_true", help="false positives of each folder of --no")
+    parser.add_argument("--curve", action="store_true", help="the precision-recall curve, too")
     parser.add_argument("--store", type=Path, help="keep the scores here")
     options = parser.parse_args()
     yes = {name: pictures(Path(folder)) for name, _, folder in (t.partition("=") for t in options.yes)}
@@ -97,6 +116,7 @@ def main() -> None:
         def scored(files: list[str]) -> Scores:
             return scores_of(where, files, options.model, options.head, options.label)
 
+        of_no = {name: scored(files) for name, files in no.items()}
         others = scored([path for files in no.values() for path in files])
         kinds = {name: scored(files) for name, files in yes.items()}
     columns = ("yes", "n", "n of no", "AUC", "95 % interval", "precision at 90 % recall")
@@ -105,6 +125,12 @@ def main() -> None:
     print(row("all", np.concatenate(list(kinds.values())), others))
     for name, table in kinds.items():
         print(row(name, table, others))
+    if options.by_no:
+        print("\n| no | n | at 0.5 or more | at 0.9 or more |\n| --- | ---: | ---: | ---: |")
+        for name, table in of_no.items():
+            print(f"| {name} | {len(table):,} | {(table >= 0.5).mean():.3f} | {(table >= 0.9).mean():.3f} |")
+    if options.curve:
+        print("", *curve_lines(np.concatenate(list(kinds.values())), others), sep="\n")
 
 
 if __name__ == "__main__":

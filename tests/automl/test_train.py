@@ -128,6 +128,25 @@ def test_a_split_by_column_keeps_its_values_on_one_side() -> None:
     assert len(sides[1]) >= 2
 
 
+def test_items_of_one_value_are_held_out_together() -> None:
+    """An author writes of one kind alone and says the same again and again: to know the author is no merit."""
+    random = np.random.default_rng(1)
+    authors = np.arange(96) % 16
+    vectors = random.normal(size=(16, 384))[authors].astype(np.float16)
+    kinds = [("x", "y")[author % 2] for author in authors]
+    items = text_items(made_texts(96), {"kind": kinds}, {"author": [f"author {a}" for a in authors]})
+    store_vectors(items, vectors)
+    take_snapshot(new_dataset("written", "text", items), on_invalid="keep")
+    found = {}
+    for column in (None, "author"):
+        (head,) = train("sorter", "written@1", options=TrainOptions(split_by=column)).heads
+        found[column] = head.metrics["validation"]["balanced_accuracy"]
+    assert found[None] == 1.0
+    assert found["author"] < 0.9  # type: ignore[operator]
+    with pytest.raises(DatasetError, match="no column 'place'; it has author"):
+        train("sorter", "written@1", options=TrainOptions(split_by="place"))
+
+
 def test_vectors_in_a_store_are_used_and_none_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     import hivescan.models.text_tower
 
@@ -173,7 +192,6 @@ def test_options_that_do_not_fit_are_refused() -> None:
     made_snapshot("fruit")
     for options, told in (
         (TrainOptions(test="fruit@1", test_split=0.2), "--test and --test-split"),
-        (TrainOptions(split_by="author"), "--test-split"),
         (TrainOptions(heads=("shape",)), "--head shape"),
         (TrainOptions(method="guess"), "--method guess"),  # type: ignore[arg-type]
         (TrainOptions(harmful=("mango",)), "--harmful mango"),

@@ -21,8 +21,10 @@ class TrainOptions:
 
     - ``heads`` of the snapshot, all where none is named; ``head_kind`` is what a head on vectors is: ``auto``
       takes the better of two on held-out items.
-    - ``test`` is another snapshot; ``test_split`` the share of this one that is held back instead, by whole
-      values of the column ``split_by``. Without either nothing is measured on unseen items.
+    - ``test`` is another snapshot; ``test_split`` the share of this one that is held back instead. Without
+      either nothing is measured on unseen items.
+    - ``split_by`` names a column: items of one value stay together, in a test part that is held back and when
+      training items are held out in turn.
     - ``base`` gives the vectors: a model of the catalogue or a trained one; None takes that of the model's
       newest version, else the default of the kind.
     - ``max_epochs`` and ``early_stopping`` (epochs without a better score) are those of networks; None takes
@@ -64,8 +66,6 @@ def check_options(options: TrainOptions, snapshot: Snapshot) -> None:
     check_metric(options.select_by, options.select_label)
     if options.test is not None and options.test_split is not None:
         raise UsageError("--test and --test-split: give one of them")
-    if options.split_by is not None and options.test_split is None:
-        raise UsageError("--split-by says how --test-split is made: give that, too")
     for head in options.heads:
         if head not in snapshot.heads:
             raise UsageError(f"--head {head}: {snapshot.reference} has {', '.join(snapshot.heads)}")
