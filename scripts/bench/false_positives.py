@@ -5,7 +5,7 @@
 Scans the folders with all analyzers of pictures that have heads (--analyzers names some) into a store (kept
 with --store, and scanned again only where something changed) and counts, for the harmful classes of each head
 together and for each descriptive class by itself, the pictures at or above the threshold; of a picture with
-several faces or texts the highest counts. Everything in the folders must be harmless: whoever runs this has to
+several faces or texts the highest counts. Everything in the folders must be harmless: whoever runs this must
 know that. Intervals are those of Clopper and Pearson, 95 %. Of pictures named by their size in one folder
 (wallpapers) the largest is taken. --worst writes the highest pictures of each row.
 """
