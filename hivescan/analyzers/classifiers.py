@@ -13,6 +13,7 @@ from hivescan.errors import CatalogueError
 from hivescan.media.passages import REVISION as SPLITTING
 from hivescan.models.backends.base import Placement, Precision, precision_of
 from hivescan.models.heads_card import check_space
+from hivescan.models.moving_head import MovingHead, load_moving_head
 from hivescan.models.network import (
     TEXT_VIEW,
     Network,
@@ -111,12 +112,12 @@ def _reading(network: Opened) -> Network | TextNetwork:
 
 
 def read_heads(card: Card) -> dict[str, VectorHead]:
-    """The heads of a card that are functions of its vector, by name."""
+    """The heads of a card that are functions of one of its vectors, by name."""
     digests = {file.name: file.sha256 for file in card.files}
     heads = {
         name: load_head(card.folder / reading.vector_head, digests[reading.vector_head])
         for name, reading in card.readings.items()
-        if reading.vector_head is not None
+        if reading.vector_head is not None and not reading.moving
     }
     for name, head in heads.items():
         assert card.base is not None and card.base.embedding is not None
@@ -126,3 +127,13 @@ def read_heads(card: Card) -> dict[str, VectorHead]:
                 f" {card.base.name} gives {card.base.embedding.dimensions}"
             )
     return heads
+
+
+def read_moving_heads(card: Card) -> dict[str, MovingHead]:
+    """The heads of a card that look at frames in their order, by name."""
+    digests = {file.name: file.sha256 for file in card.files}
+    return {
+        name: load_moving_head(card.folder / reading.vector_head, digests[reading.vector_head])
+        for name, reading in card.readings.items()
+        if reading.vector_head is not None and reading.moving
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from hivescan.analyzers.moving import FIGHT, fights
 from hivescan.analyzers.ocr.overlays import merge_overlays
 from hivescan.analyzers.spoken_languages import settle_languages
 from hivescan.analyzers.tracks import tracked
@@ -25,6 +26,7 @@ this one had.
 """
 
 FINISHERS: Final[Mapping[str, Finisher]] = {
+    FIGHT: fights,
     "faces": tracked,
     "speech": settle_languages,
     "whisper_small": settle_languages,

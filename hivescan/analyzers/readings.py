@@ -28,13 +28,16 @@ def read_outputs(
 ) -> Findings:
     """All heads of a card and its embedding, for N samples. ``outputs`` are the network's, by name.
 
-    ``vector_heads`` see the vector as it is stored, rounded to float16.
+    ``vector_heads`` see the vector as it is stored, rounded to float16. Where heads look at frames in their
+    order, the vectors are found instead, for :mod:`hivescan.analyzers.moving`.
     """
     scores: list[HeadScores] = []
     top: list[TopLabels] = []
     rows: dict[tuple[str, Activation], list[Row]] = {}
     for head in card.heads:
         reading = card.readings[head.name]
+        if reading.moving:  # what it says of a frame, it says once all of them are there
+            continue
         if reading.vector_head is not None:
             assert vector_heads is not None
             table = vector_heads[head.name].probabilities(_stored(outputs[reading.output]))
@@ -48,6 +51,8 @@ def read_outputs(
         else:
             top.append(_top(card, head, reading.top, rows[key]))
     vectors = () if card.embedding is None else (_vectors(card, outputs, precision),)
+    if card.base is not None and any(reading.moving for reading in card.readings.values()):
+        vectors = (_vectors(card.base, outputs, precision),)
     return Findings(scores=tuple(scores), top=tuple(top), vectors=vectors)
 
 

@@ -65,8 +65,9 @@ PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
     "standard": _STANDARD,
     # All that need no agreement to a licence. Speech takes more than ten times as long as sounds, and text
-    # in pictures longer than all else that looks at them.
-    "full": (*_STANDARD, "speech", "ocr"),
+    # in pictures longer than all else that looks at them; fights were learnt from cameras that stand still, and
+    # what hand-held ones see looks like them.
+    "full": (*_STANDARD, "fight", "speech", "ocr"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})

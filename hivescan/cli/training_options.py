@@ -26,7 +26,11 @@ StoresOption = Annotated[
 ]
 SplitByOption = Annotated[
     str | None,
-    typer.Option("--split-by", metavar="COLUMN", help="Items with the same value stay together, in the test part and in validation."),
+    typer.Option(
+        "--split-by",
+        metavar="COLUMN",
+        help="Items with the same value stay together, in the test part and in validation.",
+    ),
 ]
 
 

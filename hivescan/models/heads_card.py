@@ -81,7 +81,9 @@ def _head(table: TomlTable, base: Card) -> tuple[HeadSpec, HeadReading]:
         description=" ".join((table.optional_text("description") or "").split()),
         family=table.optional_text("family"),
     )
-    reading = HeadReading(output=base.embedding.output, vector_head=table.text("file"))
+    reading = HeadReading(
+        output=base.embedding.output, vector_head=table.text("file"), moving=table.flag("moving")
+    )
     table.close()
     return spec, reading
 

@@ -206,6 +206,8 @@ class HeadReading:
     rest: str | None = None
     top: int | None = None
     vector_head: str | None = None
+    moving: bool = field(default=False, repr=False)
+    """``vector_head`` is a :class:`~hivescan.models.moving_head.MovingHead`, of frames in their order."""
 
 
 @dataclass(frozen=True)

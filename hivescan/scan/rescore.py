@@ -23,11 +23,13 @@ import pyarrow.compute as pc
 
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import fingerprint_of, upstream_of
-from hivescan.analyzers.classifiers import read_heads
+from hivescan.analyzers.classifiers import read_heads, read_moving_heads
+from hivescan.analyzers.moving import start_times
 from hivescan.cores import available_cores
 from hivescan.errors import CatalogueError, RunInterruptedError, StoreCorruptError, UsageError
 from hivescan.models.backends.base import Precision
 from hivescan.models.cards import find_card
+from hivescan.models.moving_head import MovingHead
 from hivescan.models.network import space_of
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead
@@ -165,7 +167,7 @@ def score_stored(
     spec = registry.spec_of(card.name)
     for row in head_rows(store, {card.name: spec}, writer.run_id, datetime.now(UTC)):
         writer.add("heads", pa.Table.from_pylist([row], schema=TABLES["heads"]))
-    scorer = _Scorer(writer.run_id, card, chain, read_heads(card), wanted)
+    scorer = _Scorer(writer.run_id, card, chain, read_heads(card), read_moving_heads(card), wanted)
     nothing = np.flatnonzero(wanted.ledger.column("samples").to_numpy() == 0)
     if nothing.size:  # nothing was found there that has a vector: there is nothing to score
         writer.add("analyses", scorer.attempts(nothing))
@@ -330,6 +332,7 @@ class _Scorer:
     card: Card
     chain: str
     heads: Mapping[str, VectorHead]
+    moving: Mapping[str, MovingHead]
     wanted: _Wanted
 
     def score(self, rows: pa.Table, places: npt.NDArray[np.int64]) -> tuple[list[pa.Table], pa.Table]:
@@ -341,8 +344,31 @@ class _Scorer:
         tables = [
             self._score_rows(head, rows, self.heads[head.name].probabilities(vectors))
             for head in self.card.heads
+            if head.name in self.heads
         ]
-        return tables, self.attempts(places[np.diff(places, prepend=-1) != 0])
+        begins = np.flatnonzero(np.diff(places, prepend=-1))
+        for head in self.card.heads:
+            if head.name in self.moving:
+                scores = self._in_order(self.moving[head.name], vectors, rows, begins)
+                said = ~np.isnan(scores).any(axis=1)
+                tables.append(self._score_rows(head, _where(rows, said), scores[said]))
+        return tables, self.attempts(places[begins])
+
+    @staticmethod
+    def _in_order(
+        head: MovingHead,
+        vectors: npt.NDArray[np.float16],
+        rows: pa.Table,
+        begins: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.float32]:
+        """``float32 [N, C]``, NaN where the head says nothing: contents begin at ``begins``."""
+        scores = np.empty((len(vectors), len(head.labels)), np.float32)
+        index = rows.column("index").to_numpy()
+        starts = start_times(rows.column("start_ms").to_pylist())
+        for first, behind in zip(begins, [*begins[1:], len(vectors)], strict=True):
+            order = first + np.argsort(index[first:behind], kind="stable")
+            scores[order] = head.scores(vectors[order], starts[order])
+        return scores
 
     def attempts(self, places: npt.NDArray[np.int64]) -> pa.Table:
         """Rows of the ledger that say of these attempts that they were scored."""

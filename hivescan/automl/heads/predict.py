@@ -97,6 +97,11 @@ def find_model(reference: str) -> HeadsOnVectors | Card:
         raise UsageError(f"model {reference} has no heads: it gives vectors only; train a head on them")
     if card.base is None:
         return card
+    if any(reading.moving for reading in card.readings.values()):
+        raise UsageError(
+            f"model {reference} looks at the frames of a video in their order:"
+            f" scan it, with `hivescan classify FILE --analyzers {reference}`"
+        )
     from hivescan.analyzers.classifiers import read_heads
 
     own = card.base.name not in cards
