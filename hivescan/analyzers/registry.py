@@ -65,8 +65,8 @@ PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("hashes", "nsfw", "objects"),
     "standard": _STANDARD,
     # All that need no agreement to a licence. Speech takes more than ten times as long as sounds, and text
-    # in pictures longer than all else that looks at them; fights were learnt from cameras that stand still, and
-    # what hand-held ones see looks like them.
+    # in pictures longer than all else that looks at them; fights were learnt from cameras that stand still,
+    # and what hand-held ones see looks like them.
     "full": (*_STANDARD, "fight", "speech", "ocr"),
 }
 
@@ -213,7 +213,12 @@ def load(
 
 def _deployed() -> tuple[str, ...]:
     """Models that are analyzers by themselves: those of the user, and heads on vectors that ship."""
-    own = [card for card in load_cards().values() if card.folder.parent == models_folder() or card.base]
+    of_others = {model for module in _HOST.values() for model in module.MODELS}
+    own = [
+        card
+        for card in load_cards().values()
+        if card.folder.parent == models_folder() or (card.base and card.name not in of_others)
+    ]
     names = tuple(card.name for card in own if card.heads or card.embedding)
     for name in (*names, *(card.name for card in own if card.speech)):
         if name in _HOST or name in IN_WORKER:

@@ -350,7 +350,7 @@ class _Scorer:
         for head in self.card.heads:
             if head.name in self.moving:
                 scores = self._in_order(self.moving[head.name], vectors, rows, begins)
-                said = ~np.isnan(scores).any(axis=1)
+                said = np.asarray(~np.isnan(scores).any(axis=1))
                 tables.append(self._score_rows(head, _where(rows, said), scores[said]))
         return tables, self.attempts(places[begins])
 

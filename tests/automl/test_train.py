@@ -129,7 +129,7 @@ def test_a_split_by_column_keeps_its_values_on_one_side() -> None:
 
 
 def test_items_of_one_value_are_held_out_together() -> None:
-    """An author writes of one kind alone and says the same again and again: to know the author is no merit."""
+    """An author writes of one kind alone and says the same all the time: to know the author is no merit."""
     random = np.random.default_rng(1)
     authors = np.arange(96) % 16
     vectors = random.normal(size=(16, 384))[authors].astype(np.float16)
