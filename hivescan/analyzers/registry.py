@@ -51,6 +51,7 @@ _STANDARD: Final = (
     "nsfw",
     "objects",
     "embedding",
+    "drawing",
     "faces",
     "child_present",
     "provenance",
