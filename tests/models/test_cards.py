@@ -23,7 +23,16 @@ from hivescan.models.schema import LocalSource, NpmSource, PypiSource
 from hivescan.types import HeadSpec, Polarity
 
 TEXTS = ("minilm_l6", "e5_small")
-SHIPPED = ("drawing", "fight", "clip_vit_b16_int8", "efficientnet_lite2", "nsfwjs", "nudenet", "opennsfw", *TEXTS)
+SHIPPED = (
+    "drawing",
+    "fight",
+    "clip_vit_b16_int8",
+    "efficientnet_lite2",
+    "nsfwjs",
+    "nudenet",
+    "opennsfw",
+    *TEXTS,
+)
 SOURCE = f'{{ kind = "github", repository = "some/one", commit = "{COMMIT}", path = "net.bin" }}'
 
 
