@@ -30,9 +30,11 @@ _SIZED = re.compile(r"(\d+)x(\d+)")
 _ROWS = """
     WITH meant AS (
         SELECT model, head, label, CASE WHEN polarity = 'harmful' THEN '' ELSE label END AS part
-        FROM heads WHERE polarity <> 'benign' AND head <> 'imagenet')
-    SELECT s.model, s.head, m.part, s.content_id, round(sum(s.score::DOUBLE), 6) AS score
-    FROM scores s JOIN meant m USING (model, head, label) GROUP BY ALL"""
+        FROM heads WHERE polarity <> 'benign' AND head <> 'imagenet'),
+    samples AS (
+        SELECT s.model, s.head, m.part, s.content_id, s."index", s.region, sum(s.score::DOUBLE) AS score
+        FROM scores s JOIN meant m USING (model, head, label) GROUP BY ALL)
+    SELECT model, head, part, content_id, round(max(score), 6) AS score FROM samples GROUP BY ALL"""
 
 
 def pictures(folder: Path) -> Iterator[Path]:
