@@ -8,7 +8,7 @@ demo=demo
 hivescan=.venv/bin/hivescan
 export HIVESCAN_STORE="$demo/hivescan-results"
 
-echo "1. Weights of the standard profile (kept in your cache; the first time about 200 MB)"
+echo "1. Weights of the standard profile (kept in your cache; the first time about 340 MB)"
 # A model that cannot be had (npm is not installed) is said in one line; the scan goes on without it.
 $hivescan models pull --profile standard || true
 
