@@ -100,7 +100,7 @@ def evaluate(
         page = evaluation_page(
             made,
             pictures=mistake_pictures(made, options.stores) if pictures else None,
-            texts=mistake_texts(made, open_snapshot(made.snapshot).items) if texts else None,
+            texts=mistake_texts(made, open_snapshot(made.snapshot).items, options.stores) if texts else None,
         )
         write_private(html, page)
         if not quiet:

@@ -14,7 +14,13 @@ from hivescan.audit.match_paths import match_known
 from hivescan.automl.datasets.dataset import Dataset, new_dataset, open_dataset
 from hivescan.automl.datasets.findings import Check, Validation
 from hivescan.automl.datasets.gallery import gallery_page
-from hivescan.automl.datasets.importing import ImportOptions, create_dataset, import_new
+from hivescan.automl.datasets.importing import (
+    ImportOptions,
+    create_dataset,
+    import_new,
+    text_content_id,
+)
+from hivescan.automl.datasets.overview import overview
 from hivescan.automl.datasets.snapshot import take_snapshot, take_validated_snapshot
 from hivescan.automl.datasets.validation import validate
 from hivescan.automl.heads.train import train_model
@@ -257,6 +263,31 @@ def test_what_a_store_says_is_to_be_escalated_is_never_shown_nor_learned_from(
     assert [(Path(name).name, why) for name, why in again.refused] == [
         (file.name, "escalate: one says this, one says that")
     ]
+
+
+@pytest.mark.usefixtures("home")
+def test_texts_that_are_to_be_escalated_are_refused_and_never_shown(tmp_path: Path) -> None:
+    source = create_text(tmp_path)
+    dataset = create_dataset("notes", source)
+    text = dataset.items.column("text")[4].as_py()
+    store = MadeStore(tmp_path / "store")
+    store._add(
+        "decisions", content_id=text_content_id(text), decision="escalate", reason="seen by hand",
+        decided_by="anna", decided_at=store.at, run_id=store.run_id,
+    )  # fmt: skip
+    store.done()
+    assert text in gallery_page(dataset, blurred=False)
+    imported = import_new("asked", source, ImportOptions(store=str(store.path)))
+    assert [why for _, why in imported.refused] == ["escalate: seen by hand"]
+    assert text not in imported.dataset.items.column("text").to_pylist()
+    # The store need not be named again.
+    page = gallery_page(dataset, blurred=False)
+    assert text not in page
+    assert "escalate: not shown" in page
+    (told,) = overview(dataset, examples=20).heads
+    examples = [one for some in told.examples.values() for one in some]
+    assert text not in examples
+    assert examples.count("escalate: not shown") == 1
 
 
 def create_text(folder: Path) -> Path:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from hivescan.automl.datasets.dataset import Dataset, head_values
 from hivescan.automl.datasets.pictures import PictureFacts, local_path, stored_facts
-from hivescan.automl.datasets.refusal import refused_contents
+from hivescan.automl.datasets.refusal import not_shown, refused_contents
 from hivescan.automl.datasets.snapshot import Snapshot
 from hivescan.errors import MediaError
-from hivescan.store.escalations import ESCALATE
 from hivescan.types import Limits, Sampling
 from hivescan.wording import count, printable
 
@@ -129,7 +128,9 @@ class _Gallery:
         yield "</div>"
 
     def _text(self, place: int) -> str:
-        row, _, text, _ = self._items[place]
+        row, _, text, content = self._items[place]
+        if content is not None and content in self._refused:
+            return f"<blockquote class='quiet'>row {row}: {not_shown(self._refused[content])}</blockquote>"
         told = (text or "").strip()
         if self._blurred:
             return f"<blockquote class='quiet'>row {row}: a text of {len(told):,} characters</blockquote>"
@@ -143,8 +144,7 @@ class _Gallery:
 
     def _picture(self, uri: str | None, content: str | None) -> str:
         if content is not None and content in self._refused:
-            escalate = self._refused[content].startswith(ESCALATE)
-            return f"<div class='none'>{ESCALATE if escalate else 'known material'}: not shown</div>"
+            return f"<div class='none'>{not_shown(self._refused[content])}</div>"
         facts = self._facts.get(uri or "")
         # Only what the engine's workers decoded before, and only the very bytes that were checked.
         if uri is None or facts is None or facts.pdq is None or facts.content_id != content:

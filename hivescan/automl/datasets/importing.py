@@ -202,9 +202,10 @@ def _contents(
     if draft.kind == "text":
         if options.known:
             raise UsageError("--known compares pictures; these items are texts")
-        return [None if text is None else text_content_id(text) for text in draft.texts], {}
-    facts = look_at([uri for uri in draft.uris if uri is not None], on_progress)
-    contents = [None if uri is None else facts[uri].content_id for uri in draft.uris]
+        contents = [None if text is None else text_content_id(text) for text in draft.texts]
+    else:
+        facts = look_at([uri for uri in draft.uris if uri is not None], on_progress)
+        contents = [None if uri is None else facts[uri].content_id for uri in draft.uris]
     stores = () if options.store is None else (options.store,)
     matched = refused_contents(
         [content for content in contents if content is not None], known=options.known, stores=stores

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from hivescan.automl.datasets.dataset import Dataset, column_values, dataset_names, head_values, open_dataset
+from hivescan.automl.datasets.refusal import not_shown, refused_contents
 from hivescan.automl.datasets.snapshot import Snapshot, snapshot_numbers
 from hivescan.automl.items import Kind
 
@@ -39,9 +42,11 @@ class Overview:
 
 
 def overview(subject: Dataset | Snapshot, *, examples: int = 0) -> Overview:
-    """Counts by head and class, with ``examples`` items of each class: URIs, or texts as they are."""
+    """Counts by head and class, with ``examples`` items of each class: URIs, or texts as they are, but for
+    those that are to be escalated.
+    """
     items = subject.items
-    names = items.column("uri" if subject.kind == "image" else "text").to_pylist()
+    names = items.column("uri").to_pylist() if subject.kind == "image" else _texts(items, shown=examples > 0)
     heads = []
     for head in subject.heads:
         labels = head_values(items, head)
@@ -67,6 +72,18 @@ def overview(subject: Dataset | Snapshot, *, examples: int = 0) -> Overview:
         snapshots=tuple(snapshot_numbers(subject.name)),
         id=subject.id if isinstance(subject, Snapshot) else None,
     )
+
+
+def _texts(items: pa.Table, *, shown: bool) -> list[str | None]:
+    texts: list[str | None] = items.column("text").to_pylist()
+    if not shown:
+        return texts
+    contents: list[str | None] = items.column("content_id").to_pylist()
+    refused = refused_contents([content for content in contents if content is not None])
+    return [
+        not_shown(refused[content]) if content is not None and content in refused else text
+        for text, content in zip(texts, contents, strict=True)
+    ]
 
 
 def all_datasets() -> list[Overview]:

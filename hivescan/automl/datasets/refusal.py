@@ -52,6 +52,11 @@ def refused_contents(
     return escalated | refused
 
 
+def not_shown(why: str) -> str:
+    """What stands in the place of an item that is refused; ``why`` as :func:`refused_contents` says it."""
+    return f"{ESCALATE if why.startswith(ESCALATE) else 'known material'}: not shown"
+
+
 def check_trainable(items: pa.Table, name: str, *, stores: Sequence[str] = ()) -> None:
     """Raise :class:`DatasetError` where items of a snapshot must not be learned from, as is known by now."""
     contents = [content for content in items.column("content_id").to_pylist() if content is not None]

@@ -51,11 +51,22 @@ def _is_unchanged(mistake: Mistake) -> bool:
         return False
 
 
-def mistake_texts(evaluation: Evaluation, items: pa.Table) -> dict[int, str]:
-    """The texts of the mistakes, by row; ``items`` are those of the snapshot."""
+def mistake_texts(evaluation: Evaluation, items: pa.Table, stores: Sequence[str] = ()) -> dict[int, str]:
+    """The texts of the mistakes, by row; ``items`` are those of the snapshot.
+
+    In the place of one that is to be escalated, by ``stores`` and earlier commands, stands that word.
+    """
+    from hivescan.automl.datasets.refusal import not_shown, refused_contents
+
     rows = pa.array({mistake.row for mistake in _mistakes(evaluation)}, pa.int64())
-    shown = items.select(["row", "text"]).filter(pc.field("row").isin(rows) & pc.field("text").is_valid())
-    return dict(zip(shown.column("row").to_pylist(), shown.column("text").to_pylist(), strict=True))
+    shown = items.filter(pc.field("row").isin(rows) & pc.field("text").is_valid())
+    columns = (shown.column(name).to_pylist() for name in ("row", "text", "content_id"))
+    found: list[tuple[int, str, str | None]] = list(zip(*columns, strict=True))
+    refused = refused_contents([content for *_, content in found if content is not None], stores=stores)
+    return {
+        row: not_shown(refused[content]) if content is not None and content in refused else text
+        for row, text, content in found
+    }
 
 
 def _mistakes(evaluation: Evaluation) -> list[Mistake]:
