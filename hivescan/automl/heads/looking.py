@@ -12,7 +12,7 @@ from typing import Final, Self
 import numpy as np
 
 from hivescan.analyzers import registry
-from hivescan.analyzers.base import HostAnalyzer
+from hivescan.analyzers.base import SIZES, HostAnalyzer
 from hivescan.analyzers.classifiers import Classifier, classifier_spec
 from hivescan.cores import available_cores
 from hivescan.errors import DecodeError, MediaError
@@ -77,5 +77,5 @@ class Looker:
             raise DecodeError("no picture could be decoded")
 
     def _found(self, picture: Picture) -> Findings:
-        views = picture.views(self._views)
-        return self._analyzer.infer({name: pixels[np.newaxis] for name, pixels in views.items()})
+        views = {name: pixels[np.newaxis] for name, pixels in picture.views(self._views).items()}
+        return self._analyzer.infer({**views, SIZES: np.array([[picture.width, picture.height]], np.int32)})

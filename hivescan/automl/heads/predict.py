@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hivescan.automl.heads.stored_vectors import reasons_without
-from hivescan.automl.heads.vectors import OnProgress, Source, analyzer_of, scan_into_store, vectors_by
+from hivescan.automl.heads.vectors import OnProgress, Source, analyzers_of, scan_into_store, vectors_by
 from hivescan.automl.home import vectors_store
 from hivescan.automl.items import Kind
 from hivescan.automl.trained import Base, TrainedModel, open_model, trained_names
@@ -22,15 +22,23 @@ from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead
 from hivescan.store.sql import open_connection
 from hivescan.store.store import Store, open_store
+from hivescan.types import Polarity
 
 Matrix = npt.NDArray[np.float32]
 Heads = Mapping[str, tuple[tuple[str, ...], Matrix]]
 
+_NOTHING: Final = "has nothing in it that the model looks at"
+
 _SCORES: Final = """
-    SELECT content_id, head::VARCHAR AS head, label::VARCHAR AS label, score
-    FROM scores SEMI JOIN asked USING (content_id)
-    WHERE model = $model AND "index" = 0 AND coalesce(region, 0) = 0
+    SELECT content_id, head, label, score FROM (
+        SELECT content_id, head::VARCHAR AS head, label::VARCHAR AS label, score, region,
+            round(sum(score) FILTER (NOT list_contains($benign::VARCHAR[], head || '.' || label))
+                OVER (PARTITION BY content_id, head, region), 6) AS loud
+        FROM scores SEMI JOIN asked USING (content_id)
+        WHERE model = $model AND "index" = 0)
+    QUALIFY dense_rank() OVER (PARTITION BY content_id, head ORDER BY loud DESC NULLS LAST, region) = 1
 """
+"""Of what was found within a picture (faces, texts) the one of which a head says the most."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +128,13 @@ def full_heads(card: Card) -> dict[str, tuple[str, ...]]:
 
 
 def _scanned(card: Card, items: pa.Table, kind: Kind, device: str, on_progress: OnProgress) -> Predictions:
-    analyzer = analyzer_of(card)
-    if kind != "image" or analyzer is None:
+    analyzers = analyzers_of(card)
+    if kind != "image" or not analyzers:
         raise UsageError(f"model {card.name} cannot look at items of the kind {kind}")
     ids: list[str | None] = items.column("content_id").to_pylist()
     uris: list[str | None] = items.column("uri").to_pylist()
     pairs = {uri: content for uri, content in zip(uris, ids, strict=True) if uri and content}
-    scan_into_store(sorted(pairs), analyzer, device, on_progress)
+    scan_into_store(sorted(pairs), analyzers, device, on_progress)
     store = open_store(vectors_store())
     wanted = full_heads(card)
     tables = {head: np.full((len(ids), len(labels)), np.nan, np.float32) for head, labels in wanted.items()}
@@ -141,7 +149,7 @@ def _scanned(card: Card, items: pa.Table, kind: Kind, device: str, on_progress: 
     for table in tables.values():
         said |= ~np.isnan(table).all(axis=1)
     missing = {uri: content for uri, content in pairs.items() if not said[places[content][0]]}
-    told = reasons_without(store, missing) if missing else {}
+    told = reasons_without(store, missing, _NOTHING) if missing else {}
     reasons = {
         row: told.get(uris[row] or "", "could not be read when the dataset was made")
         for row in np.flatnonzero(~said).tolist()
@@ -153,5 +161,12 @@ def _scanned(card: Card, items: pa.Table, kind: Kind, device: str, on_progress: 
 def _stored_scores(store: Store, card: Card, content_ids: Sequence[str]) -> list[tuple[str, str, str, float]]:
     with closing(open_connection(store, query="scores")) as connection:
         connection.register("asked", pa.table({"content_id": pa.array(content_ids, pa.string())}))
-        rows: list[tuple[str, str, str, float]] = connection.execute(_SCORES, {"model": card.name}).fetchall()
+        benign = [
+            f"{head.name}.{c.label}"
+            for head in card.heads
+            for c in head.classes
+            if c.polarity is Polarity.BENIGN
+        ]
+        asked = {"model": card.name, "benign": benign}
+        rows: list[tuple[str, str, str, float]] = connection.execute(_SCORES, asked).fetchall()
     return rows

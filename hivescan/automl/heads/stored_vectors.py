@@ -52,15 +52,20 @@ def read_vectors(store: Store, content_ids: Sequence[str], space: str) -> tuple[
     return found.column("content_id").to_pylist(), table
 
 
-def reasons_without(store: Store, uris: Mapping[str, str | None]) -> dict[str, str]:
-    """Why these files (URI → the content that they are to have) got no vector, one line each, by URI."""
+def reasons_without(
+    store: Store, uris: Mapping[str, str | None], otherwise: str = "gave no vector"
+) -> dict[str, str]:
+    """Why these files (URI → the content that they are to have) got no vector, one line each, by URI.
+
+    ``otherwise`` is said of those that nothing went wrong with.
+    """
     with closing(open_connection(store, query="files analyses")) as connection:
         connection.register("asked", pa.table({"uri": pa.array(sorted(uris), pa.string())}))
         rows = connection.execute(_WHY).fetchall()
     told = {}
     for uri, content_id, reason in rows:
         changed = content_id is not None and content_id != uris[uri]
-        told[uri] = reason or ("has changed since the dataset was made" if changed else "gave no vector")
+        told[uri] = reason or ("has changed since the dataset was made" if changed else otherwise)
     return told
 
 

@@ -10,9 +10,10 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from hivescan.analyzers import registry
 from hivescan.automl.heads.looking import Looker
 from hivescan.automl.heads.predict import HeadsOnVectors, find_model, full_heads
-from hivescan.automl.heads.vectors import analyzer_of
+from hivescan.automl.heads.vectors import analyzers_of
 from hivescan.errors import MediaError, UnreadableError, UnsupportedError, UsageError
 from hivescan.media.probe import identify
 from hivescan.media.uri import path_to_uri
@@ -113,8 +114,16 @@ def _looker(found: HeadsOnVectors | Card, device: Device) -> Looker:
         return Looker.of_card(found.source.card, device)
     if MediaType.IMAGE not in found.consumes:
         raise UsageError(f"model {found.name} does not look at pictures")
-    analyzer = analyzer_of(found)
-    return Looker.of_card(found, device) if analyzer is None else Looker.of_analyzer(analyzer, device)
+    analyzers = analyzers_of(found)
+    if not analyzers:
+        return Looker.of_card(found, device)
+    before = registry.spec_of(analyzers[0]).upstream
+    if before is not None:
+        raise UsageError(
+            f"model {found.name} looks at what {before} finds in pictures:"
+            f" scan them, with `hivescan classify FILE --analyzers {','.join(analyzers)}`"
+        )
+    return Looker.of_analyzer(analyzers[0], device)
 
 
 def _scores(found: HeadsOnVectors | Card, findings: Findings) -> Scores:

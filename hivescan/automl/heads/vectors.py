@@ -240,7 +240,7 @@ def _compute_pictures(
         _look_at_pictures(work, store, lacking, device, on_progress)
         return
     uris = {work.first(work.uris, content_id): content_id for content_id in lacking}
-    scan_into_store(sorted(uris), analyzer, device, on_progress)
+    scan_into_store(sorted(uris), [analyzer], device, on_progress)
     work.look_into(store)
     missing = {work.first(work.uris, content_id): content_id for content_id in work.lacking()}
     if missing:
@@ -250,16 +250,21 @@ def _compute_pictures(
 
 def analyzer_of(card: Card) -> str | None:
     """The analyzer of the catalogue that stores the vectors of this card as they are."""
+    return next(iter(analyzers_of(card)), None)
+
+
+def analyzers_of(card: Card) -> tuple[str, ...]:
+    """The analyzers of the catalogue that this card speaks in: ``ages`` and ``child_present`` share one."""
     from hivescan.analyzers import registry
 
-    for name in registry.available():
-        if card.name in {c.name for c in registry.models_of(name)}:
-            return name
-    return None
+    names = registry.available()
+    return tuple(name for name in names if card.name in {c.name for c in registry.models_of(name)})
 
 
-def scan_into_store(uris: Sequence[str], analyzer: str, device: str, on_progress: OnProgress) -> None:
-    """Have the engine write what an analyzer says of these files into the store of vectors."""
+def scan_into_store(
+    uris: Sequence[str], analyzers: Sequence[str], device: str, on_progress: OnProgress
+) -> None:
+    """Have the engine write what these analyzers say of these files into the store of vectors."""
     from hivescan.scan.config import ScanConfig
     from hivescan.scan.run import run_scan
 
@@ -270,7 +275,7 @@ def scan_into_store(uris: Sequence[str], analyzer: str, device: str, on_progress
         config = ScanConfig(
             sources=(f"@{listed}",),
             store=vectors_store(),
-            analyzers=(analyzer,),
+            analyzers=tuple(analyzers),
             device=cast(Device, device),
             command="train",
         )
