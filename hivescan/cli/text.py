@@ -30,8 +30,8 @@ def text(
 ) -> None:
     from hivescan.analyzers.text_look import Looker
 
-    given = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    if not given:
+    given = [_clean(one) for one in texts] if texts else _typed_in()
+    if not any(one.strip() for one in given):
         raise UsageError("nothing to look at: give TEXT, or lines on standard input")
     looker = Looker()
     seen = [looker.look(one, why) for one in given]
@@ -55,3 +55,14 @@ def text(
             for span in one["why"] or ()
         ]
     emit_table(("text", "what", "class or value", "score", "characters"), rows)
+
+
+def _typed_in() -> list[str]:
+    """The lines of standard input, whatever bytes are in them."""
+    lines = sys.stdin.buffer.read().decode("utf-8", "replace").split("\n")
+    return [line.rstrip("\r") for line in lines if line.strip()]
+
+
+def _clean(argument: str) -> str:
+    """Bytes of an argument that are no UTF-8 as U+FFFD."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -199,12 +199,16 @@ def _bytes_of(part: Message) -> bytes:
 
 
 def _characters(raw: bytes, charset: str | None) -> str:
-    """Bytes as characters: of that set where it is one, else of UTF-8, else as Western Europe wrote them."""
+    """Bytes as characters: of that set where it is one, else of UTF-8, else as Western Europe wrote them.
+
+    Halves of surrogate pairs, which UTF-7 may spell out, are no text: a question mark stands in their place.
+    """
     for name in (charset, "utf-8"):
         try:
             codec = codecs.lookup(name) if name else None
             if codec is not None and codec.name not in _NOT_CHARACTERS:
-                return raw.decode(codec.name, "strict" if name == "utf-8" else "replace")
+                text = raw.decode(codec.name, "strict" if name == "utf-8" else "replace")
+                return text.encode("utf-8", "replace").decode()
         except (LookupError, ValueError):
             continue
     return raw.decode("cp1252", "replace")

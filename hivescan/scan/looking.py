@@ -25,7 +25,7 @@ from hivescan.scan.deriving import FEWEST_PARENTS, Gathered, Portion
 from hivescan.scan.messages import Batch, Piece, Placed
 from hivescan.scan.payload import unpacked_sound, unpacked_text
 from hivescan.scan.picking import pick
-from hivescan.types import Findings, Payload, SoundView, TextView, View
+from hivescan.types import Findings, Level, Payload, SoundView, TextView, View
 from hivescan.wording import count
 
 Views = Mapping[str, npt.NDArray[Any]]
@@ -39,9 +39,11 @@ class Failures:
         self._count: Counter[str] = Counter()
         self._first: dict[str, str] = {}
 
-    def see(self, analyzer: str, error: Exception) -> None:
+    def see(self, analyzer: str, error: Exception, *, of_texts: bool = False) -> None:
+        """``of_texts``: the words of such an error may be the text, so that its kind alone is told."""
         self._count[analyzer] += 1
-        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        kind = type(error).__name__
+        words = kind if of_texts else " ".join(f"{kind}: {error}".split())[:300]
         self._first.setdefault(analyzer, words)
 
     def warnings(self) -> list[str]:
@@ -164,7 +166,8 @@ class Looking:
                 full = is_out_of_memory(error)
                 why = f"the model failed on it{': there was not enough memory' if full else ''}"
                 self.trouble.setdefault(chain, {}).setdefault(index, why)
-                self._models.failures.see(chain, error)
+                of_texts = analyzer.spec.level is Level.PASSAGE
+                self._models.failures.see(chain, error, of_texts=of_texts)
 
     def _views(
         self, analyzer: HostAnalyzer, samples: tuple[int, ...], found: Portion | None, rows: slice

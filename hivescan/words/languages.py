@@ -26,6 +26,8 @@ def language_of(text: str) -> str | None:
     Links, names with @ and #, and figures are passed over: they are the same in all languages.
     """
     words = _NO_WORDS.sub(" ", text[:_MOST_CHARS]).strip()
+    if not words.isascii():  # halves of surrogate pairs are no characters for the library
+        words = words.encode("utf-8", "replace").decode()
     if sum(c.isalpha() for c in words) < _LEAST_LETTERS:
         return None
     found = _detector().detect(words, model="lite", k=1)

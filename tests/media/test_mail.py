@@ -211,6 +211,7 @@ WHOLE = _whole()
                     b"Content-Disposition: attachment; filename*=utf-8''%ff\n", b"\n", b"--x\n", b"--x--\n",
                     b"Content-Type: message/rfc822\n", b"From: =?x?y?z?=\n", b"begin 644 a\n", b"\xff\xfe\n",
                     b"Content-Type: ;;;=\n", b'Content-Type: text/plain; charset*0="a"; charset*1*=b\n',
+                    b"Content-Type: text/plain; charset=utf-7\n", b"To: =?utf-7?q?+2AA-?=\n", b"+2AA-\n",
                 ]
             ),
             max_size=14,
@@ -224,6 +225,11 @@ def test_no_message_is_too_odd_to_be_read(raw: bytes) -> None:
         assert error.reason
         return
     read.text.encode()  # no halves of surrogate pairs, which no store takes
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    read = read_mail(b"From: =?utf-7?q?a+2AA-?=\nTo: b\nContent-Type: text/plain; charset=utf-7\n\nc +2AA- d")
+    assert read.text == "From: a?\nTo: b\n\nc ? d"
 
 
 @given(

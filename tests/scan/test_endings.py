@@ -230,3 +230,9 @@ def test_what_a_runtime_says_is_a_warning_of_the_run_and_no_reason_of_a_file() -
         "analyzer nsfw failed on 2 samples, on the first with RuntimeError: [Error] : 6 : broken kernel"
     ]
     assert complaints("the model failed on it") == []
+
+
+def test_of_an_error_about_texts_no_more_than_its_kind_is_told() -> None:
+    failures = Failures()
+    failures.see("text_heads", TypeError("invoked with 'what it said'"), of_texts=True)
+    assert failures.warnings() == ["analyzer text_heads failed on 1 sample, on the first with TypeError"]

@@ -27,3 +27,7 @@ def test_sentences_of_the_languages_that_heads_know_are_told(text: str, language
 @pytest.mark.parametrize("text", ["", "12345 67", "…!?", "@name #tag", "https://example.com/the/way"])
 def test_what_has_no_words_has_no_language(text: str) -> None:
     assert language_of(text) is None
+
+
+def test_half_a_surrogate_pair_does_not_stop_it() -> None:
+    assert language_of("The weather was \ud800 fine, and we spent the afternoon in the garden.") == "en"
