@@ -13,7 +13,7 @@ from hivescan.analyzers.moving import FIGHT, fights
 from hivescan.analyzers.ocr.overlays import merge_overlays
 from hivescan.analyzers.spoken_languages import settle_languages
 from hivescan.analyzers.tracks import tracked
-from hivescan.types import Findings, SampleKey
+from hivescan.types import BEHIND, Findings, Level, SampleKey
 
 Pieces = list[tuple[list[SampleKey], Findings]]
 """Samples of one content, and findings with a row for each."""
@@ -28,11 +28,19 @@ this one had.
 FINISHERS: Final[Mapping[str, Finisher]] = {
     FIGHT: fights,
     "faces": tracked,
-    "speech": settle_languages,
-    "whisper_small": settle_languages,
-    "whisper_large_v3": settle_languages,
     "ocr": merge_overlays,
     "tesseract": merge_overlays,
     "codes": merge_overlays,
 }
-"""By chain. Whatever changes what one of them returns raises its analyzer's revision."""
+"""By chain; those that write down speech have :func:`finisher_of` alone. Whatever changes what one of them
+returns raises its analyzer's revision."""
+
+
+def finisher_of(chain: str, level: Level) -> Finisher | None:
+    """What finishes the findings of a chain on samples of ``level``; None where nothing is to be done.
+
+    Models of speech have names of their own, those that a user adopted too.
+    """
+    if level is Level.UTTERANCE and BEHIND not in chain:
+        return settle_languages
+    return FINISHERS.get(chain)

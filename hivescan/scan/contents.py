@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hivescan.analyzers.finishing import FINISHERS, Pieces
+from hivescan.analyzers.finishing import Pieces, finisher_of
 from hivescan.scan.messages import Ending
 from hivescan.scan.picking import pick
 from hivescan.scan.rows import ResultRows
@@ -99,7 +99,7 @@ class ContentRun:
             pieces: Pieces = []
             if status is not Status.FAILED:
                 try:
-                    pieces = _finished(chain, state.pieces)
+                    pieces = _finished(chain, state)
                 except Exception:  # it costs this chain of this content, not the scan
                     status, reason, retryable = Status.FAILED, _UNFINISHED, False
             for keys, findings in pieces:
@@ -135,10 +135,10 @@ class ContentRun:
         return Status.DONE, None, False
 
 
-def _finished(chain: str, pieces: Pieces) -> Pieces:
+def _finished(chain: str, state: ChainState) -> Pieces:
     """What is to be stored of all that a chain found in a content."""
-    finish = FINISHERS.get(chain)
-    return pieces if finish is None or not pieces else finish(_in_order(pieces))
+    finish = finisher_of(chain, state.level)
+    return state.pieces if finish is None or not state.pieces else finish(_in_order(state.pieces))
 
 
 def _in_order(pieces: Pieces) -> Pieces:

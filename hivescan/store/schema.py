@@ -142,8 +142,8 @@ ENTITIES = pa.schema(
         # Whom and what a passage of text names: places are characters of that passage.
         *_attempt,
         *_sample,
-        pa.field("kind", _word, nullable=False),  # email, phone, url, iban, card
-        pa.field("value", pa.string(), nullable=False),  # of accounts and cards the last four figures alone
+        pa.field("kind", _word, nullable=False),  # email, phone, url, iban, card, word
+        pa.field("value", pa.string(), nullable=False),  # of cards the last four figures; of words their kind
         pa.field("domain", pa.string()),  # the registered one of addresses and links
         pa.field("disguised", pa.bool_(), nullable=False),
         pa.field("char_start", pa.int64(), nullable=False),
@@ -280,11 +280,14 @@ RESULT_TABLES: Final = ("scores", "hashes", "regions", "texts", "entities", "emb
 PROBE_CHAIN: Final = "probe"
 """The ledger's row for a content as such: could it be read and told what it is."""
 
+_SPEECH: Final = ("speech", "whisper_small", "whisper_large_v3")
+_READERS: Final = ("ocr", "tesseract", "codes", *_SPEECH)
+
 METADATA_CHAINS: Final = (
-    *(PROBE_CHAIN, "provenance", "passages", "ocr", "codes", "speech"),
-    *("entities", "ocr>entities", "codes>entities", "speech>entities"),
+    *(PROBE_CHAIN, "provenance", "passages", "entities", *_READERS),
+    *(f"{reader}>entities" for reader in _READERS),
 )
 """Chains that judge no pictures, sound or words: they read. An item with these alone was not looked at."""
 
-SOUND_CHAINS: Final = ("sounds", "speech")
+SOUND_CHAINS: Final = ("sounds", *_SPEECH)
 """Chains that listen to sound files and to the sound of videos."""

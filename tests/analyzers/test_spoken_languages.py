@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hivescan.analyzers.finishing import finisher_of
 from hivescan.analyzers.spoken_languages import settle_languages
 from hivescan.types import ContentId, Findings, Level, SampleKey, Text
 
@@ -51,3 +52,10 @@ def test_a_track_of_two_languages_settles_nothing() -> None:
 def test_what_was_told_stays() -> None:
     assert settled(*TALK, said("Good morning.", "en", ms=500)) == ["fr", "fr", "en"]
     assert settled(said("Oui.", None)) == [None]
+
+
+def test_models_of_speech_of_any_name_have_it_and_what_stands_behind_them_has_not() -> None:
+    for name in ("speech", "whisper_small", "adopted_by_somebody"):
+        assert finisher_of(name, Level.UTTERANCE) is settle_languages
+    assert finisher_of("speech>text_heads", Level.UTTERANCE) is None
+    assert finisher_of("nsfw", Level.FRAME) is None
