@@ -10,11 +10,11 @@ from hivescan.cli.main import app
 
 
 def test_lines_of_any_bytes_are_scored_and_what_they_name_is_told() -> None:
-    lines = b"write to jane@example.com\n\n\xff\xfe you are an idiot\n"
+    lines = b"write to jane@example.com\n\n\xff\xfe you are an arse\n"
     seen = CliRunner().invoke(app, ["text", "--json"], input=lines)
     assert seen.exit_code == 0, seen.output
     first, second = json.loads(seen.stdout)
     assert [(e["kind"], e["value"]) for e in first["entities"]] == [("email", "jane@example.com")]
     assert first["scores"]["text_personal_data"]["contact_data"] == 1
-    assert second["text"] == "\ufffd\ufffd you are an idiot"
+    assert second["text"] == "\ufffd\ufffd you are an arse"
     assert second["scores"]["text_profanity"]["no_text_profanity"] < 1
