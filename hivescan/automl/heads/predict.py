@@ -102,7 +102,8 @@ def find_model(reference: str) -> HeadsOnVectors | Card:
         raise UsageError(f"there is no model {reference!r} with heads; there are {known}")
     card = cards[reference]
     if not card.heads:
-        raise UsageError(f"model {reference} has no heads: it gives vectors only; train a head on them")
+        only = ": it gives vectors only; train a head on them" if card.embedding is not None else ""
+        raise UsageError(f"model {reference} has no heads{only}")
     if card.base is None:
         return card
     if any(reading.moving for reading in card.readings.values()):
