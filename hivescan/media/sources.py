@@ -192,10 +192,22 @@ def _walk_texts(name: str, table: Manifest, columns: Sequence[str]) -> _Walk:
             error = f"row {entry.row}: {entry.error or 'there is nothing but space'}"
             yield Observation(uri, f"@{name}", None, None, None, entry.row, user, error)
             continue
-        raw = entry.name.encode("utf-8", "replace")
+        raw = _in_utf8(entry.name)
         etag = hashlib.sha256(raw).hexdigest()
         yield Observation(uri, f"@{name}", len(raw), None, etag, entry.row, user, text=raw.decode())
     return True
+
+
+def _in_utf8(text: str) -> bytes:
+    """A text of a table; bytes of CSV that are no UTF-8 are read as those of text files are."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("cp1252", "replace").encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON may spell out
+        return text.encode("utf-8", "replace")
 
 
 def _walk_list(

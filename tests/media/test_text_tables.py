@@ -105,6 +105,12 @@ def test_texts_are_read_as_they_were_written(written: list[str], tmp_path: Path)
         assert [each.text for each in found] == [text if text.strip() else None for text in written]
 
 
+def test_bytes_that_are_no_unicode_are_read_as_western_europe_wrote_them(tmp_path: Path) -> None:
+    table = tmp_path / "old.csv"
+    table.write_bytes("id,text\n1,café\n2,“naïve”\n".encode("cp1252") + "3,café\n".encode())
+    assert [each.text for each in texts(table, "text")] == ["café", "“naïve”", "café"]
+
+
 def test_a_row_without_end_is_one_bad_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hivescan.media.manifest._LONGEST_FIELD", 1_000)
     table = tmp_path / "t.jsonl"
