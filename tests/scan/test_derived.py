@@ -189,8 +189,7 @@ def test_a_content_is_finished_with_all_that_was_found_in_the_order_of_its_sampl
     def stumble(pieces: Pieces) -> Pieces:
         raise ValueError("not so")
 
-    monkeypatch.setattr(finishing, "FINISHERS", {})
-    monkeypatch.setattr("hivescan.scan.contents.FINISHERS", {"finder": follow, "speller": stumble})
+    monkeypatch.setattr(finishing, "FINISHERS", {"finder": follow, "speller": stumble})
     scan(tmp_path / "store", media / "clip.mp4", analyzers=("finder", "speller"), batch_size=2)
     tracks = rows(tmp_path / "store", "SELECT DISTINCT track FROM regions")
     assert len(tracks) == 1 and tracks[0]["track"] >= 1
