@@ -7,13 +7,13 @@ all classes start as descriptive.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from hivescan.errors import CatalogueError
+from hivescan.models.adopted_card import file_lines, head_lines
 from hivescan.models.card_parts import CARD_FILE
 from hivescan.models.parse import read_card
 from hivescan.models.schema import Card
@@ -51,13 +51,19 @@ def adopt_folder(folder: Path, name: str, target: Path, *, face_padding: float |
         (home / "classes.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
     text = "\n".join(
         [
-            *_head_lines(folder, name, labels),
+            *head_lines(
+                folder,
+                name,
+                "image classification" if labels else "image embedding",
+                '["image", "video"]',
+                *(['vocabulary = "classes.txt"'] if labels else []),
+            ),
             *_input_lines(
                 _json(folder / "preprocessor_config.json"), folder, name, of_faces=face_padding is not None
             ),
             *([] if face_padding is None else ["[crop]", f"padding = {face_padding!r}", ""]),
             *_backend_lines(labels),
-            *(line for file in _FILES for line in _file_lines(folder / file)),
+            *(line for file in _FILES for line in file_lines(folder / file)),
             *(_classifier_lines(labels) if labels else _tower_lines(config, name)),
         ]
     )
@@ -89,25 +95,6 @@ def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
     if not labels or len(set(labels)) != len(labels) or not all(labels):
         raise CatalogueError(f"{folder}: config.json does not name its classes one by one (id2label)")
     return labels
-
-
-def _head_lines(folder: Path, name: str, labels: list[str]) -> list[str]:
-    return [
-        f"name = {toml_string(name)}",
-        f"title = {toml_string(folder.name)}",
-        f"task = {toml_string('image classification' if labels else 'image embedding')}",
-        "revision = 1",
-        'consumes = ["image", "video"]',
-        *(['vocabulary = "classes.txt"'] if labels else []),
-        'intended_use = "As its makers say; not written down yet."',
-        'weaknesses = ["Not known: this card was made from the model\'s folder alone."]',
-        "",
-        "[licence]",
-        'spdx = "NOASSERTION"',
-        f"url = {toml_string(folder.as_uri())}",
-        'notice = "See the model\'s own README."',
-        "",
-    ]
 
 
 def _input_lines(settings: Mapping[str, Any], folder: Path, name: str, *, of_faces: bool) -> list[str]:
@@ -163,19 +150,6 @@ def _backend_lines(labels: list[str]) -> list[str]:
         'kind = "transformers"',
         'file = "model.safetensors"',
         f"outputs = [{toml_string(output)}]",
-        "",
-    ]
-
-
-def _file_lines(path: Path) -> list[str]:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return [
-        "[[files]]",
-        f"name = {toml_string(path.name)}",
-        f'sha256 = "{digest}"',
-        f"size = {path.stat().st_size}",
-        f'source = {{ kind = "local", path = {toml_string(path)} }}',
         "",
     ]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from hivescan.errors import CatalogueError
+from hivescan.models.adopted_card import file_lines, head_lines
 from hivescan.models.card_parts import CARD_FILE, read_toml
 from hivescan.models.schema import Card
 from hivescan.models.speech_card import FILES, OPTIONAL, VOCABULARIES, WEIGHTS, parse_speech_card
-from hivescan.models.toml_table import toml_string
 
 
 def is_speech_folder(folder: Path) -> bool:
@@ -34,34 +33,10 @@ def adopt_speech_folder(folder: Path, name: str, target: Path) -> Card:
         raise CatalogueError(f"{path} exists already; choose another name or edit it")
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [
-        f"name = {toml_string(name)}",
-        f"title = {toml_string(folder.name)}",
-        'task = "speech recognition"',
-        "revision = 1",
-        'consumes = ["audio", "video"]',
-        'intended_use = "As its makers say; not written down yet."',
-        'weaknesses = ["Not known: this card was made from the model\'s folder alone."]',
-        "",
-        "[licence]",
-        'spdx = "NOASSERTION"',
-        f"url = {toml_string(folder.as_uri())}",
-        'notice = "See the model\'s own README."',
-        "",
+        *head_lines(folder, name, "speech recognition", '["audio", "video"]'),
         "[speech]",
-        *(line for file in files for line in _file_lines(folder / file)),
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return parse_speech_card(path, read_toml(path))
-
-
-def _file_lines(path: Path) -> list[str]:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return [
         "",
-        "[[files]]",
-        f"name = {toml_string(path.name)}",
-        f'sha256 = "{digest}"',
-        f"size = {path.stat().st_size}",
-        f'source = {{ kind = "local", path = {toml_string(path)} }}',
+        *(line for file in files for line in file_lines(folder / file)),
     ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return parse_speech_card(path, read_toml(path))
