@@ -44,17 +44,25 @@ _PATIENCE_S: Final = 120
 def languages() -> str:
     """The packs that are asked for, ``eng`` where none are. Raises :class:`UsageError` for what cannot be
     the names of packs."""
-    named = os.environ.get(LANGUAGES_VARIABLE) or "eng"
+    named = _asked()
     if not _LANGUAGES.fullmatch(named):
         raise UsageError(f"{LANGUAGES_VARIABLE}: {named!r} is not a list of packs such as heb+eng")
     return named
+
+
+def _asked() -> str:
+    return os.environ.get(LANGUAGES_VARIABLE) or "eng"
 
 
 def obstacle() -> str | None:
     """One line why it cannot run here."""
     if shutil.which(_PROGRAM) is None:
         return "the program tesseract is not installed (Debian: tesseract-ocr)"
-    lacking = [pack for pack in languages().split("+") if pack not in _packs()]
+    try:
+        packs = languages().split("+")
+    except UsageError as error:
+        return str(error)
+    lacking = [pack for pack in packs if pack not in _packs()]
     if lacking:
         return (
             f"tesseract has no pack for {', '.join(lacking)} ({LANGUAGES_VARIABLE}; tesseract --list-langs)"
@@ -81,7 +89,10 @@ def _said(option: str) -> str:
 
 
 def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
-    """What the engine plans with. The packs and the program's version are part of the fingerprint."""
+    """What the engine plans with. The packs and the program's version are part of the fingerprint.
+
+    What cannot be the names of packs is no error here: every scan plans with all analyzers there are.
+    """
     installed = shutil.which(_PROGRAM) is not None
     return AnalyzerSpec(
         name=NAME,
@@ -89,7 +100,7 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
         runs_in="host",
         revision=REVISION,
         views={_VIEW: View(_SIDE, _SIDE, "contain", _SIDE)},
-        settings=(("packs", languages()), ("version", _version() if installed else "")),
+        settings=(("packs", _asked()), ("version", _version() if installed else "")),
         level=Level.FRAME,
         derives=Level.PASSAGE,
     )

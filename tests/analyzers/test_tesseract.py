@@ -49,6 +49,8 @@ def test_names_of_packs_are_nothing_else(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HIVESCAN_TESSERACT_LANGUAGES", "eng; rm")
     with pytest.raises(UsageError, match="not a list of packs"):
         tesseract.languages()
+    assert "tesseract" in registry.available()  # scans that do not ask for it go on
+    assert registry.missing("tesseract") is not None
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
