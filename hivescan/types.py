@@ -502,7 +502,8 @@ class Observation:
     ``uri`` is an absolute path where that is valid UTF-8, else a ``file://`` URI with percent-encoded
     bytes; other file systems keep their own scheme. ``source`` is the argument that led here.
     ``user`` are the manifest's extra columns. ``error`` says why the entry cannot be read, if so.
-    ``text`` is what a row of a table says that stands for a file of its own; None: the entry is a file.
+    ``text`` is what a row of a table says that stands for a file of its own, "" where its cell is empty;
+    None: the entry is a file.
     """
 
     uri: str

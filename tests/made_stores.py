@@ -123,11 +123,29 @@ class MadeStore:
                     region=region, model=model, head=head, label=label, score=score,
                 )  # fmt: skip
 
-    def entity(self, content_id: str, kind: str, value: str, domain: str | None, *, disguised: bool) -> None:
-        """Something that the first passage of a content names."""
+    def entity(
+        self,
+        content_id: str,
+        kind: str,
+        value: str,
+        domain: str | None,
+        *,
+        disguised: bool,
+        index: int = 0,
+        place: tuple[int, int] = (0, 5),
+    ) -> None:
+        """Something that a passage of a content names."""
         self._add(
-            "entities", content_id=content_id, chain="entities", run_id=self.run_id, level="passage", index=0,
-            kind=kind, value=value, domain=domain, disguised=disguised, char_start=0, char_end=5,
+            "entities", content_id=content_id, chain="entities", run_id=self.run_id, level="passage",
+            index=index, kind=kind, value=value, domain=domain, disguised=disguised, char_start=place[0],
+            char_end=place[1],
+        )  # fmt: skip
+
+    def passage(self, content_id: str, index: int, text: str, start: int, end: int) -> None:
+        """A passage of a content, and which characters of the file it is."""
+        self._add(
+            "texts", content_id=content_id, chain="passages", run_id=self.run_id, level="passage",
+            index=index, origin="file", text=text, char_start=start, char_end=end,
         )  # fmt: skip
 
     def unreadable(self, uri: str, error: str) -> None:

@@ -97,6 +97,7 @@ def _describe(summary: AuditSummary) -> Iterator[str]:
         "partial": scan.partial,
         "failed": scan.failed,
         "unopened": scan.unopened,
+        "skipped": scan.skipped,
         "seen before under another name": scan.duplicates,
         "unchanged": scan.unchanged,
         "gone": scan.gone,

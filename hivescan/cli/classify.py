@@ -170,6 +170,7 @@ def describe(summary: RunSummary) -> list[str]:
         (summary.partial, "partial"),
         (summary.failed, "failed"),
         (summary.unopened, "unopened"),
+        (summary.skipped, "skipped"),
         (summary.duplicates, "seen before under another name"),
         (summary.unchanged, "unchanged"),
         (summary.gone, "gone"),

@@ -50,12 +50,13 @@ _LONGEST_FIELD: Final = 1 << 24
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: the name of a file as written there, or why there is none."""
+    """One row: the name of a file as written there, or why there is none. ``empty``: nothing stands there."""
 
     row: int
     name: str | None
     user: dict[str, object] = field(default_factory=dict)
     error: str | None = None
+    empty: bool = False
 
 
 def is_table(location: str) -> bool:
@@ -243,7 +244,11 @@ def _csv_entry(row: int, names: list[str], fields: list[str], column: str) -> En
     values = dict(zip(names, [*fields, *[""] * (len(names) - len(fields))], strict=True))
     name = values.pop(column)
     user: dict[str, object] = {key: _clean(value) or None for key, value in values.items()}
-    return Entry(row, name, user) if name else Entry(row, None, user, error=f"column {column!r} is empty")
+    return Entry(row, name, user) if name else _without_name(row, user, column)
+
+
+def _without_name(row: int, user: dict[str, object], column: str) -> Entry:
+    return Entry(row, None, user, error=f"column {column!r} is empty", empty=True)
 
 
 def json_lines(stream: IO[bytes]) -> Iterator[tuple[int, object, str | None]]:
@@ -299,9 +304,11 @@ def _typed_entry(row: int, values: dict[str, Any], column: str) -> Entry:
     name = values.get(column)
     if isinstance(name, bytes):
         name = os.fsdecode(name)
+    if name is None or name == "":
+        return _without_name(row, user, column)
     if not isinstance(name, str):
         return Entry(row, None, user, error=f"column {column!r} holds no text")
-    return Entry(row, name, user) if name else Entry(row, None, user, error=f"column {column!r} is empty")
+    return Entry(row, name, user)
 
 
 def json_value(value: Any) -> object:

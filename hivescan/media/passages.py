@@ -49,6 +49,11 @@ def passages(path: Path, info: MediaInfo, alive: Alive = lambda: None) -> Iterat
         yield replace(passage, index=index)
 
 
+def passages_of(text: str) -> list[str]:
+    """A text cut as a plain text file of it is."""
+    return [passage.text for passage in _plain(iter([text]))]
+
+
 def _of_type(path: Path, info: MediaInfo, alive: Alive) -> Iterator[Passage]:
     if info.mime in _MAIL:
         yield from _mail(path, info, alive)

@@ -188,8 +188,11 @@ def _walk_texts(name: str, table: Manifest, columns: Sequence[str]) -> _Walk:
     for entry in table.entries():
         uri = f"{name}&row={entry.row}"
         user = {key: value for key, value in entry.user.items() if key not in columns}
-        if entry.name is None or not entry.name.strip():
-            error = f"row {entry.row}: {entry.error or 'there is nothing but space'}"
+        if entry.empty or (entry.name is not None and not entry.name.strip()):
+            yield Observation(uri, f"@{name}", 0, None, None, entry.row, user, text="")
+            continue
+        if entry.name is None:
+            error = f"row {entry.row}: {entry.error}"
             yield Observation(uri, f"@{name}", None, None, None, entry.row, user, error)
             continue
         raw = _in_utf8(entry.name)

@@ -21,7 +21,7 @@ Matrix = npt.NDArray[np.float32]
 Layer = tuple[Matrix, Matrix]
 """Weights ``float32 [out, in]`` and bias ``float32 [out]``."""
 
-_BLOCK: Final = 256
+_BLOCK: Final = 32
 _FORMAT: Final = "hivescan-head-1"
 
 

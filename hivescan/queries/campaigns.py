@@ -49,8 +49,9 @@ class CampaignOptions:
 class Campaign:
     """One entity, or one registered domain, and where it was met.
 
-    ``items`` are files, ``contents`` different ones among them, ``mentions`` single places, ``disguised`` how
-    many of these were written in disguise. ``examples`` are some of the files.
+    ``items`` are files, ``contents`` different ones among them, ``mentions`` single places (one where two
+    passages overlap is one, as far as the store has the passages), ``disguised`` how many of these were
+    written in disguise. ``examples`` are some of the files.
     """
 
     kind: str
@@ -114,11 +115,27 @@ def campaigns(store: Store, options: CampaignOptions = CampaignOptions()) -> tup
 
 def _sql(kind: str, value: str, domain: str) -> str:
     return f"""
-        WITH hosted AS (
+        WITH overlapped AS (
+            -- Passages overlap: what stood in the one before, to its end, was counted there.
+            SELECT e.content_id, e.chain, e.index, e.char_start, e.kind, e.value
+            FROM (SELECT * FROM entities WHERE level = 'passage' AND region IS NULL AND index > 0) e
+            JOIN (SELECT * FROM texts WHERE level = 'passage' AND region IS NULL) here
+                ON here.content_id = e.content_id AND here.index = e.index
+            JOIN (SELECT * FROM texts WHERE level = 'passage' AND region IS NULL) before
+                ON before.content_id = e.content_id AND before.index = e.index - 1
+                AND before.part IS NOT DISTINCT FROM here.part AND here.char_start < before.char_end
+            WHERE CASE WHEN here.char_end - here.char_start = length(here.text)
+                THEN here.char_start + e.char_end <= before.char_end
+                ELSE contains(before.text, here.text[:e.char_end]) END),
+        single AS (
+            SELECT * FROM entities e WHERE NOT EXISTS (FROM overlapped o WHERE o.content_id = e.content_id
+                AND o.chain = e.chain AND o.index = e.index AND o.char_start = e.char_start
+                AND o.kind = e.kind AND o.value = e.value AND e.region IS NULL)),
+        hosted AS (
             SELECT *, string_split(CASE kind
                 WHEN 'url' THEN regexp_extract(value, '^[a-z]+://([^/?#:]+)', 1)
                 WHEN 'email' THEN regexp_extract(value, '@(.+)$', 1) ELSE '' END, '.') AS labels
-            FROM entities WHERE list_contains($kinds::VARCHAR[], kind)),
+            FROM single WHERE list_contains($kinds::VARCHAR[], kind)),
         listed AS (
             SELECT *, list_transform(
                 range(1, len(labels) + 1), lambda i: array_to_string(labels[i:], '.')) AS hosts

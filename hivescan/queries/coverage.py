@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hivescan.queries.heads import Head
 from hivescan.queries.selection import SELECTION
-from hivescan.store.schema import SOUND_CHAINS
-from hivescan.types import BEHIND, MediaType, Status
+from hivescan.store.schema import CODES, SOUND_CHAINS
+from hivescan.types import BEHIND, Level, MediaType, Status
 
 if TYPE_CHECKING:
     import duckdb
@@ -154,6 +154,7 @@ def coverage(
     ).fetchall()
     shown = [head for head in heads if not wanted or head.head in wanted]
     runs = _runs(connection)
+    sound = frozenset(SOUND_CHAINS).union(*(run.speakers for run in runs))
     scans = [run for run in runs if run.sources is not None]
     return Coverage(
         items=sum(statuses.values()),
@@ -173,7 +174,7 @@ def coverage(
         not_analyzed=statuses.get(NOT_ANALYZED, 0),
         media_types=types,
         reasons=tuple(Reason(*row) for row in reasons),
-        chains=_chains(connection, shown, types),
+        chains=_chains(connection, shown, types, sound),
         undeclared=_undeclared(connection, wanted),
         lists=_lists(connection, runs),
         runs=len(scans),
@@ -189,7 +190,10 @@ def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
 
 
 def _chains(
-    connection: duckdb.DuckDBPyConnection, heads: Sequence[Head], types: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection,
+    heads: Sequence[Head],
+    types: Mapping[str, int],
+    sound: frozenset[str],
 ) -> tuple[ChainCoverage, ...]:
     attempts = _attempts(connection)
     grouped: dict[tuple[str, str], list[Head]] = defaultdict(list)
@@ -201,16 +205,17 @@ def _chains(
             model=model,
             heads=tuple(h.head for h in spoken),
             unvalidated=tuple(h.head for h in spoken if not h.validated),
-            reach=_reach(chain, attempts.get(_last(chain), {}), types),
+            reach=_reach(attempts.get(_last(chain), {}), types, hears=chain.partition(BEHIND)[0] in sound),
         )
         for (chain, model), spoken in sorted(grouped.items())
     )
 
 
 def _attempts(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
-    """Analyzer → media type → how it ended → items."""
+    """Analyzer → media type → how it ended → items. To read a code in a picture is not to look at it."""
     plain = f"""SELECT a.chain, s.media_type::VARCHAR, a.status, count(*)
-        FROM {SELECTION} s JOIN analyses a USING (content_id) GROUP BY ALL"""
+        FROM {SELECTION} s JOIN analyses a USING (content_id)
+        WHERE NOT starts_with(a.chain, '{CODES}{BEHIND}') GROUP BY ALL"""
     counts = connection.execute(plain).fetchall()
     chains: dict[str, set[str]] = defaultdict(set)
     for chain, *_ in counts:
@@ -240,7 +245,7 @@ def _last(chain: str) -> str:
 
 
 def _reach(
-    chain: str, attempts: Mapping[str, Mapping[str, int]], types: Mapping[str, int]
+    attempts: Mapping[str, Mapping[str, int]], types: Mapping[str, int], *, hears: bool
 ) -> tuple[Reach, ...]:
     """One row for every media type that the chain is for.
 
@@ -249,9 +254,7 @@ def _reach(
     chain never tried on any of these items is taken to be for pictures and videos.
     """
     tried = {media_type for media_type, by_status in attempts.items() if by_status}
-    meant = (
-        _SOUND if chain.partition(BEHIND)[0] in SOUND_CHAINS else tried if tried - _PICTURES else _PICTURES
-    )
+    meant = _SOUND if hears else tried if tried - _PICTURES else _PICTURES
     rows = []
     for media_type in sorted(meant & types.keys()):
         by_status = attempts.get(media_type, {})
@@ -282,6 +285,12 @@ class _Run:
     started_at: datetime
     sources: frozenset[str] | None
     details: Mapping[str, Any]
+
+    @property
+    def speakers(self) -> frozenset[str]:
+        """Chains that write down speech: models that a user adopted have names of their own."""
+        analyzers = self.details.get("analyzers") or {}
+        return frozenset(name for name, said in analyzers.items() if said.get("level") == Level.UTTERANCE)
 
 
 def _runs(connection: duckdb.DuckDBPyConnection) -> list[_Run]:

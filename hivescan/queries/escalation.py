@@ -15,8 +15,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hivescan.store.escalations import CHILD_PRESENT, CLASSES, ESCALATE, SEXUAL
-from hivescan.types import Status
+from hivescan.store.escalations import CHILD, CHILD_PRESENT, CLASSES, ESCALATE, SEXUAL
+from hivescan.types import BEHIND, Status
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,16 +58,19 @@ def escalations(connection: duckdb.DuckDBPyConnection) -> dict[str, Escalation]:
 
 
 def escalation_checked(connection: duckdb.DuckDBPyConnection, among: str) -> int:
-    """How many of ``among``, a relation of items, the rule could speak of: a model of each side looked."""
+    """How many of ``among``, a relation of items, the rule could speak of: a model of each side looked, or a
+    head of the group ``child`` by itself, such as that of texts. What was found within a file (words in a
+    picture) does not speak for it."""
     row = connection.execute(
         f"""
         WITH looking AS (
-            SELECT chain, bool_or(side = '{SEXUAL}') AS sexual, bool_or(side = '{CHILD_PRESENT}') AS child
+            SELECT chain, bool_or(side = '{SEXUAL}') AS sexual, bool_or(side = '{CHILD_PRESENT}') AS child,
+                bool_or(side = '{CHILD}' AND NOT contains(chain, '{BEHIND}')) AS alone
             FROM ({CLASSES}) GROUP BY chain),
         seen AS (
             SELECT content_id FROM analyses a JOIN looking l ON l.chain = a.chain
             WHERE a.status IN ('{Status.DONE}', '{Status.PARTIAL}')
-            GROUP BY content_id HAVING bool_or(sexual) AND bool_or(child))
+            GROUP BY content_id HAVING bool_or(sexual) AND bool_or(child) OR bool_or(alone))
         SELECT count(*) FROM {among} SEMI JOIN seen USING (content_id)
         """
     ).fetchone()

@@ -14,7 +14,7 @@ _MEANINGS = {
     "partial": "cut short: what came before was looked at",
     "failed": "could not be read or decoded",
     "unopened": "archives, documents and unknown types: not looked into",
-    "skipped": "left out by a setting",
+    "skipped": "left out by a setting, or an empty cell of a table",
     "not_analyzed": "only metadata or words were read",
 }
 

@@ -40,4 +40,7 @@ def asked_blocks(report: Report) -> Iterator[Block]:
     if seen.items and seen.chains and report.escalation_checked < seen.items:
         of_all = f"asked of {report.escalation_checked:,} of {count(seen.items, 'file')}"
         yield Heading("Escalation", of_all)
-        yield Line("Whether a file must go to a person takes a sexual head and child_present.", Tone.QUIET)
+        yield Line(
+            "Whether a file must go to a person takes a sexual head and child_present; of texts, text_heads.",
+            Tone.QUIET,
+        )

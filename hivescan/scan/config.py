@@ -89,6 +89,8 @@ class Progress:
     partial: int = 0
     failed: int = 0
     unopened: int = 0
+    skipped: int = 0
+    """Cells of tables in which no text stands."""
     gone: int = 0
     samples: int = 0
     bytes_read: int = 0
@@ -99,7 +101,8 @@ class Progress:
 
     @property
     def finished_files(self) -> int:
-        return self.unchanged + self.duplicates + self.analyzed + self.partial + self.failed + self.unopened
+        ended = self.unchanged + self.duplicates + self.analyzed + self.partial + self.failed
+        return ended + self.unopened + self.skipped
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class RunSummary:
     partial: int
     failed: int
     unopened: int
+    skipped: int
     gone: int
     samples: int
     bytes_read: int
@@ -130,8 +134,8 @@ class RunSummary:
     @property
     def unfinished(self) -> int:
         """Files that were seen, and not begun or not finished before an interruption."""
-        ended = self.unchanged + self.duplicates + self.analyzed + self.partial + self.failed + self.unopened
-        return max(0, self.files - ended)
+        ended = self.unchanged + self.duplicates + self.analyzed + self.partial + self.failed
+        return max(0, self.files - ended - self.unopened - self.skipped)
 
     def as_json(self) -> dict[str, object]:
         record = asdict(self)

@@ -192,6 +192,8 @@ class Coordinator:
             seen = keeping_columns(entry, known.get(entry.uri))
             if seen.error is not None:
                 self._keeping.unreadable(seen, UnreadableError(seen.error, retryable=True))
+            elif seen.text == "":
+                self._keeping.empty(seen, known.get(seen.uri))
             elif i in same:
                 self.progress.unchanged += 1
                 if not same[i]:

@@ -10,6 +10,7 @@ from hivescan.errors import MediaError
 from hivescan.scan.config import Progress, ScanConfig
 from hivescan.scan.contents import ContentRun
 from hivescan.scan.costs import Stopwatch
+from hivescan.scan.known import is_recorded
 from hivescan.scan.records import RunRows
 from hivescan.store.lookup import KnownFile
 from hivescan.store.schema import PROBE_CHAIN
@@ -43,6 +44,14 @@ class Keeping:
         """A file of whose content nothing is known."""
         self.count(Status.FAILED)
         self.rows.add_file(seen, None, seen.size, seen.mtime_ns, error=error)
+
+    def empty(self, seen: Observation, before: KnownFile | None) -> None:
+        """A cell of a table without a text: there is no content to speak of."""
+        if before is not None and is_recorded(seen, before, None, 0, None):
+            self.progress.unchanged += 1
+            return
+        self.progress.skipped += 1
+        self.rows.add_file(seen, None, 0, None)
 
     def settle(self, content: ContentRun) -> None:
         """Write a content if nothing of it is out any more."""

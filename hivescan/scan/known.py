@@ -118,7 +118,7 @@ def keeping_columns(seen: Observation, before: KnownFile | None) -> Observation:
 def is_recorded(
     seen: Observation,
     before: KnownFile | None,
-    content_id: ContentId,
+    content_id: ContentId | None,
     size: int | None,
     mtime_ns: int | None,
 ) -> bool:

@@ -132,6 +132,7 @@ def run_scan(
         partial=progress.partial,
         failed=progress.failed,
         unopened=progress.unopened,
+        skipped=progress.skipped,
         gone=progress.gone,
         samples=progress.samples,
         bytes_read=progress.bytes_read,
@@ -280,6 +281,7 @@ def _details(
                 "stills": fingerprint_of(name, specs, None),
                 "timed": fingerprint_of(name, specs, config.sampling.key()),
                 "weights": list(spec.weights),
+                "level": spec.level.value,
             }
             for name, spec in specs.items()
         },

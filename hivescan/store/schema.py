@@ -281,13 +281,12 @@ PROBE_CHAIN: Final = "probe"
 """The ledger's row for a content as such: could it be read and told what it is."""
 
 _SPEECH: Final = ("speech", "whisper_small", "whisper_large_v3")
-_READERS: Final = ("ocr", "tesseract", "codes", *_SPEECH)
+CODES: Final = "codes"
+_READERS: Final = ("ocr", "tesseract", CODES, *_SPEECH)
 
-METADATA_CHAINS: Final = (
-    *(PROBE_CHAIN, "provenance", "passages", "entities", *_READERS),
-    *(f"{reader}>entities" for reader in _READERS),
-)
-"""Chains that judge no pictures, sound or words: they read. An item with these alone was not looked at."""
+METADATA_CHAINS: Final = (PROBE_CHAIN, "provenance", "passages", "entities", *_READERS)
+"""Chains that judge no pictures, sound or words: they read, as do ``entities`` behind others. An item with
+these alone was not looked at."""
 
 SOUND_CHAINS: Final = ("sounds", *_SPEECH)
 """Chains that listen to sound files and to the sound of videos."""

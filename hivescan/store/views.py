@@ -23,6 +23,15 @@ from hivescan.store import user_columns
 from hivescan.store.escalations import escalations_sql
 from hivescan.store.log import Part, Snapshot
 from hivescan.store.schema import METADATA_CHAINS, RESULT_TABLES, TABLES
+from hivescan.types import BEHIND, Level
+
+EMPTY_CELL: Final = "the cell is empty"
+"""Why an item without a content is skipped: it is a cell of a table in which no text stands."""
+
+SPEAKERS: Final = f"""
+    SELECT coalesce(list(DISTINCT key), []) AS speakers FROM main.runs, json_each(details, '$.analyzers')
+    WHERE json_extract_string(value, '$.level') = '{Level.UTTERANCE}'"""
+"""One row: the chains that runs say write down speech. Models that users adopted have names of their own."""
 
 VIEWS: Final = ("items", *TABLES, "retractions", "escalations")
 """In the order in which they are exported and listed."""
@@ -141,11 +150,14 @@ def _items(types: user_columns.UserTypes) -> str:
                 WHEN bool_or(status = 'failed') THEN 'failed'
                 WHEN bool_or(status = 'unopened') THEN 'unopened'
                 WHEN bool_or(status = 'partial') THEN 'partial'
-                WHEN bool_and(chain IN {METADATA_CHAINS}) THEN 'not_analyzed'
-                WHEN bool_and(status = 'skipped' OR chain IN {METADATA_CHAINS}) THEN 'skipped'
+                WHEN bool_and(reads) THEN 'not_analyzed'
+                WHEN bool_and(status = 'skipped' OR reads) THEN 'skipped'
                 ELSE 'done'
             END AS status
-        FROM main.analyses GROUP BY content_id
+        FROM (
+            SELECT content_id, status, chain IN {METADATA_CHAINS} OR ends_with(chain, '{BEHIND}entities')
+                OR list_contains(speakers, chain) AS reads
+            FROM main.analyses, ({SPEAKERS})) GROUP BY content_id
     ),
     notes AS (
         SELECT content_id, status,
@@ -158,8 +170,10 @@ def _items(types: user_columns.UserTypes) -> str:
         FROM main.runs GROUP BY 1
     )
     SELECT {", ".join(columns)},
-        CASE WHEN f.error IS NOT NULL THEN 'failed' ELSE coalesce(a.status, 'not_analyzed') END AS status,
-        coalesce(f.error, n.reason) AS reason,
+        CASE WHEN f.error IS NOT NULL THEN 'failed' WHEN f.content_id IS NULL THEN 'skipped'
+            ELSE coalesce(a.status, 'not_analyzed') END AS status,
+        CASE WHEN f.error IS NULL AND f.content_id IS NULL THEN '{EMPTY_CELL}'
+            ELSE coalesce(f.error, n.reason) END AS reason,
         CASE WHEN f.error IS NOT NULL THEN f.retryable ELSE n.retryable END AS retryable,
         greatest(f.observed_at, w.ended_at) AS last_seen
         {"".join(f", {column}" for column in user)}

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from hivescan.automl.datasets.importing import text_content_id
+from hivescan.automl.datasets.refusal import text_content_id
 from hivescan.automl.items import COLUMN, HEAD, schema
 
 Labels = Mapping[str, Sequence[str | None]]

@@ -18,14 +18,15 @@ from hivescan.automl.datasets.importing import (
     ImportOptions,
     create_dataset,
     import_new,
-    text_content_id,
 )
 from hivescan.automl.datasets.overview import overview
+from hivescan.automl.datasets.refusal import text_content_id
 from hivescan.automl.datasets.snapshot import take_snapshot, take_validated_snapshot
 from hivescan.automl.datasets.validation import validate
 from hivescan.automl.heads.train import train_model
 from hivescan.automl.heads.train_options import TrainOptions
 from hivescan.errors import DatasetError, UsageError
+from hivescan.media.passages import passages_of
 from tests.automl.made_datasets import picture, text_items
 from tests.made_stores import MadeStore
 from tests.matching.stores import Entry, Item, Sample, list_of, store_of
@@ -288,6 +289,38 @@ def test_texts_that_are_to_be_escalated_are_refused_and_never_shown(tmp_path: Pa
     examples = [one for some in told.examples.values() for one in some]
     assert text not in examples
     assert examples.count("escalate: not shown") == 1
+
+
+@pytest.mark.usefixtures("home")
+def test_texts_that_were_read_in_what_is_to_be_escalated_are_refused(tmp_path: Path) -> None:
+    """A store knows a file by its bytes and each passage as it was cut: datasets know texts by themselves."""
+    long = "".join(f"Sentence number {i} goes on for a while. " for i in range(80)) + "\n"
+    short = "A short text.\n"
+    store = MadeStore(tmp_path / "store")
+    texts = {"a": (long, True), "b": ("Another one.", False), "c": (short, True)}
+    for name, (text, is_bad) in texts.items():
+        content = store.file(f"/m/{name}.txt", media_type="text", chains=["passages"])
+        for index, passage in enumerate(passages_of(text)):
+            store.passage(content, index, passage, 0, len(passage))
+        if is_bad:
+            store._add(
+                "decisions", content_id=content, decision="escalate", reason="by hand", decided_by="anna",
+                decided_at=store.at, run_id=store.run_id,
+            )  # fmt: skip
+    store.done()
+    query = "SELECT text, parse_filename(uri) AS name FROM texts JOIN items USING (content_id)"
+    asked = ImportOptions(text="text", heads={"name": None}, store=str(store.path), query=query)
+    taken = import_new("taken", None, asked)
+    assert taken.dataset.items.column("text").to_pylist() == ["Another one."]
+    assert len(taken.refused) == len(passages_of(long)) + 1
+    folder = tmp_path / "folder"
+    for name, (text, _) in texts.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "text.txt").write_text(text)
+    # The store need not be named again.
+    assert import_new("files", folder, ImportOptions()).dataset.items.column("text").to_pylist() == [
+        "Another one."
+    ]
 
 
 def create_text(folder: Path) -> Path:

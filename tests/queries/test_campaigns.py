@@ -71,6 +71,28 @@ def test_kinds_and_items_can_be_chosen(store: Store) -> None:
         campaigns(store, CampaignOptions(kinds=("name",)))
 
 
+def test_a_mention_where_two_passages_overlap_is_counted_once(tmp_path: Path) -> None:
+    """By their places in plain text; where markup stands between, by what the passage before says."""
+    made = MadeStore(tmp_path / "store")
+    texts = (f"{'a' * 40} {EMAIL}", f"{EMAIL} b {EMAIL}")
+    for uri, ends in (("/plain.txt", (57, 76)), ("/page.html", (90, 120))):
+        content_id = made.file(uri, media_type="text", chains=("entities", "passages"))
+        for index, (start, end) in enumerate(zip((0, 41), ends, strict=True)):
+            made.passage(content_id, index, texts[index], start, end)
+        for index, place in ((0, 41), (1, 0), (1, 19)):
+            made.entity(
+                content_id,
+                "email",
+                EMAIL,
+                "example.com",
+                disguised=False,
+                index=index,
+                place=(place, place + 16),
+            )
+    (found,) = campaigns(made.done())
+    assert (found.contents, found.mentions) == (2, 4)
+
+
 def test_a_report_counts_what_texts_name_and_tells_no_value(store: Store) -> None:
     made = report(store)
     assert [(e.kind, e.files, e.values, e.shared) for e in made.entities] == [

@@ -94,6 +94,29 @@ def test_a_head_of_texts_counts_wherever_it_read_some(tmp_path: Path) -> None:
     assert chains["spam"].reach == (Reach("image", 2, 1, 0), Reach("text", 1, 1, 0), Reach("video", 2, 1, 1))
 
 
+def test_a_picture_of_which_a_code_alone_was_read_was_not_looked_at(tmp_path: Path) -> None:
+    m = made(tmp_path / "s")
+    m.head("spam/spam", harmful=["spam"], chain="spam")
+    m.file("/a.jpg", chains=["nsfw", "codes>spam"])
+    m.file("/b.jpg", chains=["nsfw", "codes>spam", "ocr>spam"])
+    chains = {chain.chain: chain for chain in of(m.done()).chains}
+    assert chains["spam"].reach == (Reach("image", 2, 1, 0),)
+
+
+def test_a_model_of_speech_of_any_name_listens_and_judges_nothing(tmp_path: Path) -> None:
+    """Runs say of what their analyzers' samples are."""
+    m = made(tmp_path / "s")
+    m.head("words/words", harmful=["bad"], chain="dictation>words")
+    m.file("/a.mp3", media_type="audio", chains=["dictation", "dictation>entities"])
+    m.file("/b.mp3", media_type="audio", chains=["dictation", "dictation>words"])
+    m.file("/c.jpg", [SEEN])
+    analyzers = {"dictation": {"level": "utterance"}, "nsfw": {"level": "frame"}, "words": {}}
+    seen = of(m.done(details={"analyzers": analyzers}))
+    assert (seen.done, seen.not_analyzed) == (2, 1)
+    chains = {chain.chain: chain for chain in seen.chains}
+    assert chains["dictation>words"].reach == (Reach("audio", 2, 1, 0),)
+
+
 def test_a_head_of_faces_counts_pictures(tmp_path: Path) -> None:
     m = made(tmp_path / "s")
     m.head("net/age", descriptive=["adult"], chain="faces>ages")

@@ -145,7 +145,7 @@ def test_what_nobody_could_say_is_no_zero(tmp_path: Path) -> None:
 def test_how_many_files_could_be_asked_about_is_counted(store: Store) -> None:
     """Those without a face count, those that no model of children saw do not."""
     made = report(store)
-    assert made.escalation_checked == 9
+    assert made.escalation_checked == 10
     assert made.coverage.items == 11
 
 
@@ -210,4 +210,8 @@ def test_words_that_name_a_minor_and_sexual_things_in_one_breath_escalate(tmp_pa
     store.file("/m/b.txt", [{"rules/text_child_exploitation": {"yes": 0.0, "no": 1.0}}], media_type="text")
     for row in store.rows["scores"]:
         row["level"] = "passage"
-    assert [e.uri for e in report(store.done()).escalated] == ["/m/a.txt"]
+    store.head("nets/nsfw", harmful=["general_nsfw"], group="sexual", chain="nsfw")
+    store.file("/m/a.jpg", [{"nets/nsfw": nsfw(0.0)}], chains=["ocr>text_heads"])
+    found = report(store.done())
+    assert [e.uri for e in found.escalated] == ["/m/a.txt"]
+    assert found.escalation_checked == 2  # what words in a picture say does not speak for the picture

@@ -142,14 +142,14 @@ def test_each_text_of_a_table_is_an_item_with_rows_of_its_own(tmp_path: Path) ->
         return scan(store, table, analyzers=("passages",), source_options=columns, workers=2)
 
     first = scanned()
-    assert (first.files, first.analyzed, first.duplicates, first.failed) == (5, 3, 1, 1)
+    assert (first.files, first.analyzed, first.duplicates, first.skipped, first.failed) == (5, 3, 1, 1, 0)
     items = rows(
         store,
         "SELECT uri, status, reason, author FROM items ORDER BY uri",
     )
     assert [item["uri"] for item in items] == [f"{table}#col=body&row={n}" for n in range(1, 6)]
     assert [item["author"] for item in items] == ["7", "8", "9", "10", "11"]
-    assert (items[3]["status"], items[3]["reason"]) == ("failed", "row 4: column 'body' is empty")
+    assert (items[3]["status"], items[3]["reason"]) == ("skipped", "the cell is empty")
     found = rows(
         store, "SELECT manifest_row, index, text FROM texts JOIN items USING (content_id) ORDER BY ALL"
     )
@@ -161,7 +161,7 @@ def test_each_text_of_a_table_is_an_item_with_rows_of_its_own(tmp_path: Path) ->
     assert len([row for row in found if row["manifest_row"] == 3]) > 100
 
     again = scanned()
-    assert (again.unchanged, again.analyzed, again.duplicates) == (4, 0, 0)
+    assert (again.unchanged, again.analyzed, again.duplicates, again.skipped) == (5, 0, 0, 0)
     table.write_text("\n".join([*lines[:2], "8,Another text", lines[3]]) + "\n", encoding="utf-8")
     changed = scanned()
     assert (changed.unchanged, changed.analyzed, changed.gone) == (2, 1, 2)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ from hivescan.automl.datasets.dataset import (
 )
 from hivescan.automl.datasets.drafts import Draft, draft_folder, draft_query, draft_table
 from hivescan.automl.datasets.pictures import look_at
-from hivescan.automl.datasets.refusal import refused_contents
+from hivescan.automl.datasets.refusal import refused_contents, text_ids
 from hivescan.automl.home import checked_name
 from hivescan.automl.items import COLUMN, HEAD, schema
 from hivescan.errors import DatasetError, UsageError
@@ -167,11 +166,6 @@ def import_more(
     return _imported(left, draft, refused, len(new), len(allowed) - len(new))
 
 
-def text_content_id(text: str) -> str:
-    """The sha256 of a text in UTF-8, in hex."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _draft(source: Path | str | None, options: ImportOptions) -> Draft:
     if options.store is not None and (options.query is not None or options.from_decisions):
         if source is not None:
@@ -202,15 +196,19 @@ def _contents(
     if draft.kind == "text":
         if options.known:
             raise UsageError("--known compares pictures; these items are texts")
-        contents = [None if text is None else text_content_id(text) for text in draft.texts]
+        ids: list[tuple[str, ...]] = [() if text is None else text_ids(text) for text in draft.texts]
     else:
         facts = look_at([uri for uri in draft.uris if uri is not None], on_progress)
-        contents = [None if uri is None else facts[uri].content_id for uri in draft.uris]
+        found = [None if uri is None else facts[uri].content_id for uri in draft.uris]
+        ids = [() if content is None else (content,) for content in found]
     stores = () if options.store is None else (options.store,)
-    matched = refused_contents(
-        [content for content in contents if content is not None], known=options.known, stores=stores
-    )
-    return contents, {place: matched[content] for place, content in enumerate(contents) if content in matched}
+    matched = refused_contents((one for some in ids for one in some), known=options.known, stores=stores)
+    refused = {
+        place: next(matched[one] for one in some if one in matched)
+        for place, some in enumerate(ids)
+        if matched.keys() & some
+    }
+    return [some[0] if some else None for some in ids], refused
 
 
 def _table(draft: Draft, contents: Sequence[str | None], places: Sequence[int], first_row: int) -> pa.Table:

@@ -6,6 +6,7 @@ commands, which the store of vectors keeps: a list or a store named once counts 
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from hivescan.automl.home import home_folder, vectors_store
 from hivescan.errors import DatasetError
+from hivescan.media.passages import MOST_CHARS, passages_of
 from hivescan.queries.escalation import escalated_contents
 from hivescan.store.escalations import ESCALATE
 from hivescan.store.store import Store, find_store, open_store
@@ -30,8 +32,9 @@ def refused_contents(
 
     ``contents`` were hashed into the store of vectors
     (:func:`hivescan.automl.datasets.pictures.look_at`). ``known`` are lists to match them with now;
-    ``stores`` have matches and scores of their own. Raises :class:`KnownListError` and :class:`StoreError`
-    where one of them cannot be used.
+    ``stores`` have matches and scores of their own: what they read in a content that is to be escalated, such
+    as a passage of a file, is refused, too. Raises :class:`KnownListError` and :class:`StoreError` where one
+    of them cannot be used.
     """
     asked = sorted(set(contents))
     if known and asked:
@@ -47,9 +50,21 @@ def refused_contents(
     before = {} if own is None else escalated_contents(own, asked)
     for store in (*(() if own is None else (own,)), *map(open_store, stores)):
         refused |= _matched(store, asked)
-        escalated |= escalated_contents(store, asked)
+        escalated |= escalated_contents(store, asked) | _read_in_escalated(store, asked)
     _remember({content_id: why for content_id, why in escalated.items() if content_id not in before})
     return escalated | refused
+
+
+def text_content_id(text: str) -> str:
+    """The sha256 of a text in UTF-8, in hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def text_ids(text: str) -> tuple[str, ...]:
+    """Under which ids a text is asked about, its own first: those of its passages are among them, since
+    stores know files by their bytes and passages as they were cut."""
+    read = passages_of(text) if len(text) > MOST_CHARS or text != text.strip() else ()
+    return tuple(dict.fromkeys(map(text_content_id, (text, *read))))
 
 
 def not_shown(why: str) -> str:
@@ -59,14 +74,20 @@ def not_shown(why: str) -> str:
 
 def check_trainable(items: pa.Table, name: str, *, stores: Sequence[str] = ()) -> None:
     """Raise :class:`DatasetError` where items of a snapshot must not be learned from, as is known by now."""
-    contents = [content for content in items.column("content_id").to_pylist() if content is not None]
-    refused = refused_contents(contents, stores=stores)
+    columns = (items.column(name).to_pylist() for name in ("content_id", "text"))
+    ids = [
+        (content, *(() if text is None else text_ids(text)))
+        for content, text in zip(*columns, strict=True)
+        if content is not None
+    ]
+    refused = refused_contents((one for some in ids for one in some), stores=stores)
     if refused:
-        first = next(content for content in contents if content in refused)
-        told = count(sum(content in refused for content in contents), "item")
+        found = [
+            next(refused[one] for one in some if one in refused) for some in ids if refused.keys() & some
+        ]
         raise DatasetError(
-            f"{name} has {told} that nothing may be trained on, the first for this reason: {refused[first]}; "
-            "take a new snapshot, which leaves them out"
+            f"{name} has {count(len(found), 'item')} that nothing may be trained on, the first for this"
+            f" reason: {found[0]}; take a new snapshot, which leaves them out"
         )
 
 
@@ -78,6 +99,20 @@ def _matched(store: Store, contents: Sequence[str]) -> dict[str, str]:
                FROM matches SEMI JOIN asked USING (content_id) GROUP BY content_id"""
         ).fetchall()
     return {content_id: f"matches known material ({entry})" for content_id, entry in rows}
+
+
+def _read_in_escalated(store: Store, contents: Sequence[str]) -> dict[str, str]:
+    """Which of ``contents`` are texts that were read in what is to be escalated, each with why."""
+    if not store.snapshot().parts("texts"):
+        return {}
+    with closing(store.connect()) as connection:
+        connection.register("asked", pa.table({"id": pa.array(contents, pa.string())}))
+        rows = connection.execute(
+            f"""SELECT id, '{ESCALATE}: ' || min(why) FROM asked JOIN (
+                    SELECT sha256(text) AS id, why FROM texts JOIN escalations USING (content_id)
+                ) USING (id) GROUP BY id"""
+        ).fetchall()
+    return dict(rows)
 
 
 def _remember(escalated: Mapping[str, str]) -> None:

@@ -113,11 +113,12 @@ def import_known(
     with _staging(out) as staging, Aside(beside if keep_rejected else None, now) as aside:
         for source in opened:
             _stage(source, staging, aside, lambda used: _fill(used, labels, algorithm, as_of), events)
+        used = {str(s.path): s.mapping for s in opened if s.mapping is not None}
+        if save_mapping_to is not None and (used or staging.rows):
+            # Also where every row was rejected: what was guessed is what has to be put right.
+            _save(used, Path(save_mapping_to))
         if aside.rows and not staging.rows:
             raise KnownListError(_why_none(out, aside))
-        used = {str(s.path): s.mapping for s in opened if s.mapping is not None}
-        if save_mapping_to is not None:
-            _save(used, Path(save_mapping_to))
         with list_lock(out, events.on_wait), _stored(out) as stored:
             checkpoints = {str(s.path): s.checkpoint for s in opened if s.checkpoint}
             made_with = _made_with(stored, opened)

@@ -105,6 +105,14 @@ def test_a_guess_can_be_saved_and_used_again(tmp_path: Path, out: Path) -> None:
     assert [r["hash"] for r in s.rows_of(out)] == [r["hash"] for r in before] == [s.sha1("a")]
 
 
+def test_a_guess_is_saved_where_it_rejects_every_row(tmp_path: Path, out: Path) -> None:
+    """What was guessed is what has to be put right."""
+    saved = tmp_path / "map.toml"
+    with pytest.raises(KnownListError):
+        brought(tmp_path, out, "id\tsha1\ne1\tnone\n", save_mapping_to=saved)
+    assert "sha1" in saved.read_text()
+
+
 @pytest.mark.parametrize(
     ("toml", "message"),
     [
