@@ -31,6 +31,7 @@ COMMANDS = (
     "try_model",
     "evaluate",
     "study",
+    "benchmark",
     "distill",
     "train_llm",
     "zero_shot",

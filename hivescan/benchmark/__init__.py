@@ -1,0 +1,1 @@
+"""Benchmarks of detectors on whole sources that they were not trained on."""
