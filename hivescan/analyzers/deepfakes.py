@@ -1,7 +1,8 @@
 """Faces that were swapped or made by a machine, one row a face. In no profile: see docs/deepfakes.md.
 
-Each model fills the head ``deepfake`` by itself, under its own name. What a video is worth is the highest of
-its tracks, a track the mean of its faces (:mod:`hivescan.queries.tracks`).
+Other models (``mesonet``, those of a hub) are analyzers of their own names, which fill the head ``deepfake``
+as well. What a video is worth is the highest of its tracks, a track the mean of its faces
+(:mod:`hivescan.queries.tracks`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hivescan.models.network import Networks
 from hivescan.models.schema import Card
 
 NAME: Final = "deepfakes"
-MODELS: Final = ("face_blends", "mesonet")
+MODELS: Final = ("face_blends",)
 REVISION: Final = 1
 
 

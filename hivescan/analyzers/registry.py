@@ -213,12 +213,14 @@ def load(
 
 
 def _deployed() -> tuple[str, ...]:
-    """Models that are analyzers by themselves: those of the user, and heads on vectors that ship."""
+    """Models that are analyzers by themselves: those of the user, and heads on vectors and models of faces
+    that ship and are no part of another analyzer."""
     of_others = {model for module in _HOST.values() for model in module.MODELS}
     own = [
         card
         for card in load_cards().values()
-        if card.folder.parent == models_folder() or (card.base and card.name not in of_others)
+        if card.folder.parent == models_folder()
+        or ((card.base or card.crop is not None) and card.name not in of_others)
     ]
     names = tuple(card.name for card in own if card.heads or card.embedding)
     for name in (*names, *(card.name for card in own if card.speech)):

@@ -21,6 +21,7 @@ COMMANDS = (
     "report",
     "sweep",
     "items",
+    "escalations",
     "campaigns",
     "text",
     "query",

@@ -13,15 +13,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal
 
-from hivescan.store.escalations import CHILD, CHILD_PRESENT, CLASSES, ESCALATE, SEXUAL
+from hivescan.store.escalations import (
+    CHILD,
+    CHILD_PRESENT,
+    CLASSES,
+    ESCALATE,
+    SEXUAL,
+    reviews_sql,
+    said_since_sql,
+)
 from hivescan.types import BEHIND, Status
 
 if TYPE_CHECKING:
     import duckdb
 
     from hivescan.store.store import Store
+
+
+State = Literal["open", "confirmed", "cleared"]
+STATES: Final[tuple[State, ...]] = ("open", "confirmed", "cleared")
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,52 @@ class Escalation:
     content_id: str
     why: str
     guesses: tuple[Guess, ...]
+
+
+@dataclass(frozen=True)
+class Review:
+    """A content that is, or was, to be escalated, and what a person decided of it.
+
+    ``uris`` are its files. ``decided_by``, ``decided_at`` and ``reason`` are None while it is open. ``since``
+    is what models say that looked after a clearing, on one line; None where none of them says it again.
+    """
+
+    content_id: str
+    state: State
+    uris: tuple[str, ...]
+    why: str
+    guesses: tuple[Guess, ...]
+    decided_by: str | None
+    decided_at: datetime | None
+    reason: str | None
+    since: str | None
+
+
+def reviews(store: Store) -> list[Review]:
+    """Every content of a store that models or people ever wanted escalated, what waits for a person first."""
+    with closing(store.connect()) as connection:
+        connection.execute(f"CREATE TEMP TABLE reviews AS {reviews_sql()}")
+        rows = connection.execute(
+            f"""
+            WITH files AS (
+                SELECT content_id, list(uri ORDER BY uri) AS uris
+                FROM items SEMI JOIN reviews USING (content_id) GROUP BY content_id)
+            SELECT r.content_id, r.state, coalesce(f.uris, []), r.why, coalesce(r.guesses, []),
+                r.decided_by, r.decided_at, r.reason
+            FROM reviews r LEFT JOIN files f USING (content_id)
+            ORDER BY list_position({list(STATES)}, r.state), f.uris, r.content_id
+            """
+        ).fetchall()
+        since: dict[str, str] = {}
+        if any(state == "cleared" for _, state, *_ in rows):
+            since = dict(connection.execute(said_since_sql()).fetchall())
+    return [
+        Review(
+            content_id, state, tuple(uris), why, tuple(Guess(**guess) for guess in guesses),
+            by, at, reason, since.get(content_id),
+        )
+        for content_id, state, uris, why, guesses, by, at, reason in rows
+    ]  # fmt: skip
 
 
 def escalations(connection: duckdb.DuckDBPyConnection) -> dict[str, Escalation]:

@@ -47,8 +47,14 @@ def test_it_stands_behind_faces_and_in_no_profile() -> None:
     assert all("deepfakes" not in names for names in registry.PROFILES.values())
 
 
+def test_mesonet_speaks_only_where_it_is_named() -> None:
+    assert [card.name for card in registry.models_of("deepfakes")] == ["face_blends"]
+    assert registry.available()["mesonet"].chain == "faces>mesonet"
+    assert all("mesonet" not in registry.profile(name) for name in registry.PROFILES)
+
+
 def test_a_row_is_what_the_network_says_of_the_middle_of_the_crop(face: np.ndarray) -> None:
-    found = scores(registry.load("deepfakes").infer(views(face)))
+    found = scores(registry.load("mesonet").infer(views(face)))
     network = open_network(find_card("mesonet"))
     (alone,) = network.run({"mesonet": inner(face[np.newaxis], 256, 0.3)})["scores"]
     np.testing.assert_allclose(found, [alone], atol=1e-6)
@@ -56,14 +62,14 @@ def test_a_row_is_what_the_network_says_of_the_middle_of_the_crop(face: np.ndarr
 
 
 def test_a_row_does_not_depend_on_its_neighbours(face: np.ndarray) -> None:
-    analyzer = registry.load("deepfakes")
+    analyzer = registry.load("mesonet")
     other = face[::-1].copy()
     alone = scores(analyzer.infer(views(face)))
     np.testing.assert_array_equal(scores(analyzer.infer(views(other, face, other)))[1], alone[0])
 
 
 def test_nothing_is_said_of_faces_too_small_or_turned_away(face: np.ndarray) -> None:
-    found = scores(registry.load("deepfakes").infer(views(face, face, quality=[0.2, 0.9])))
+    found = scores(registry.load("mesonet").infer(views(face, face, quality=[0.2, 0.9])))
     assert np.isnan(found[0]).all()
     assert np.isfinite(found[1]).all()
 
@@ -206,7 +212,7 @@ def test_a_scan_writes_a_row_a_face(
     adopted(checkpoint, models)
     files = [str(photos / name) for name in ("astronaut.png", "brick.png")]
     store = tmp_path / "store"
-    hivescan.classify(files, store=store, analyzers=("faces", "deepfakes", "tiny_detector"))
+    hivescan.classify(files, store=store, analyzers=("faces", "deepfakes", "mesonet", "tiny_detector"))
     opened = hivescan.open(store)
     rows = opened.sql(
         "SELECT chain, model, level, region, label, score FROM scores ORDER BY chain, model, label"
@@ -215,7 +221,7 @@ def test_a_scan_writes_a_row_a_face(
         (f"faces>{name}", model, "face", 0, label)
         for name, model in (
             ("deepfakes", "face_blends"),
-            ("deepfakes", "mesonet"),
+            ("mesonet", "mesonet"),
             ("tiny_detector", "tiny_detector"),
         )
         for label in ("no_deepfake", "yes_deepfake")
@@ -223,4 +229,4 @@ def test_a_scan_writes_a_row_a_face(
     done = opened.sql(
         "SELECT count(*) AS n FROM analyses WHERE status = 'done' AND chain LIKE 'faces%'"
     ).to_pylist()
-    assert done == [{"n": 6}]
+    assert done == [{"n": 8}]

@@ -54,5 +54,5 @@ def test_of_several_faces_the_one_of_which_a_head_says_the_most_counts(folder: P
 
 @pytest.mark.usefixtures("home")
 def test_one_that_looks_at_faces_cannot_be_tried_on_a_whole_picture(folder: Path) -> None:
-    with pytest.raises(UsageError, match=r"mesonet looks at what faces finds .* --analyzers deepfakes"):
+    with pytest.raises(UsageError, match=r"mesonet looks at what faces finds .* --analyzers mesonet"):
         try_files("mesonet", [str(folder / "two" / "faces.png")])

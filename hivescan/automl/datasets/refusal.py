@@ -7,7 +7,6 @@ commands, which the store of vectors keeps: a list or a store named once counts 
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,13 +14,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from hivescan.automl.home import home_folder, vectors_store
+from hivescan.automl.escalations import CLEAR, memory, write_decisions
+from hivescan.automl.home import vectors_store
 from hivescan.errors import DatasetError
 from hivescan.media.passages import MOST_CHARS, passages_of
-from hivescan.queries.escalation import escalated_contents
-from hivescan.store.escalations import ESCALATE
-from hivescan.store.store import Store, find_store, open_store
-from hivescan.store.writer import StoreWriter
+from hivescan.queries.escalation import Review, reviews
+from hivescan.store.escalations import ESCALATE, RULE
+from hivescan.store.store import Store, open_store
 from hivescan.wording import count
 
 
@@ -42,17 +41,32 @@ def refused_contents(
         from hivescan.matching.options import MatchOptions
 
         match_store(open_store(vectors_store()), known, MatchOptions(contents=asked))
-    refused: dict[str, str] = {}
-    escalated: dict[str, str] = {}
-    own = find_store(vectors_store())
     if not asked:
-        return refused
-    before = {} if own is None else escalated_contents(own, asked)
-    for store in (*(() if own is None else (own,)), *map(open_store, stores)):
+        return {}
+    own = memory()
+    named = [open_store(store) for store in stores]
+    kept = _said(own, asked)
+    elsewhere = [_said(store, asked) for store in named]
+    refused: dict[str, str] = {}
+    news: dict[str, Review] = {}
+    for content in asked:
+        heard = [said[content] for said in (kept, *elsewhere) if content in said]
+        if any(said[content].state != "cleared" for said in elsewhere if content in said):
+            # That the file around a text was cleared says less than a store that names the text or its file.
+            heard = [one for one in heard if one.state != "cleared" or one.content_id == content]
+        if not heard:
+            continue
+        # A person's newest decision, in whichever store it was made, stands above what models say.
+        counts = max(heard, key=lambda one: (one.decided_at is not None, one.decided_at))
+        if counts.state != "cleared":
+            refused[content] = f"{ESCALATE}: {counts.why}"
+        before = kept.get(content)
+        if before is None or (counts.decided_at, counts.state) != (before.decided_at, before.state):
+            news[content] = counts
+    _remember(news)
+    for store in (*(() if own is None else (own,)), *named):
         refused |= _matched(store, asked)
-        escalated |= escalated_contents(store, asked) | _read_in_escalated(store, asked)
-    _remember({content_id: why for content_id, why in escalated.items() if content_id not in before})
-    return escalated | refused
+    return refused
 
 
 def text_content_id(text: str) -> str:
@@ -101,38 +115,49 @@ def _matched(store: Store, contents: Sequence[str]) -> dict[str, str]:
     return {content_id: f"matches known material ({entry})" for content_id, entry in rows}
 
 
-def _read_in_escalated(store: Store, contents: Sequence[str]) -> dict[str, str]:
-    """Which of ``contents`` are texts that were read in what is to be escalated, each with why."""
-    if not store.snapshot().parts("texts"):
+def _said(store: Store | None, contents: Sequence[str]) -> dict[str, Review]:
+    """What a store says of those of ``contents`` that it knows, and of texts that it read in others: of these
+    the review is of the content that they were read in, one that is to be escalated before a cleared one.
+    """
+    if store is None:
         return {}
-    with closing(store.connect()) as connection:
-        connection.register("asked", pa.table({"id": pa.array(contents, pa.string())}))
-        rows = connection.execute(
-            f"""SELECT id, '{ESCALATE}: ' || min(why) FROM asked JOIN (
-                    SELECT sha256(text) AS id, why FROM texts JOIN escalations USING (content_id)
-                ) USING (id) GROUP BY id"""
-        ).fetchall()
-    return dict(rows)
+    found = {review.content_id: review for review in reviews(store)}
+    said = {content: found[content] for content in contents if content in found}
+    if found and store.snapshot().parts("texts"):
+        with closing(store.connect()) as connection:
+            connection.register("asked", pa.table({"id": pa.array(contents, pa.string())}))
+            connection.register("reviewed", pa.table({"content_id": pa.array(found, pa.string())}))
+            rows = connection.execute(
+                """SELECT DISTINCT id, content_id FROM asked JOIN (
+                        SELECT sha256(text) AS id, content_id FROM texts SEMI JOIN reviewed USING (content_id)
+                    ) USING (id) ORDER BY ALL"""
+            ).fetchall()
+        read = sorted(rows, key=lambda row: found[row[1]].state == "cleared")
+        for text, content in read:
+            if text not in said or said[text].state == "cleared" != found[content].state:
+                said[text] = found[content]
+    return said
 
 
-def _remember(escalated: Mapping[str, str]) -> None:
+def _remember(news: Mapping[str, Review]) -> None:
     """Keep in the store of vectors what another store said: it counts when that store is not named, too."""
-    if not escalated:
-        return
-    home_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-    run_id = f"escalate-{uuid.uuid4().hex[:12]}"
-    rows = [
-        {
-            "content_id": content_id,
-            "decision": ESCALATE,
-            "reason": why.removeprefix(f"{ESCALATE}: "),
-            "decided_by": "rule",
-            "policy": ESCALATE,
-            "decided_at": datetime.now(UTC),
-            "run_id": run_id,
-        }
-        for content_id, why in escalated.items()
-    ]
-    writer = StoreWriter(open_store(vectors_store(), create=True), run_id)
-    writer.add("decisions", pa.Table.from_pylist(rows))
-    writer.commit()
+    by_rule: list[dict[str, object]] = []
+    by_people: list[dict[str, object]] = []
+    for content, review in news.items():
+        row: dict[str, object] = {"content_id": content, "decision": ESCALATE, "reason": review.why}
+        if review.decided_at is None:
+            by_rule.append(row | {"decided_by": RULE, "decided_at": datetime.now(UTC)})
+        else:
+            decision = CLEAR if review.state == "cleared" else ESCALATE
+            by_people.append(
+                row
+                | {"decision": decision, "reason": review.reason or review.why}
+                | {"decided_by": review.decided_by, "decided_at": review.decided_at}
+            )
+    if by_rule or by_people:
+        kept = memory(create=True)
+        assert kept is not None
+        # Under a policy of its own: what models said later hides no decision of a person.
+        for rows, policy in ((by_rule, RULE), (by_people, ESCALATE)):
+            if rows:
+                write_decisions(kept, rows, policy=policy)
