@@ -13,7 +13,7 @@ from hivescan.analyzers.base import DecoderAnalyzer, FileAnalyzer, PassageAnalyz
 from hivescan.errors import UsageError
 from hivescan.types import Level
 
-IN_WORKER: Final = ("hashes", "crops", "provenance", "passages", "null")
+IN_WORKER: Final = ("hashes", "crops", "watermarks", "provenance", "passages", "null")
 PDQ_ALONE: Final = "hashes:pdq"
 """Of ``hashes`` PDQ alone, for who matches a file with lists that have no other hashes of pictures, and keeps
 nothing: no plan has it.
@@ -65,6 +65,10 @@ def worker_module(name: str) -> ModuleType:
         from hivescan.analyzers import provenance
 
         return provenance
+    if name == "watermarks":
+        from hivescan.analyzers import watermarks
+
+        return watermarks
     if name == "crops":
         from hivescan.analyzers import crops
 

@@ -67,8 +67,8 @@ PROFILES: Final[Mapping[str, tuple[str, ...]]] = {
     "standard": _STANDARD,
     # All that need no agreement to a licence. Speech takes more than ten times as long as sounds, and text
     # in pictures longer than all else that looks at them; fights were learnt from cameras that stand still,
-    # and what hand-held ones see looks like them.
-    "full": (*_STANDARD, "fight", "speech", "ocr"),
+    # and what hand-held ones see looks like them; watermarks stand in files as generators wrote them alone.
+    "full": (*_STANDARD, "fight", "speech", "ocr", "watermarks"),
 }
 
 _WITH_DEPLOYED: Final = frozenset({"standard", "full"})

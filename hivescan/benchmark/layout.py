@@ -21,10 +21,10 @@ _KINDS = {Kind.REAL: "real", Kind.AI: "AI", Kind.HYBRID: "hybrid"}
 def benchmark_blocks(made: Benchmark) -> tuple[Block, ...]:
     """The sources, each detector over all, each detector by source, and what perturbations do."""
     return (
-        *_sources(made),
-        *_detectors(made),
-        *_by_source(made),
-        *(_perturbed(made) if any(m.perturbation != NONE for m in made.measured) else ()),
+        *source_blocks(made),
+        *detector_blocks(made),
+        *by_source_blocks(made),
+        *(perturbed_blocks(made) if any(m.perturbation != NONE for m in made.measured) else ()),
     )
 
 
@@ -69,7 +69,8 @@ def warnings(made: Benchmark) -> list[str]:
     return told
 
 
-def _sources(made: Benchmark) -> Iterator[Block]:
+def source_blocks(made: Benchmark) -> Iterator[Block]:
+    """What the sources are as files, and what a reader must know of them."""
     yield Heading("Sources", f"every picture as: {made.settings.form.text}, no metadata")
     columns = (
         Column("source"),
@@ -98,7 +99,8 @@ def _source_row(made: Benchmark, source: SourceTraits) -> tuple[str, ...]:
     )
 
 
-def _detectors(made: Benchmark) -> Iterator[Block]:
+def detector_blocks(made: Benchmark) -> Iterator[Block]:
+    """A row a detector, over all pictures as they are."""
     verdicts = made.settings.verdicts
     note = f"AI from {verdicts.ai_from:g} on"
     if verdicts.real_below < verdicts.ai_from:
@@ -133,7 +135,8 @@ def _detector_row(entry: Measured) -> tuple[str, ...]:
     )
 
 
-def _by_source(made: Benchmark) -> Iterator[Block]:
+def by_source_blocks(made: Benchmark) -> Iterator[Block]:
+    """A row a detector and source, pictures as they are."""
     yield Heading("By source", "AUC: a generator against all real pictures, a real source against all AI")
     columns = (
         Column("detector"),
@@ -162,7 +165,8 @@ def _by_source(made: Benchmark) -> Iterator[Block]:
     yield Table(columns, tuple(rows)).without_empty_columns()
 
 
-def _perturbed(made: Benchmark) -> Iterator[Block]:
+def perturbed_blocks(made: Benchmark) -> Iterator[Block]:
+    """A row a detector and perturbation."""
     yield Heading("After perturbations", "real and AI pictures alike; before: the same pictures as they are")
     columns = (
         Column("detector"),

@@ -136,27 +136,47 @@ def adopt(
             help="It looks at faces, each with so much of its width around it (0 to 0.5; 0.3 is usual).",
         ),
     ] = None,
+    ai_class: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ai-class",
+            metavar="CLASS",
+            help="One of its classes that means AI-made: it gets the head ai_generated; repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Write a card for a hub's image classifier, CLIP or Whisper in a folder, so that scans can run it."""
     from hivescan.automl.home import checked_name
     from hivescan.models.cards import find_card, load_cards, models_folder
     from hivescan.models.hub_folder import adopt_folder
     from hivescan.models.speech_folder import adopt_speech_folder, is_speech_folder
+    from hivescan.models.timm_folder import adopt_timm_folder, is_timm_folder
 
     checked_name(name, "model")
     if name in load_cards():
         raise UsageError(f"--name {name}: the catalogue has a model of that name")
     folder = folder.expanduser()
     if is_speech_folder(folder):
-        if face_padding is not None:
-            raise UsageError("--face-padding is for models of pictures; this one writes down what is said")
+        if face_padding is not None or ai_class:
+            option = "--ai-class" if ai_class else "--face-padding"
+            raise UsageError(f"{option} is for models of pictures; this one writes down what is said")
         adopt_speech_folder(folder, name, models_folder())
         emit(printable(f"{name}: {find_card(name).folder / 'card.toml'}"))
         emit(f"hivescan classify --analyzers {name} writes down what is said with it")
         return
-    adopt_folder(folder, name, models_folder(), face_padding=face_padding)
+    if ai_class and face_padding is not None:
+        raise UsageError("--ai-class and --face-padding: give one of them")
+    if is_timm_folder(folder):
+        if face_padding is not None:
+            raise UsageError("--face-padding: not for models of timm; write [crop] into the card")
+        adopt_timm_folder(folder, name, models_folder(), ai_classes=ai_class or ())
+    else:
+        adopt_folder(folder, name, models_folder(), face_padding=face_padding, ai_classes=ai_class or ())
     card = find_card(name)
     emit(printable(f"{name}: {card.folder / 'card.toml'}"))
+    if ai_class:
+        emit(f"measure it before you go by it: hivescan benchmark ai-images FOLDER --analyzer {name}")
+        return
     emit("write into it what the model's classes mean and where it fails; all are descriptive for now")
 
 

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
+from hivescan.errors import CatalogueError
 from hivescan.models.toml_table import toml_string
+
+RESAMPLE: Final = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}
+"""Pillow's numbers, which preprocessor_config.json uses."""
+
+_TOP: Final = 5
+_MANY: Final = 20
+"""Heads of more classes keep the best few only."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object in a file, or :class:`CatalogueError`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CatalogueError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(value, dict):
+        raise CatalogueError(f"{path}: is not a JSON object")
+    return value
 
 
 def head_lines(folder: Path, name: str, task: str, consumes: str, *more: str) -> list[str]:
@@ -40,4 +62,65 @@ def file_lines(path: Path) -> list[str]:
         f"size = {path.stat().st_size}",
         f'source = {{ kind = "local", path = {toml_string(path)} }}',
         "",
+    ]
+
+
+def input_lines(scale: float, mean: Sequence[float], std: Sequence[float]) -> list[str]:
+    """How pixels become numbers; ``mean`` and ``std`` in the order of RGB."""
+    return [
+        "[input]",
+        'layout = "NCHW"',
+        'channels = "RGB"',
+        f"scale = {scale!r}",
+        f"mean = {[float(v) for v in mean]}",
+        f"std = {[float(v) for v in std]}",
+        "",
+    ]
+
+
+def view_lines(name: str, size: tuple[int, int], resize: str, resize_to: int, resample: str) -> list[str]:
+    """The one view of an adopted model, of ``size`` (width, height)."""
+    return [
+        "[[views]]",
+        f"name = {toml_string(name)}",
+        f"width = {size[0]}",
+        f"height = {size[1]}",
+        f"resize = {toml_string(resize)}",
+        f"resize_to = {resize_to}",
+        f"resample = {toml_string(resample)}",
+        "",
+    ]
+
+
+def classifier_lines(labels: Sequence[str], ai_classes: Sequence[str], folder: Path) -> list[str]:
+    """The head of a classifier: its own classes, all descriptive, or ``ai_generated`` where some are named
+    that mean AI-made."""
+    if not ai_classes:
+        return [
+            "[[heads]]",
+            'name = "classes"',
+            'group = "custom"',
+            'output = "logits"',
+            'activation = "softmax"',
+            'polarity = "descriptive"',
+            *([f"top = {_TOP}"] if len(labels) > _MANY else []),
+        ]
+    for name in ai_classes:
+        if name not in labels:
+            raise CatalogueError(f"{folder}: has no class {name!r}; there are {', '.join(labels[:20])}")
+    if len(set(ai_classes)) == len(labels):
+        raise CatalogueError(f"{folder}: all of its classes are to mean AI-made: none is left for real ones")
+    named = ", ".join(map(toml_string, dict.fromkeys(ai_classes)))
+    return [
+        "[[heads]]",
+        'name = "ai_generated"',
+        'group = "authenticity"',
+        'output = "logits"',
+        'activation = "softmax"',
+        "classes = [",
+        '  { label = "ai_generated", polarity = "descriptive" },',
+        '  { label = "not_ai_generated", polarity = "benign" },',
+        "]",
+        f"mapping = {{ ai_generated = [{named}] }}",
+        'rest = "not_ai_generated"',
     ]

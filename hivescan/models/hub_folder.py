@@ -7,42 +7,54 @@ all classes start as descriptive.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hivescan.errors import CatalogueError
-from hivescan.models.adopted_card import file_lines, head_lines
+from hivescan.models.adopted_card import (
+    RESAMPLE,
+    classifier_lines,
+    file_lines,
+    head_lines,
+    input_lines,
+    read_json,
+    view_lines,
+)
 from hivescan.models.card_parts import CARD_FILE
 from hivescan.models.parse import read_card
 from hivescan.models.schema import Card
 from hivescan.models.toml_table import toml_string
 
 _FILES: Final = ("config.json", "model.safetensors")
-_RESAMPLE: Final = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}
-"""Pillow's numbers, which preprocessor_config.json uses."""
-_TOP: Final = 5
-_MANY: Final = 20
-"""Heads of more classes keep the best few only."""
 
 
-def adopt_folder(folder: Path, name: str, target: Path, *, face_padding: float | None = None) -> Card:
+def adopt_folder(
+    folder: Path,
+    name: str,
+    target: Path,
+    *,
+    face_padding: float | None = None,
+    ai_classes: Sequence[str] = (),
+) -> Card:
     """Write the card of the model in ``folder`` to ``target/<name>/card.toml`` and read it back.
 
-    With ``face_padding`` (0 to 0.5, see :class:`~hivescan.models.schema.CropSpec`) it looks at faces.
-    The weights stay where they are. Raises ``CatalogueError`` where the folder is not one that the
-    transformers backend can run.
+    With ``face_padding`` (0 to 0.5, see :class:`~hivescan.models.schema.CropSpec`) it looks at faces. With
+    ``ai_classes``, those of its classes that mean AI-made, its head is ``ai_generated``. The weights stay
+    where they are. Raises ``CatalogueError`` where the folder is not one that transformers can run.
     """
     folder = folder.resolve()
     for needed in (*_FILES, "preprocessor_config.json"):
         if not (folder / needed).is_file():
             hint = "; pickled weights are not read" if needed == "model.safetensors" else ""
             raise CatalogueError(f"{folder}: has no {needed}{hint}")
-    config = _json(folder / "config.json")
+    config, settings = (read_json(folder / file) for file in ("config.json", "preprocessor_config.json"))
     labels = _labels(config, folder)
     if face_padding is not None and not labels:
         raise CatalogueError(f"{folder}: is no classifier: vectors of faces are never kept")
+    if ai_classes and not labels:
+        raise CatalogueError(f"{folder}: is no classifier: it has no classes that could mean AI-made")
+    heads = classifier_lines(labels, ai_classes, folder) if labels else _tower_lines(config, name)
     home = target / name
     if (home / CARD_FILE).exists():
         raise CatalogueError(f"{home / CARD_FILE} exists already; choose another name or edit it")
@@ -58,27 +70,15 @@ def adopt_folder(folder: Path, name: str, target: Path, *, face_padding: float |
                 '["image", "video"]',
                 *(['vocabulary = "classes.txt"'] if labels else []),
             ),
-            *_input_lines(
-                _json(folder / "preprocessor_config.json"), folder, name, of_faces=face_padding is not None
-            ),
+            *_input_lines(settings, folder, name, of_faces=face_padding is not None),
             *([] if face_padding is None else ["[crop]", f"padding = {face_padding!r}", ""]),
             *_backend_lines(labels),
             *(line for file in _FILES for line in file_lines(folder / file)),
-            *(_classifier_lines(labels) if labels else _tower_lines(config, name)),
+            *heads,
         ]
     )
     (home / CARD_FILE).write_text(text + "\n", encoding="utf-8")
     return read_card(home / CARD_FILE)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CatalogueError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(value, dict):
-        raise CatalogueError(f"{path}: is not a JSON object")
-    return value
 
 
 def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
@@ -117,7 +117,7 @@ def _input_lines(settings: Mapping[str, Any], folder: Path, name: str, *, of_fac
         width, height = int(crop["width"]), int(crop["height"])
     if of_faces:  # square already, and cut as the card says
         resize, resize_to = "stretch", width
-    resample = _RESAMPLE.get(int(settings.get("resample", 2)))
+    resample = RESAMPLE.get(int(settings.get("resample", 2)))
     if resample is None:
         raise CatalogueError(f"{folder}: preprocessor_config.json asks for another filter than Pillow's")
     scale = float(settings.get("rescale_factor", 1 / 255)) if settings.get("do_rescale", True) else 1.0
@@ -125,21 +125,8 @@ def _input_lines(settings: Mapping[str, Any], folder: Path, name: str, *, of_fac
     mean = [float(v) for v in settings["image_mean"]] if normalize else [0.0] * 3
     std = [float(v) for v in settings["image_std"]] if normalize else [1.0] * 3
     return [
-        "[input]",
-        'layout = "NCHW"',
-        'channels = "RGB"',
-        f"scale = {scale!r}",
-        f"mean = {mean}",
-        f"std = {std}",
-        "",
-        "[[views]]",
-        f"name = {toml_string(name)}",
-        f"width = {width}",
-        f"height = {height}",
-        f"resize = {toml_string(resize)}",
-        f"resize_to = {resize_to}",
-        f"resample = {toml_string(resample)}",
-        "",
+        *input_lines(scale, mean, std),
+        *view_lines(name, (width, height), resize, resize_to, resample),
     ]
 
 
@@ -151,18 +138,6 @@ def _backend_lines(labels: list[str]) -> list[str]:
         'file = "model.safetensors"',
         f"outputs = [{toml_string(output)}]",
         "",
-    ]
-
-
-def _classifier_lines(labels: list[str]) -> list[str]:
-    return [
-        "[[heads]]",
-        'name = "classes"',
-        'group = "custom"',
-        'output = "logits"',
-        'activation = "softmax"',
-        'polarity = "descriptive"',
-        *([f"top = {_TOP}"] if len(labels) > _MANY else []),
     ]
 
 

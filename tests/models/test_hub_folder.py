@@ -183,3 +183,27 @@ def test_a_card_of_ones_own_is_not_overwritten(classifier: Path, tmp_path: Path)
     with pytest.raises(CatalogueError, match="exists already"):
         adopt_folder(classifier, "tiny", tmp_path)
     assert read_card(edited).heads[0].classes[0].polarity.value == "harmful"
+
+
+def test_classes_that_mean_ai_made_become_that_head(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIVESCAN_MODELS", str(tmp_path))
+    plain = adopt_folder(classifier, "tiny", tmp_path)
+    card = adopt_folder(classifier, "detector", tmp_path, ai_classes=(LABELS[0], LABELS[2]))
+    assert card.heads[0].labels == ("ai_generated", "not_ai_generated")
+    own, made = (
+        registry.load(name).infer({name: views(name)[name]}).scores[0].scores
+        for name in (plain.name, card.name)
+    )
+    assert np.allclose(made[:, 0], own[:, 0] + own[:, 2], atol=1e-6)
+    with pytest.raises(CatalogueError, match="has no class 'fake'; there are tench, "):
+        adopt_folder(classifier, "other", tmp_path, ai_classes=("fake",))
+    with pytest.raises(CatalogueError, match="none is left for real ones"):
+        adopt_folder(classifier, "other", tmp_path, ai_classes=LABELS)
+    assert not (tmp_path / "other").exists()
+
+
+def test_vectors_cannot_mean_ai_made(tower: Path, tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="is no classifier"):
+        adopt_folder(tower, "tiny_clip", tmp_path, ai_classes=("fake",))

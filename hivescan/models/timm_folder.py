@@ -1,0 +1,149 @@
+"""A downloaded hub folder of a timm classifier → a card, to scan with.
+
+Reads ``config.json`` as timm writes it for a hub (``architecture``, ``pretrained_cfg``, ``label_names``);
+pictures are prepared as timm does when it evaluates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hivescan.errors import CatalogueError
+from hivescan.models.adopted_card import (
+    RESAMPLE,
+    classifier_lines,
+    file_lines,
+    head_lines,
+    input_lines,
+    read_json,
+    view_lines,
+)
+from hivescan.models.card_parts import CARD_FILE
+from hivescan.models.parse import read_card
+from hivescan.models.schema import Card
+from hivescan.models.toml_table import toml_string
+
+_WEIGHTS: Final = "model.safetensors"
+_CONFIG: Final = "config.json"
+_KEPT: Final = ("num_classes", "in_chans", "global_pool")
+"""Arguments of a network that are looked at here; others change it."""
+
+
+def is_timm_folder(folder: Path) -> bool:
+    """Whether the folder holds a model as timm puts it on a hub."""
+    try:
+        config = read_json(folder / _CONFIG)
+    except CatalogueError:
+        return False
+    return isinstance(config.get("architecture"), str) and isinstance(config.get("pretrained_cfg"), dict)
+
+
+def adopt_timm_folder(folder: Path, name: str, target: Path, *, ai_classes: Sequence[str] = ()) -> Card:
+    """Write the card of the model in ``folder`` to ``target/<name>/card.toml`` and read it back.
+
+    Classes without names are ``class 0``, ``class 1`` …. With ``ai_classes``, those that mean AI-made, its
+    head is ``ai_generated``. The weights stay where they are. Raises ``CatalogueError`` where the folder is
+    not one that the timm backend can run.
+    """
+    folder = folder.resolve()
+    if not (folder / _WEIGHTS).is_file():
+        raise CatalogueError(f"{folder}: has no {_WEIGHTS}; pickled weights are not read")
+    config = read_json(folder / _CONFIG)
+    _check_network(config, folder)
+    labels = _labels(config, folder)
+    heads = classifier_lines(labels, ai_classes, folder)
+    prepared = _input_lines(config["pretrained_cfg"], folder, name)
+    home = target / name
+    if (home / CARD_FILE).exists():
+        raise CatalogueError(f"{home / CARD_FILE} exists already; choose another name or edit it")
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "classes.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+    text = "\n".join(
+        [
+            *head_lines(
+                folder, name, "image classification", '["image", "video"]', 'vocabulary = "classes.txt"'
+            ),
+            *prepared,
+            "[backend]",
+            'kind = "timm"',
+            f"file = {toml_string(_WEIGHTS)}",
+            f"architecture = {toml_string(str(config['architecture']))}",
+            'outputs = ["logits"]',
+            "",
+            *file_lines(folder / _WEIGHTS),
+            *heads,
+        ]
+    )
+    (home / CARD_FILE).write_text(text + "\n", encoding="utf-8")
+    return read_card(home / CARD_FILE)
+
+
+def _check_network(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse what is not the architecture as timm has it: the weights would not tell."""
+    arguments = config.get("model_args") or {}
+    changes = [name for name in arguments if name not in _KEPT]
+    if changes or arguments.get("in_chans", 3) != 3:
+        raise CatalogueError(
+            f"{folder}: {_CONFIG} has model_args ({', '.join(changes or ['in_chans'])}):"
+            " a changed network is not supported"
+        )
+    from hivescan.models.torchvision_remedy import import_torchvision
+
+    import_torchvision()
+    import timm
+    import torch
+
+    architecture = str(config["architecture"])
+    try:
+        with torch.device("meta"):
+            network = timm.create_model(architecture, pretrained=False)
+    except RuntimeError as error:
+        raise CatalogueError(f"{folder}: timm has no network called {architecture!r}: {error}") from None
+    pool = getattr(network, "global_pool", None) or getattr(network.get_classifier(), "global_pool", None)
+    usual = pool if isinstance(pool, str) else getattr(pool, "pool_type", None)
+    asked = arguments.get("global_pool", config.get("global_pool"))
+    if usual is not None and asked is not None and asked != usual:
+        raise CatalogueError(
+            f"{folder}: {_CONFIG} has the global_pool {asked}: a changed network is not supported"
+        )
+
+
+def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
+    """The classes in the order of the output."""
+    settings = config["pretrained_cfg"]
+    number = config.get("num_classes", settings.get("num_classes"))
+    if not isinstance(number, int) or number < 2:
+        raise CatalogueError(f"{folder}: {_CONFIG} tells of {number} classes; a classifier has two or more")
+    named = config.get("label_names") or settings.get("label_names")
+    if isinstance(named, dict):
+        named = [named.get(str(i), f"class {i}") for i in range(number)]
+    labels = [" ".join(str(label).split()) for label in named or [f"class {i}" for i in range(number)]]
+    if len(labels) != number or len(set(labels)) != number or not all(labels):
+        raise CatalogueError(f"{folder}: {_CONFIG} does not name its classes one by one (label_names)")
+    return labels
+
+
+def _input_lines(settings: Mapping[str, Any], folder: Path, name: str) -> list[str]:
+    """As timm's ``transforms_imagenet_eval`` has it."""
+    size = settings.get("test_input_size") or settings.get("input_size")
+    if not isinstance(size, list | tuple) or len(size) != 3 or size[0] != 3 or size[1] != size[2]:
+        raise CatalogueError(f"{folder}: {_CONFIG} has the input_size {size}, which is not supported")
+    crop = float(settings.get("test_crop_pct") or settings.get("crop_pct") or 0.875)
+    resize = {"center": "cover", "squash": "stretch"}.get(str(settings.get("crop_mode") or "center"))
+    resample = str(settings.get("interpolation") or "bilinear")
+    if resize is None or resample not in RESAMPLE.values():
+        raise CatalogueError(
+            f"{folder}: {_CONFIG} prepares pictures by {settings.get('crop_mode')}, {resample}: not supported"
+        )
+    side = int(size[1])
+    return [
+        *input_lines(
+            1 / 255,
+            settings.get("mean") or (0.485, 0.456, 0.406),
+            settings.get("std") or (0.229, 0.224, 0.225),
+        ),
+        *view_lines(name, (side, side), resize, math.floor(side / crop), resample),
+    ]
