@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hivescan.benchmark.detectors import HEAD, Detector, Speaker, open_detectors
 from hivescan.benchmark.differences import Difference, SourceTraits, differences, summary, traits_of
-from hivescan.benchmark.figures import Figures, Verdicts, measure
+from hivescan.benchmark.figures import Figures, Scored, Verdicts, measure
+from hivescan.benchmark.masks import read_mask, shares
 from hivescan.benchmark.perturbations import NONE, Perturbation, chosen, random_for
 from hivescan.benchmark.results import Results, Row
 from hivescan.benchmark.sources import Kind, PictureFile, Source, find_sources
@@ -45,7 +45,7 @@ class Settings:
     - ``perturbations``: names, None: all; the pictures as they are always belong to it;
     - ``limit``, ``limit_perturbed``, ``limit_attacks``: pictures of a source that are scored as they are,
       perturbed, and attacked through a network; 0: all;
-    - ``verdicts``: when a score is called AI, real or undecided;
+    - ``verdicts``: when a picture is called AI, real or undecided;
     - ``results``: a folder in which scores are kept, from which the next run goes on; None: nowhere.
     """
 
@@ -205,14 +205,21 @@ class _Scoring:
             if all(self._results.get(row.key) for row, _ in rows):
                 continue
             try:
-                said = detector.scores(self._scratch)
+                said = detector.look(self._scratch)
+                mask = None
+                if file.mask is not None and source.kind is Kind.HYBRID and perturbation.name == NONE:
+                    mask = read_mask(file.mask, self._settings.form)
             except MediaError as error:
                 yield from (replace(row, reason=error.reason) for row, _ in rows)
                 continue
             for row, speaker in rows:
-                score = said[speaker]
-                reason = _NO_SCORE if score is None else None
-                yield replace(row, score=score, reason=reason)
+                found = said[speaker]
+                reason = _NO_SCORE if found.score is None else None
+                made = replace(row, score=found.score, answer=found.answer, reason=reason)
+                if mask is not None and found.regions is not None:
+                    flagged, generated, both = shares(mask, found.regions)
+                    made = replace(made, flagged=flagged, generated=generated, both=both)
+                yield made
 
     def _blank(self, source: Source, file: PictureFile, perturbation: Perturbation, speaker: Speaker) -> Row:
         return Row(
@@ -239,27 +246,35 @@ def _measured(
     settings: Settings,
 ) -> Iterator[Measured]:
     kinds = {source.name: source.kind for source in sources}
-    scored: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    scored: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
     for row in rows:
         if row.score is not None:
-            scored.setdefault((row.detector, row.perturbation), {})[row.source, row.sha256] = row.score
+            scored.setdefault((row.detector, row.perturbation), {})[row.source, row.sha256] = row
     for speaker in (speaker for detector in detectors for speaker in detector.speakers):
         plain = scored.get((speaker.name, NONE), {})
         for perturbation in perturbations:
             found = scored.get((speaker.name, perturbation.name), {})
-            same = {picture: score for picture, score in plain.items() if picture in found}
+            same = [row for picture, row in plain.items() if picture in found]
             yield Measured(
                 speaker.name,
                 perturbation.name,
-                measure(_by_source(found, kinds), kinds, settings.verdicts, settings.draws),
-                measure(_by_source(same, kinds), kinds, settings.verdicts, 0),
+                measure(_by_source(found.values(), kinds, settings.verdicts), kinds, settings.draws),
+                measure(_by_source(same, kinds, settings.verdicts), kinds, 0),
             )
 
 
-def _by_source(
-    scores: Mapping[tuple[str, str], float], names: Iterable[str]
-) -> dict[str, npt.NDArray[np.float32]]:
-    by_source: dict[str, list[float]] = {name: [] for name in names}
-    for (source, _), score in scores.items():
-        by_source[source].append(score)
-    return {name: np.array(values, np.float32) for name, values in by_source.items()}
+def _by_source(rows: Iterable[Row], names: Iterable[str], verdicts: Verdicts) -> dict[str, Scored]:
+    by_source: dict[str, list[tuple[float, Row]]] = {name: [] for name in names}
+    for row in rows:
+        if row.score is not None:
+            by_source[row.source].append((row.score, row))
+    return {
+        name: Scored(
+            np.array([score for score, _ in found], np.float32),
+            np.array([verdicts.call(score, row.answer) for score, row in found], np.int8),
+            np.array(
+                [(r.flagged, r.generated, r.both) for _, r in found if r.flagged is not None], np.float64
+            ).reshape(-1, 3),
+        )
+        for name, found in by_source.items()
+    }

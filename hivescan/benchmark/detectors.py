@@ -19,6 +19,8 @@ from hivescan.types import MediaType
 
 HEAD: Final = "ai_generated"
 LABEL: Final = "ai_generated"
+ANSWER: Final = "ai_answer"
+"""A head of detectors that answer themselves: its highest class is the answer. They may be undecided."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ class Speaker:
         return self.model if self.model == self.analyzer else f"{self.analyzer}/{self.model}"
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a model says of a picture: the probability that it was made by AI, its own answer where it gives
+    one, and the polygons of regions that look so (as :class:`hivescan.types.Region` has them), None where it
+    finds none by nature."""
+
+    score: float | None = None
+    answer: str | None = None
+    regions: tuple[tuple[float, ...], ...] | None = None
+
+
 class Detector:
     """An analyzer, open, with the models of it that speak for the head."""
 
@@ -45,17 +58,21 @@ class Detector:
         self.speakers = tuple(Speaker(name, model, fingerprint) for model in _models(spec))
         self._looker = Looker.of_analyzer(name, cast(Device, device))
 
-    def scores(self, picture: Path) -> dict[Speaker, float | None]:
-        """The probability that the picture was made by AI; None where a model says nothing of it.
-
-        Raises ``MediaError`` leaves.
-        """
-        found = {speaker.model: speaker for speaker in self.speakers}
-        said: dict[Speaker, float | None] = dict.fromkeys(self.speakers)
-        for entry in self._looker.look(path_to_uri(picture)).scores:
-            if entry.head == HEAD and entry.model in found:
-                score = float(entry.scores[0, entry.labels.index(LABEL)])
-                said[found[entry.model]] = score if np.isfinite(score) else None
+    def look(self, picture: Path) -> dict[Speaker, Said]:
+        """What each model says of the picture. Raises ``MediaError`` leaves."""
+        found = self._looker.look(path_to_uri(picture))
+        by_name = {(entry.model, entry.head): entry for entry in found.scores}
+        said = {}
+        for speaker in self.speakers:
+            score, answer, regions = None, None, None
+            if (entry := by_name.get((speaker.model, HEAD))) is not None:
+                value = float(entry.scores[0, entry.labels.index(LABEL)])
+                score = value if np.isfinite(value) else None
+            if (entry := by_name.get((speaker.model, ANSWER))) is not None and score is not None:
+                answer = entry.labels[int(entry.scores[0].argmax())]
+            if found.regions is not None:
+                regions = tuple(r.polygon for r in found.regions[0] if r.model == speaker.model)
+            said[speaker] = Said(score, answer, regions)
         return said
 
 

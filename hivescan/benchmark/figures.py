@@ -1,7 +1,7 @@
 """What scores are worth, by source: rates with exact intervals, rankings with bootstrapped ones.
 
-A picture is called AI from ``threshold`` on and real below it; with a band it is undecided between the two.
-Undecided is neither right nor wrong: it counts in no error rate, and lowers the rates of what is right.
+A picture is called AI, or real, or nothing: undecided is neither right nor wrong, counts in no error rate,
+and lowers the rates of what is right.
 """
 
 from __future__ import annotations
@@ -26,13 +26,44 @@ FEWEST_FOR_RECALL: Final = 100
 """Real pictures below which one in a hundred cannot be counted."""
 _SEED: Final = 0
 
+AI: Final = 1
+REAL: Final = -1
+UNDECIDED: Final = 0
+
 
 @dataclass(frozen=True)
 class Verdicts:
-    """From ``ai_from`` on a picture is called AI, below ``real_below`` real, between them undecided."""
+    """From ``ai_from`` on a picture is called AI, below ``real_below`` real, between them undecided.
+
+    ``own``: what a detector answers itself (head ``ai_answer``) goes before.
+    """
 
     ai_from: float = 0.5
     real_below: float = 0.5
+    own: bool = True
+
+    def call(self, score: float, answer: str | None) -> int:
+        """:data:`AI`, :data:`REAL` or :data:`UNDECIDED`."""
+        if self.own and answer is not None:
+            return {"ai_generated": AI, "not_ai_generated": REAL}.get(answer, UNDECIDED)
+        value = int(millionths(score))
+        if value >= int(millionths(self.ai_from)):
+            return AI
+        return REAL if value < int(millionths(self.real_below)) else UNDECIDED
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The pictures of a source that have a score.
+
+    - ``scores`` are finite probabilities of AI, ``float32 [n]``;
+    - ``calls`` what was said, ``int8 [n]``: :data:`AI`, :data:`REAL` or :data:`UNDECIDED`;
+    - ``shares`` are of those with masks, ``float64 [m, 3]``: flagged, generated, both.
+    """
+
+    scores: npt.NDArray[np.float32]
+    calls: npt.NDArray[np.int8]
+    shares: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,6 +84,12 @@ class SourceFigures:
     undecided: Estimate
     auc: Estimate
     recall_at_1: Estimate
+    masks: int
+    """How many pictures have a mask and were looked at by a detector that finds regions."""
+    region_precision: float | None
+    """How much of the area that was flagged was generated; over all masks together."""
+    region_recall: float | None
+    """How much of the generated area was flagged."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +114,12 @@ class Figures:
     sources: tuple[SourceFigures, ...]
 
 
-def measure(
-    scores: Mapping[str, npt.NDArray[np.float32]],
-    kinds: Mapping[str, Kind],
-    verdicts: Verdicts,
-    draws: int = 500,
-) -> Figures:
-    """``scores`` by source, finite probabilities of AI, ``float32 [n]``; ``draws`` of the bootstrap."""
-    names = [name for name in kinds if len(scores[name])]
-    values = np.concatenate([scores[name] for name in names] or [np.empty(0, np.float32)])
-    at = np.repeat(np.arange(len(names)), [len(scores[name]) for name in names])
+def measure(scored: Mapping[str, Scored], kinds: Mapping[str, Kind], draws: int = 500) -> Figures:
+    """The figures of all sources; ``draws`` of the bootstrap."""
+    names = [name for name in kinds if len(scored[name].scores)]
+    values = np.concatenate([scored[name].scores for name in names] or [np.empty(0, np.float32)])
+    calls = np.concatenate([scored[name].calls for name in names] or [np.empty(0, np.int8)])
+    at = np.repeat(np.arange(len(names)), [len(scored[name].scores) for name in names])
     of_kind = {k: np.isin(at, [i for i, n in enumerate(names) if kinds[n] is k]) for k in Kind}
     weights = [np.ones((len(values), 1), np.int32), *resamples(at, None, draws if len(values) else 0, _SEED)]
     ranking = _Ranking(values, np.concatenate(weights, axis=1))
@@ -95,12 +128,12 @@ def measure(
     for number, name in enumerate(names):
         own = at == number
         positive, negative = (ai, own) if kinds[name] is Kind.REAL else (own, real)
-        area, recall = ranking.of(positive, negative)
+        ranked = ranking.of(positive, negative)
         if kinds[name] is Kind.AI:
-            areas.append(area)
-        sources.append(_of_source(name, kinds[name], values[own], verdicts, (area, recall)))
+            areas.append(ranked[0])
+        sources.append(_of_source(name, kinds[name], scored[name], ranked))
     all_area, all_recall = ranking.of(ai, real)
-    counts = _Counts(values[real], values[ai], verdicts)
+    counts = _Counts(calls[real], calls[ai])
     of_real = [s for s in sources if s.kind is Kind.REAL]
     worst = max(of_real, key=lambda s: s.false_positive_rate.value or 0.0, default=None)
     return Figures(
@@ -133,29 +166,24 @@ def share(part: int, whole: int) -> Estimate:
 class _Counts:
     """What was said of real pictures and of AI-made ones."""
 
-    def __init__(
-        self, real: npt.NDArray[np.float32], ai: npt.NDArray[np.float32], verdicts: Verdicts
-    ) -> None:
-        above, below = millionths(verdicts.ai_from), millionths(verdicts.real_below)
+    def __init__(self, real: npt.NDArray[np.int8], ai: npt.NDArray[np.int8]) -> None:
         self.real, self.ai, self.all = len(real), len(ai), len(real) + len(ai)
-        self.false_positives = int((millionths(real) >= above).sum())
-        self.found = int((millionths(ai) >= above).sum())
-        self.false_negatives = int((millionths(ai) < below).sum())
-        cleared = int((millionths(real) < below).sum())
-        self.right = self.found + cleared
-        self.undecided = self.all - self.right - self.false_positives - self.false_negatives
+        self.false_positives = int((real == AI).sum())
+        self.found = int((ai == AI).sum())
+        self.false_negatives = int((ai == REAL).sum())
+        self.right = self.found + int((real == REAL).sum())
+        self.undecided = int((real == UNDECIDED).sum()) + int((ai == UNDECIDED).sum())
 
 
-def _of_source(
-    name: str, kind: Kind, values: npt.NDArray[np.float32], verdicts: Verdicts, ranked: tuple[Values, Values]
-) -> SourceFigures:
-    none = np.empty(0, np.float32)
+def _of_source(name: str, kind: Kind, scored: Scored, ranked: tuple[Values, Values]) -> SourceFigures:
+    none = np.empty(0, np.int8)
+    counts = _Counts(scored.calls, none) if kind is Kind.REAL else _Counts(none, scored.calls)
     area, recall = ranked
-    counts = _Counts(values, none, verdicts) if kind is Kind.REAL else _Counts(none, values, verdicts)
+    flagged, generated, both = scored.shares.sum(axis=0)
     return SourceFigures(
         source=name,
         kind=kind,
-        n=len(values),
+        n=len(scored.scores),
         accuracy=share(counts.right, counts.all),
         false_positive_rate=share(counts.false_positives, counts.real),
         false_negative_rate=share(counts.false_negatives, counts.ai),
@@ -163,6 +191,9 @@ def _of_source(
         undecided=share(counts.undecided, counts.all),
         auc=_estimated(area),
         recall_at_1=Estimate(None) if kind is Kind.REAL else _estimated(recall),
+        masks=len(scored.shares),
+        region_precision=float(both / flagged) if flagged else None,
+        region_recall=float(both / generated) if generated else None,
     )
 
 

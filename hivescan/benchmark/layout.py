@@ -9,7 +9,7 @@ from typing import Any
 from hivescan.automl.evaluation.bootstrap import Estimate
 from hivescan.benchmark.ai_images import Benchmark, Measured
 from hivescan.benchmark.differences import SourceTraits
-from hivescan.benchmark.figures import Figures
+from hivescan.benchmark.figures import Figures, Verdicts
 from hivescan.benchmark.perturbations import ALL, NONE
 from hivescan.benchmark.sources import Kind
 from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone
@@ -101,11 +101,7 @@ def _source_row(made: Benchmark, source: SourceTraits) -> tuple[str, ...]:
 
 def detector_blocks(made: Benchmark) -> Iterator[Block]:
     """A row a detector, over all pictures as they are."""
-    verdicts = made.settings.verdicts
-    note = f"AI from {verdicts.ai_from:g} on"
-    if verdicts.real_below < verdicts.ai_from:
-        note += f", real below {verdicts.real_below:g}, undecided between"
-    yield Heading("Detectors", note)
+    yield Heading("Detectors", verdicts_text(made.settings.verdicts))
     columns = (
         Column("detector"),
         *_numbers("real", "AI", "ACC", "FPR", "FNR", "ADSR", "undecided", "AUC", "mean AUC of generators"),
@@ -114,6 +110,14 @@ def detector_blocks(made: Benchmark) -> Iterator[Block]:
     )
     rows = tuple(_detector_row(m) for m in made.measured if m.perturbation == NONE)
     yield Table(columns, rows).without_empty_columns()
+
+
+def verdicts_text(verdicts: Verdicts) -> str:
+    """When a picture is called AI."""
+    note = f"AI from {verdicts.ai_from:g} on"
+    if verdicts.real_below < verdicts.ai_from:
+        note += f", real below {verdicts.real_below:g}, undecided between"
+    return f"as each detector answers; where it does not, {note}" if verdicts.own else note
 
 
 def _detector_row(entry: Measured) -> tuple[str, ...]:
@@ -143,6 +147,7 @@ def by_source_blocks(made: Benchmark) -> Iterator[Block]:
         Column("source"),
         Column("kind"),
         *_numbers("n", "ACC", "FPR", "FNR", "ADSR", "undecided", "AUC", "recall at 1 % FPR"),
+        *_numbers("flagged area that is generated", "generated area that is flagged"),
     )
     rows = [
         (
@@ -157,6 +162,8 @@ def by_source_blocks(made: Benchmark) -> Iterator[Block]:
             _percent(s.undecided) if s.undecided.value else "",
             _area(s.auc),
             _percent(s.recall_at_1),
+            "" if s.region_precision is None else f"{100 * s.region_precision:.0f} %",
+            "" if s.region_recall is None else f"{100 * s.region_recall:.0f} %",
         )
         for entry in made.measured
         if entry.perturbation == NONE

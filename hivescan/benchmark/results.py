@@ -29,9 +29,13 @@ SCHEMA: Final = pa.schema(
         pa.field("file", pa.string(), nullable=False),
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("score", pa.float32()),
+        pa.field("answer", pa.string()),
+        pa.field("flagged", pa.float32()),
+        pa.field("generated", pa.float32()),
+        pa.field("both", pa.float32()),
         pa.field("reason", pa.string()),
     ],
-    metadata={"format": "hivescan-benchmark-ai-images-1"},
+    metadata={"format": "hivescan-benchmark-ai-images-2"},
 )
 
 _ROWS: Final = 2_000
@@ -42,8 +46,12 @@ Key = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True)
 class Row:
-    """The score of one picture by one detector. ``fingerprint`` is the analyzer's, ``form`` and
-    ``perturbation`` say what was made of the picture, ``reason`` why there is no score."""
+    """The score of one picture by one detector.
+
+    ``fingerprint`` is the analyzer's, ``form`` and ``perturbation`` say what was made of the picture,
+    ``answer`` is the detector's own, ``reason`` why there is no score. Of hybrids with a mask: the shares of
+    the picture that were ``flagged`` as a region, that were ``generated``, and that were ``both``.
+    """
 
     detector: str
     fingerprint: str
@@ -54,6 +62,10 @@ class Row:
     file: str
     sha256: str
     score: float | None
+    answer: str | None = None
+    flagged: float | None = None
+    generated: float | None = None
+    both: float | None = None
     reason: str | None = None
 
     @property

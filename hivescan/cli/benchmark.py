@@ -116,11 +116,16 @@ def ai_images(
         ),
     ] = 25,
     threshold: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--threshold", "-t", min=0.0, max=1.0, help="The score from which a picture is called AI."
+            "--threshold",
+            "-t",
+            min=0.0,
+            max=1.0,
+            help="The score from which a picture is called AI; default: as the detector answers, or 0.5.",
+            show_default=False,
         ),
-    ] = 0.5,
+    ] = None,
     undecided_from: Annotated[
         float | None,
         typer.Option(
@@ -214,9 +219,13 @@ def _perturbations(text: str) -> tuple[str, ...] | None:
     return () if text == "none" else tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _verdicts(threshold: float, undecided_from: float | None) -> Verdicts:
+def _verdicts(threshold: float | None, undecided_from: float | None) -> Verdicts:
     from hivescan.benchmark.ai_images import Verdicts
 
+    if threshold is None:
+        if undecided_from is not None:
+            raise UsageError("--undecided-from needs --threshold: nothing is said between the two")
+        return Verdicts()
     if undecided_from is not None and undecided_from > threshold:
         raise UsageError(f"--undecided-from {undecided_from:g}: is above --threshold {threshold:g}")
-    return Verdicts(threshold, threshold if undecided_from is None else undecided_from)
+    return Verdicts(threshold, threshold if undecided_from is None else undecided_from, own=False)

@@ -44,6 +44,7 @@ from hivescan.benchmark.layout import (  # noqa: E402
     detector_blocks,
     perturbed_blocks,
     source_blocks,
+    verdicts_text,
 )
 from hivescan.benchmark.sources import MASK_SUFFIX  # noqa: E402
 from hivescan.report.blocks import Block, Heading, Table  # noqa: E402
@@ -155,8 +156,8 @@ def page(native: Benchmark, reduced: Benchmark, perturbed: Benchmark) -> str:
     libraries = ", ".join(f"{name} {version(name).partition('+')[0]}" for name in LIBRARIES)
     return "\n".join(
         [
-            f"Pixels as they are ({native.settings.form.text}); AI from"
-            f" {native.settings.verdicts.ai_from:g} on. The sources:\n",
+            f"Pixels as they are ({native.settings.form.text}); called AI"
+            f" {verdicts_text(native.settings.verdicts)}. The sources:\n",
             plain(source_blocks(native)),
             "All pictures, 95 % intervals:\n",
             plain(detector_blocks(native)),

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hivescan.benchmark import ai_images, perturbations, standard
+from hivescan.benchmark import ai_images, masks, perturbations, standard
 from hivescan.benchmark.ai_images import Form, Kind, Settings, Verdicts, benchmark_ai_images, find_sources
+from hivescan.benchmark.detectors import Detector, Said, Speaker
 from hivescan.errors import RunInterruptedError, SourceError, UsageError
 from tests.benchmark.conftest import plain
 
@@ -64,7 +65,7 @@ def test_recall_at_one_false_positive_in_a_hundred_needs_a_hundred_real_pictures
 
 
 def test_undecided_is_neither_right_nor_wrong(sources: Path, brightness: str) -> None:
-    settings = replace(SMALL, perturbations=(), verdicts=Verdicts(ai_from=0.97, real_below=0.5))
+    settings = replace(SMALL, perturbations=(), verdicts=Verdicts(0.97, 0.5, own=False))
     figures = benchmark_ai_images(find_sources([sources]), settings).of(brightness)
     # σ(20 (x/255 − ½)) is 0.97 at 172: between are 150 and 170 of the real ones, and 160 of a generator.
     assert figures.false_positive_rate.value == 0
@@ -72,6 +73,59 @@ def test_undecided_is_neither_right_nor_wrong(sources: Path, brightness: str) ->
     assert figures.success_rate.value == 5 / 8
     assert figures.false_negative_rate.value == 2 / 8
     assert figures.accuracy.value == 11 / 16
+
+
+def test_a_detector_that_answers_itself_is_taken_at_its_word(
+    sources: Path, brightness: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Detector.look
+
+    def answering(detector: Detector, picture: Path) -> dict[Speaker, Said]:
+        found = look(detector, picture)
+        answers = [(0.99, "ai_generated"), (0.4, "undecided"), (0, "not_ai_generated")]
+        return {
+            speaker: replace(said, answer=next(a for least, a in answers if (said.score or 0) >= least))
+            for speaker, said in found.items()
+        }
+
+    monkeypatch.setattr(Detector, "look", answering)
+    settings = replace(SMALL, perturbations=())
+    figures = benchmark_ai_images(find_sources([sources]), settings).of(brightness)
+    # σ is 0.99 at 186 and 0.4 at 122: 200 to 230 are called AI, 150 to 180 nothing.
+    assert (figures.false_positive_rate.value, figures.success_rate.value) == (0, 0.5)
+    assert figures.undecided.value == 4 / 16
+    asked = replace(settings, verdicts=Verdicts(own=False))
+    assert benchmark_ai_images(find_sources([sources]), asked).of(brightness).success_rate.value == 0.75
+
+
+def test_marked_regions_are_compared_with_masks(
+    sources: Path, brightness: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Detector.look
+    left = (0.0, 0.0, 0.5, 0.0, 0.5, 1.0, 0.0, 1.0)
+
+    def marking(detector: Detector, picture: Path) -> dict[Speaker, Said]:
+        return {s: replace(said, regions=(left,)) for s, said in look(detector, picture).items()}
+
+    monkeypatch.setattr(Detector, "look", marking)
+    # Cut to the middle 64 × 64 of 90 × 80, the upper half of it is generated.
+    mask = np.zeros((80, 90), np.uint8)
+    mask[:40] = 255
+    Image.fromarray(mask).save(sources / "hybrid" / "patch" / "000.mask.png")
+    settings = replace(SMALL, perturbations=(), form=Form(side=64, fit="cut"))
+    made = benchmark_ai_images(find_sources([sources]), settings)
+    (patch,) = (s for s in made.of(brightness).sources if s.kind is Kind.HYBRID)
+    assert (patch.n, patch.masks) == (2, 1)
+    assert patch.region_precision == pytest.approx(0.5, abs=0.02)
+    assert patch.region_recall == pytest.approx(0.5, abs=0.02)
+
+
+def test_shares_are_of_the_whole_picture() -> None:
+    mask = np.zeros((100, 200), np.bool_)
+    mask[:, :100] = True
+    quarter = (0.25, 0.0, 0.75, 0.0, 0.75, 0.5, 0.25, 0.5)
+    assert masks.shares(mask, [quarter]) == pytest.approx((0.25, 0.5, 0.125), abs=0.01)
+    assert masks.shares(mask, []) == (0, 0.5, 0)
 
 
 def test_hybrids_are_a_row_of_their_own(sources: Path, brightness: str) -> None:

@@ -50,6 +50,7 @@ def test_the_document_has_every_figure(sources: Path, brightness: str, tmp_path:
         (["--ai", "a=x", "--ai", "a=y"], "the name 'a' was given already"),
         (["--fit", "squeeze"], "--fit squeeze: not one of reduce, cut"),
         (["--threshold", "0.5", "--undecided-from", "0.6"], "is above --threshold 0.5"),
+        (["--undecided-from", "0.6"], "--undecided-from needs --threshold"),
         (["--json", "--markdown"], "give one of them"),
     ],
 )
