@@ -16,13 +16,11 @@ from hivescan.benchmark.detectors import Detector, Said, Speaker
 from hivescan.errors import RunInterruptedError, SourceError, UsageError
 from tests.benchmark.conftest import plain
 
-SMALL = Settings(
-    analyzers=("brightness",), perturbations=("jpeg-50", "noise-12"), form=Form(side=64), draws=60
-)
+SMALL = Settings(analyzers=("brightness",), perturbations=(), form=Form(side=64), draws=20)
 
 
 def test_rates_are_told_by_source(sources: Path, brightness: str) -> None:
-    made = benchmark_ai_images(find_sources([sources]), replace(SMALL, perturbations=()))
+    made = benchmark_ai_images(find_sources([sources]), SMALL)
     figures = made.of(brightness)
     assert (figures.real, figures.ai) == (8, 8)
     assert figures.accuracy.value == 12 / 16
@@ -44,7 +42,7 @@ def test_rates_are_told_by_source(sources: Path, brightness: str) -> None:
 
 
 def test_intervals_of_rates_are_those_of_clopper_and_pearson(sources: Path, brightness: str) -> None:
-    made = benchmark_ai_images(find_sources([sources]), replace(SMALL, perturbations=()))
+    made = benchmark_ai_images(find_sources([sources]), SMALL)
     (dim,) = (s for s in made.of(brightness).sources if s.source == "dim")
     assert dim.false_positive_rate.low == 0
     assert dim.false_positive_rate.high == pytest.approx(1 - 0.025 ** (1 / 4))
@@ -53,11 +51,11 @@ def test_intervals_of_rates_are_those_of_clopper_and_pearson(sources: Path, brig
 def test_recall_at_one_false_positive_in_a_hundred_needs_a_hundred_real_pictures(
     sources: Path, brightness: str, tmp_path: Path
 ) -> None:
-    few = benchmark_ai_images(find_sources([sources]), replace(SMALL, perturbations=()))
+    few = benchmark_ai_images(find_sources([sources]), SMALL)
     assert few.of(brightness).recall_at_1.value is None
     more = plain(tmp_path / "more", [100] * 91 + [185], (64, 64))
     named = {Kind.REAL: {"more": more}}
-    many = benchmark_ai_images(find_sources([sources], named), replace(SMALL, perturbations=(), draws=0))
+    many = benchmark_ai_images(find_sources([sources], named), replace(SMALL, draws=0))
     figures = many.of(brightness)
     # One of 100 real pictures may be above: 185 is, so 180 of the generators counts and 160 does not.
     assert figures.real == 100
@@ -65,7 +63,7 @@ def test_recall_at_one_false_positive_in_a_hundred_needs_a_hundred_real_pictures
 
 
 def test_undecided_is_neither_right_nor_wrong(sources: Path, brightness: str) -> None:
-    settings = replace(SMALL, perturbations=(), verdicts=Verdicts(0.97, 0.5, own=False))
+    settings = replace(SMALL, verdicts=Verdicts(0.97, 0.5, own=False))
     figures = benchmark_ai_images(find_sources([sources]), settings).of(brightness)
     # σ(20 (x/255 − ½)) is 0.97 at 172: between are 150 and 170 of the real ones, and 160 of a generator.
     assert figures.false_positive_rate.value == 0
@@ -89,7 +87,7 @@ def test_a_detector_that_answers_itself_is_taken_at_its_word(
         }
 
     monkeypatch.setattr(Detector, "look", answering)
-    settings = replace(SMALL, perturbations=())
+    settings = SMALL
     figures = benchmark_ai_images(find_sources([sources]), settings).of(brightness)
     # σ is 0.99 at 186 and 0.4 at 122: 200 to 230 are called AI, 150 to 180 nothing.
     assert (figures.false_positive_rate.value, figures.success_rate.value) == (0, 0.5)
@@ -112,7 +110,7 @@ def test_marked_regions_are_compared_with_masks(
     mask = np.zeros((80, 90), np.uint8)
     mask[:40] = 255
     Image.fromarray(mask).save(sources / "hybrid" / "patch" / "000.mask.png")
-    settings = replace(SMALL, perturbations=(), form=Form(side=64, fit="cut"))
+    settings = replace(SMALL, form=Form(side=64, fit="cut"))
     made = benchmark_ai_images(find_sources([sources]), settings)
     (patch,) = (s for s in made.of(brightness).sources if s.kind is Kind.HYBRID)
     assert (patch.n, patch.masks) == (2, 1)
@@ -129,7 +127,7 @@ def test_shares_are_of_the_whole_picture() -> None:
 
 
 def test_hybrids_are_a_row_of_their_own(sources: Path, brightness: str) -> None:
-    made = benchmark_ai_images(find_sources([sources]), replace(SMALL, perturbations=()))
+    made = benchmark_ai_images(find_sources([sources]), SMALL)
     figures = made.of(brightness)
     (patch,) = (s for s in figures.sources if s.kind is Kind.HYBRID)
     assert (patch.n, patch.success_rate.value) == (2, 1.0)
@@ -137,7 +135,9 @@ def test_hybrids_are_a_row_of_their_own(sources: Path, brightness: str) -> None:
 
 
 def test_perturbations_are_compared_with_the_same_pictures(sources: Path, brightness: str) -> None:
-    made = benchmark_ai_images(find_sources([sources]), replace(SMALL, limit_perturbed=2))
+    made = benchmark_ai_images(
+        find_sources([sources]), replace(SMALL, perturbations=("jpeg-50", "noise-12"), limit_perturbed=2)
+    )
     perturbed = {m.perturbation: m for m in made.measured}
     assert perturbed["none"].figures.real == 8
     for name in ("jpeg-50", "noise-12"):
@@ -148,7 +148,7 @@ def test_perturbations_are_compared_with_the_same_pictures(sources: Path, bright
 def test_a_second_run_scores_only_what_is_new(
     sources: Path, brightness: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(SMALL, results=tmp_path / "kept")
+    settings = replace(SMALL, perturbations=("jpeg-50",), results=tmp_path / "kept")
     first = benchmark_ai_images(find_sources([sources]), settings)
     read = []
     monkeypatch.setattr(ai_images, "read_whole", lambda path: read.append(path) or standard.read_whole(path))
@@ -185,7 +185,7 @@ def test_what_was_scored_before_an_interruption_is_kept(
 def test_what_cannot_be_scored_is_counted(sources: Path, brightness: str) -> None:
     plain(sources / "ai" / "tiny", [200, 210], (40, 90))
     (sources / "real" / "dim" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 40)
-    made = benchmark_ai_images(find_sources([sources]), replace(SMALL, perturbations=()))
+    made = benchmark_ai_images(find_sources([sources]), SMALL)
     assert made.left_out["tiny"] == {"smaller than 64 pixels": 2}
     assert sum(made.left_out["dim"].values()) == 1
     assert made.of(brightness).real == 8
@@ -193,13 +193,13 @@ def test_what_cannot_be_scored_is_counted(sources: Path, brightness: str) -> Non
 
 
 def test_what_tells_the_files_apart_is_said(sources: Path, brightness: str) -> None:
-    made = benchmark_ai_images(find_sources([sources]), replace(SMALL, perturbations=()))
+    made = benchmark_ai_images(find_sources([sources]), SMALL)
     assert {d.trait for d in made.differences}.isdisjoint({"pixels", "being a JPEG"})
     for path in list((sources / "ai").rglob("*.png")):
         with Image.open(path) as picture:
             picture.resize((200, 200)).save(path.with_suffix(".jpg"), quality=77)
         path.unlink()
-    made = benchmark_ai_images(find_sources([sources]), replace(SMALL, perturbations=()))
+    made = benchmark_ai_images(find_sources([sources]), SMALL)
     assert {"pixels", "being a JPEG"} <= {d.trait for d in made.differences}
     glow = next(s for s in made.sources if s.source == "glow")
     assert (glow.formats, glow.short_side, glow.quality) == ((("jpeg", 4),), 200, 77)

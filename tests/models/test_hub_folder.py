@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,6 +98,46 @@ def test_a_classifier_gives_what_transformers_gives(classifier: Path, tmp_path: 
     with torch.inference_mode():
         expected = model(pixel_values=torch.from_numpy(to_input(batch["tiny"], card.input))).logits.numpy()
     assert np.allclose(got, expected, atol=1e-5)
+
+
+def swin() -> object:
+    from transformers import Swinv2Config, Swinv2ForImageClassification
+
+    config = Swinv2Config(
+        image_size=32,
+        patch_size=4,
+        embed_dim=12,
+        depths=[1, 1],
+        num_heads=[2, 2],
+        window_size=4,
+        num_labels=2,
+    )
+    return Swinv2ForImageClassification(config)
+
+
+def siglip() -> object:
+    from transformers import SiglipConfig, SiglipForImageClassification
+
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    config = SiglipConfig(vision_config={**small, "image_size": 32, "patch_size": 8}, num_labels=2)
+    return SiglipForImageClassification(config)
+
+
+@pytest.mark.parametrize("make", [swin, siglip])
+def test_networks_that_detectors_are_made_of_run(make: Callable[[], Any], tmp_path: Path) -> None:
+    import_torchvision()
+    import torch
+
+    torch.manual_seed(1)
+    model = make().eval()
+    model.config.id2label = {0: "artificial", 1: "human"}
+    model.save_pretrained(tmp_path / "hub")
+    (tmp_path / "hub" / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR))
+    card = adopt_folder(tmp_path / "hub", "tiny", tmp_path, ai_classes=("artificial",))
+    batch = views("tiny")
+    with torch.inference_mode():
+        expected = model(pixel_values=torch.from_numpy(to_input(batch["tiny"], card.input))).logits.numpy()
+    assert np.allclose(open_network(card).run(batch)["logits"], expected, atol=1e-5)
 
 
 def test_a_tower_gives_projected_vectors(tower: Path, tmp_path: Path) -> None:
