@@ -3,8 +3,8 @@
 YuNet sees each picture once; at half the size where the picture itself has no more pixels than that. Where it
 is sure of no face it sees it at half the size turned by 90°, 180° and 270° too: it was trained on upright
 heads, and misses those of people who lie and of pictures that were turned, or takes them for upright ones.
-Within a video one person is one track (:mod:`hivescan.analyzers.tracks`). Nothing says whose face it is: no
-descriptor is computed.
+Within a video one person is one track (:mod:`hivescan.analyzers.tracks`), for which each frame's coarse look
+goes along (:mod:`hivescan.analyzers.shots`). Nothing says whose face it is: no descriptor is computed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from hivescan.analyzers.base import SIZES, AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.body_parts import content_size
 from hivescan.analyzers.classifiers import classifier_spec
 from hivescan.analyzers.face_crops import CROPS, QUALITY_VIEW, alignments, crop, qualities
+from hivescan.analyzers.shots import look
 from hivescan.analyzers.yunet import LANDMARKS, Detections, candidates, strongest, together, turned_back
 from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.network import Network, Networks
 from hivescan.models.schema import Card, FaceSpec
-from hivescan.types import Derived, Findings, Level, Pixels, Region
+from hivescan.types import Derived, Findings, Level, Pixels, Region, Vectors
 
 NAME: Final = "faces"
 MODELS: Final = ("yunet",)
-REVISION: Final = 1
+REVISION: Final = 2
 
 KIND: Final = "face"
+LOOKS: Final = "looks of frames"
+"""Name of the vectors that serve the tracks and are never stored."""
 MOST: Final = 200
 """Faces of a picture that are kept, the most confident ones."""
 MOST_CROPS: Final = 64
@@ -80,7 +83,7 @@ class Faces:
         return self._network.batch_size
 
     def infer(self, views: Mapping[str, npt.NDArray[Any]]) -> Findings:
-        """Regions of N samples, and crops of their faces as derived samples."""
+        """Regions of N samples, crops of their faces as derived samples, and how each frame looks."""
         card = self._network.card
         ((name, view),) = card.views.items()
         pictures = views[name]
@@ -88,9 +91,12 @@ class Faces:
         parents: list[int] = []
         crops: dict[str, list[Pixels]] = {size: [] for size in CROPS}
         quality = [np.zeros(0, np.float32)]
+        looks = []
         for row, faces in enumerate(self.detect(pictures, views[SIZES])):
             width, height = (int(side) for side in views[SIZES][row])
-            regions.append(_regions(card.name, faces, content_size(width, height, view)))
+            covered = content_size(width, height, view)
+            regions.append(_regions(card.name, faces, covered))
+            looks.append(look(pictures[row][: max(1, round(covered[1])), : max(1, round(covered[0]))]))
             seen = faces.of(slice(MOST_CROPS))
             lies = alignments(seen.boxes, seen.landmarks)
             parents += [row] * len(seen)
@@ -104,7 +110,8 @@ class Faces:
         }
         stacks[QUALITY_VIEW] = np.concatenate(quality)
         derived = Derived(Level.FACE, np.array(parents, np.intp), stacks)
-        return Findings(regions=tuple(regions), derived=derived)
+        seen_as = Vectors(LOOKS, np.array(looks, np.float16))
+        return Findings(regions=tuple(regions), vectors=(seen_as,), derived=derived)
 
     def detect(self, pictures: Pixels, sizes: npt.NDArray[np.int32]) -> list[Detections]:
         """The faces of N pictures, in pixels of the card's view: ``uint8 [N, S, S, 3]``.

@@ -2,18 +2,20 @@
 
 Geometry alone: no descriptor of a face is made, kept or compared. Boxes of two frames are linked where they
 overlap, or where their centres are near for their size, the best pairs first; a face may be missed for a few
-frames. A person who leaves and comes back, or stands elsewhere after a cut, begins a new track.
+frames. A person who leaves and comes back begins a new track, and no track goes over a cut
+(:mod:`hivescan.analyzers.shots`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from hivescan.analyzers.shots import cuts
 from hivescan.types import Findings, Region, SampleKey
 
 GAP_MS: Final = 3_000
@@ -35,24 +37,29 @@ class _Track:
     seen_ms: int
 
 
-def tracks(frames: Sequence[tuple[int | None, Boxes]]) -> list[list[int | None]]:
+def tracks(
+    frames: Sequence[tuple[int | None, Boxes]], new_shots: Collection[int] = ()
+) -> list[list[int | None]]:
     """The track of every face, from 0, in the order of first sight: a list a frame.
 
     ``frames`` are in time order: start in milliseconds (None: a still or a page, whose faces get None) and
     ``float64 [K, 4]`` (x0, y0, x1, y1) in any one unit. Two faces of a frame are never one track.
+    ``new_shots`` are the places of the frames before which there was a cut.
     """
     open_tracks: list[_Track] = []
     count = 0
     numbers: list[list[int | None]] = []
-    for start_ms, boxes in frames:
+    for place, (start_ms, boxes) in enumerate(frames):
+        if place in new_shots:
+            open_tracks = []
         if start_ms is None:
             numbers.append([None] * len(boxes))
             continue
         open_tracks = [track for track in open_tracks if start_ms - track.seen_ms <= GAP_MS]
         linked = _linked(open_tracks, boxes)
         of_frame: list[int | None] = []
-        for place, box in enumerate(boxes):
-            track = linked.get(place)
+        for face, box in enumerate(boxes):
+            track = linked.get(face)
             if track is None:
                 track = _Track(count, box, start_ms)
                 open_tracks.append(track)
@@ -104,18 +111,24 @@ Pieces = list[tuple[list[SampleKey], Findings]]
 
 
 def tracked(pieces: Pieces) -> Pieces:
-    """The same with the track of every region of timed samples, all of which are faces."""
+    """The same with the track of every region of timed samples, all of which are faces.
+
+    The frames' looks, which the analyzer hands on as vectors, are compared here, and are not stored.
+    """
     found = [
         (key.start_ms, _boxes(regions))
         for keys, findings in pieces
         for key, regions in zip(keys, findings.regions or ((),) * len(keys), strict=True)
     ]
-    numbers = iter(tracks(found))
+    looks = [findings.vectors[0].vectors for _, findings in pieces if findings.vectors]
+    new_shots = cuts(np.concatenate(looks), [start for start, _ in found]) if looks else ()
+    numbers = iter(tracks(found, new_shots))
     return [
         (
             keys,
             replace(
                 findings,
+                vectors=(),
                 regions=tuple(
                     tuple(
                         replace(region, track=number)

@@ -1,16 +1,18 @@
 """How well faces are found, how fast, and how far ages are off: tables in Markdown, for docs/faces.md.
 
     python scripts/bench/faces.py detection --data ../shared/data --labels scripts/bench/faces_labels.csv
+    python scripts/bench/faces.py confidences --data ../shared/data --labels … --set painted=FOLDER
     python scripts/bench/faces.py sizes --data ../shared/data
     python scripts/bench/faces.py speed --data ../shared/data
     python scripts/bench/faces.py ages --data ../shared/data
 
 `detection` counts on pictures whose faces were counted by eye: portraits (one each), and those of --labels, a
-CSV of `set,file,faces`, paths below --data (scripts/bench/faces_labels.csv). `sizes` makes its own pictures,
-as their truth is known then: a portrait shrunk, turned, half covered, or many of them, on photographs of
-things; where its face lies is what the analyzer finds in the portrait itself. `speed` takes one thread.
-`ages` compares with the age that the prompt of a portrait named, which is what the picture was to show and
-nobody's real age.
+CSV of `set,file,faces`, paths below --data (scripts/bench/faces_labels.csv). `confidences` says what a higher
+least confidence would do to these pictures, to folders whose faces nobody counted (--set: pictures with a
+find), and to faces of 120 pixels that are covered or turned. `sizes` makes its own pictures, as their truth
+is known then: a portrait shrunk, turned, half covered, or many of them, on photographs of things; where its
+face lies is what the analyzer finds in the portrait itself. `speed` takes one thread. `ages` compares with
+the age that the prompt of a portrait named, which is what the picture was to show and nobody's real age.
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ _FACELESS = (
     *("backpack", "berry_bowl", "can", "candle", "clock", "colorful_sneaker", "fancy_boot"),
     *("pink_sunglasses", "shiny_sneaker", "teapot", "vase"),
 )
+PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
+COVERS = ("mouth and chin", "eyes", "left half")
+LEAST = (0.7, 0.75, 0.8, 0.85, 0.9)
 FOUND = 0.4
 """Intersection over union from which a face counts as found."""
 
@@ -115,6 +120,46 @@ def detection(data: Path, labels: Path | None) -> None:
             f"| {name} | {len(members):,} | {there:,} | {right:,} | {interval(right, there)} | {false:,} |"
             f" {interval(wrong, len(members))} | {interval(right, right + false)} |"
         )
+
+
+def confidences(data: Path, labels: Path | None, sets: dict[str, Path], most: int) -> None:
+    """Pictures with a find, and made faces found, at higher least confidences than the card's."""
+    faces = analyzer()
+    groups: dict[str, list[float]] = {"portraits": [_surest(faces, path) for path in portraits(data)]}
+    if labels is not None:
+        with labels.open(newline="") as file:
+            for row in csv.DictReader(file):
+                groups.setdefault(row["set"], []).append(_surest(faces, data / row["file"]))
+    for name, folder in sets.items():
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES)
+        groups[name] = [_surest(faces, path) for path in paths]
+    scenes = backgrounds(data)
+    for path in portraits(data)[:: max(1, 200 // most)]:
+        if (found := head_of(faces, path)) is None:
+            continue
+        head, box = found
+        cases = {f"{part} covered": (covered(head, box, part), 0.0) for part in COVERS}
+        cases |= {f"turned by {turn}°": (head, float(turn)) for turn in (30, 45, 60)}
+        for name, (shown, turn) in cases.items():
+            picture, truth = placed(next(scenes), shown, box, 120, turn)
+            groups.setdefault(f"made, {name}", []).append(_surest_at(faces, picture, truth[0]))
+    print("| pictures | n |" + "".join(f" ≥ {least:g} |" for least in LEAST))
+    print("| --- | ---: |" + " ---: |" * len(LEAST))
+    for name, surest in groups.items():
+        counts = "".join(f" {sum(sure >= least for sure in surest)} |" for least in LEAST)
+        print(f"| {name} | {len(surest)} |{counts}")
+
+
+def _surest(faces: Faces, path: Path) -> float:
+    return float(seen(faces, picture_of(path)).confidence.max(initial=0.0))
+
+
+def _surest_at(faces: Faces, picture: Pixels, box: np.ndarray) -> float:
+    """Of the finds where the face was put."""
+    found = seen(faces, picture)
+    areas = np.prod(found.boxes[:, 2:] - found.boxes[:, :2], axis=1)
+    near = overlaps(box, float(np.prod(box[2:] - box[:2])), found.boxes, areas) >= FOUND
+    return float(found.confidence[near].max(initial=0.0))
 
 
 def backgrounds(data: Path) -> Iterator[Pixels]:
@@ -359,9 +404,10 @@ def _age_table(rows: Sequence[tuple[int, str, int, float, dict[str, float]]], la
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("detection", "sizes", "speed", "ages"))
+    parser.add_argument("what", choices=("detection", "confidences", "sizes", "speed", "ages"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--labels", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=FOLDER", dest="sets")
     parser.add_argument("--most", type=int, default=40, help="portraits for made pictures")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--views", type=int, nargs="+", default=[320, 640, 1024])
@@ -369,6 +415,9 @@ def main() -> None:
     registry.spec_of(face_analyzer.NAME)
     if options.what == "detection":
         detection(options.data, options.labels)
+    elif options.what == "confidences":
+        sets = {name: Path(folder) for name, _, folder in (text.partition("=") for text in options.sets)}
+        confidences(options.data, options.labels, sets, options.most)
     elif options.what == "sizes":
         sizes(options.data, options.most, options.views)
     elif options.what == "speed":

@@ -6,13 +6,16 @@ Scans the folders of those that show the class (--yes) and those that do not (--
 the ROC curve with its 95 % interval (1,000 bootstrap draws, seed 0), precision at 90 % recall and recall at
 1 % false positives, over all and by folder of --yes. Precision holds for these numbers of both kinds alone.
 Of a file with many samples (frames, faces, texts) the highest counts. --by-no says how often each folder of
---no reaches 0.5 and 0.9; --curve prints the precision-recall curve.
+--no reaches 0.5 and 0.9; --curve prints the precision-recall curve; --card writes the figures over all to the
+model's card, for scripts/bench/quality_table.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,11 @@ import numpy.typing as npt
 
 import hivescan
 from hivescan.automl.evaluation.curves import curve_of
+from hivescan.models.card_parts import CARD_FILE
+from hivescan.models.cards import find_card
+
+sys.path.insert(0, str(Path(__file__).parent))
+from card_figures import AUC, HIGH, LOW, PRECISION, RECALL, write
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".heic"}
 DRAWS = 1000
@@ -58,7 +66,25 @@ def interval(yes: Scores, no: Scores) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def row(name: str, yes: Scores, no: Scores) -> str:
+@dataclass(frozen=True)
+class Measured:
+    """``at_90`` is the threshold that nine in ten reach; at most 1 % of the others are above ``strict``."""
+
+    auc: float
+    low: float
+    high: float
+    precision: float
+    at_90: float
+    recall: float
+    strict: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        values = (self.auc, self.low, self.high, self.precision, self.recall)
+        return dict(zip((AUC, LOW, HIGH, PRECISION, RECALL), values, strict=True))
+
+
+def measured(yes: Scores, no: Scores) -> Measured:
     low, high = interval(yes, no)
     at_90 = np.sort(yes)[::-1][int(np.ceil(0.9 * len(yes))) - 1]
     hits, alarms = int((yes >= at_90).sum()), int((no >= at_90).sum())
@@ -66,14 +92,19 @@ def row(name: str, yes: Scores, no: Scores) -> str:
     allowed = int(0.01 * len(no))
     strict = np.sort(no)[::-1][allowed]
     recall = float((yes > strict).mean())
+    return Measured(auc(yes, no), low, high, hits / (hits + alarms), float(at_90), recall, float(strict))
+
+
+def row(name: str, yes: Scores, no: Scores) -> str:
+    found = measured(yes, no)
     cells = (
         name,
         f"{len(yes):,}",
         f"{len(no):,}",
-        f"{auc(yes, no):.3f}",
-        f"{low:.3f} to {high:.3f}",
-        f"{hits / (hits + alarms):.3f} (≥ {at_90:.2f})",
-        f"{recall:.3f} (> {strict:.2f})",
+        f"{found.auc:.3f}",
+        f"{found.low:.3f} to {found.high:.3f}",
+        f"{found.precision:.3f} (≥ {found.at_90:.2f})",
+        f"{found.recall:.3f} (> {found.strict:.2f})",
         f"{float((yes >= 0.9).mean()):.3f}",
     )
     return f"| {' | '.join(cells)} |"
@@ -105,6 +136,9 @@ def main() -> None:
     parser.add_argument("--by-no", action="store_true", help="false positives of each folder of --no")
     parser.add_argument("--curve", action="store_true", help="the precision-recall curve, too")
     parser.add_argument("--store", type=Path, help="keep the scores here")
+    parser.add_argument(
+        "--card", metavar="DATA", help="write to the model's card, with these words for the data"
+    )
     options = parser.parse_args()
     yes = {name: pictures(Path(folder)) for name, _, folder in (t.partition("=") for t in options.yes)}
     no = {name: pictures(Path(folder)) for name, _, folder in (t.partition("=") for t in options.no)}
@@ -122,15 +156,26 @@ def main() -> None:
     columns = ("yes", "n", "n of no", "AUC", "95 % interval", "precision at 90 % recall")
     print(f"| {' | '.join((*columns, 'recall at 1 % false positives', 'recall at 0.9'))} |")
     print("| --- | ---: | ---: | ---: | --- | --- | --- | ---: |")
-    print(row("all", np.concatenate(list(kinds.values())), others))
+    every_yes = np.concatenate(list(kinds.values()))
+    print(row("all", every_yes, others))
     for name, table in kinds.items():
         print(row(name, table, others))
     if options.by_no:
         print("\n| no | n | at 0.5 or more | at 0.9 or more |\n| --- | ---: | ---: | ---: |")
         for name, table in of_no.items():
             print(f"| {name} | {len(table):,} | {(table >= 0.5).mean():.3f} | {(table >= 0.9).mean():.3f} |")
+    if options.card:
+        command = f"python scripts/bench/head_quality.py {options.model} {options.head} {options.label} ..."
+        write(
+            find_card(options.model).folder / CARD_FILE,
+            options.head,
+            measured(every_yes, others).figures,
+            data=options.card,
+            n=len(every_yes) + len(others),
+            command=command,
+        )
     if options.curve:
-        print("", *curve_lines(np.concatenate(list(kinds.values())), others), sep="\n")
+        print("", *curve_lines(every_yes, others), sep="\n")
 
 
 if __name__ == "__main__":

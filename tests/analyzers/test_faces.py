@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
+import hivescan
 from hivescan.analyzers import registry
 from hivescan.analyzers.base import SIZES, HostAnalyzer
 from hivescan.analyzers.face_crops import CROPS
@@ -174,3 +176,28 @@ def test_little_to_see_and_two_minds_are_said_to_be_uncertain() -> None:
     assert halved == pytest.approx(np.array([[0.1, 0.15, 0.25, 0.5]]))
     plain = HeadScores("m", "child_present", ("yes", "no"), np.array([[0.7, 0.3]], np.float32))
     assert unsure(plain, np.array([0.0], np.float32)) is plain
+
+
+def test_a_track_ends_at_a_cut_though_the_next_face_stands_in_its_place(people, tmp_path: Path) -> None:
+    """Three seconds of one person, then another one elsewhere, who is as large and in the same place."""
+    clip = tmp_path / "clip.mp4"
+    walls = [(200, 205, 210), (30, 60, 30)]
+    shots = [Image.new("RGB", (320, 240), wall) for wall in walls]
+    for shot, person in zip(shots, people[:2], strict=True):
+        shot.paste(person.resize((144, 144)), (88, 40))
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("mpeg4", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for second in range(6):
+            for _ in range(2):
+                for packet in stream.encode(av.VideoFrame.from_image(shots[second >= 3])):
+                    container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    hivescan.classify([str(clip)], store=tmp_path / "store", analyzers=("faces",))
+    store = hivescan.open(tmp_path / "store")
+    rows = store.sql("SELECT start_ms, track FROM regions ORDER BY start_ms").to_pylist()
+    assert [(row["start_ms"], row["track"]) for row in rows] == [
+        (second * 1000, int(second >= 3)) for second in range(6)
+    ]
+    assert store.table("embeddings").num_rows == 0

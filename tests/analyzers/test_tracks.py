@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hivescan.analyzers.shots import cuts, look
 from hivescan.analyzers.tracks import GAP_MS, tracks
 
 Frames = list[tuple[int | None, np.ndarray]]
@@ -48,6 +49,24 @@ def test_a_newcomer_elsewhere_or_of_another_size_is_another_track() -> None:
 def test_the_nearer_face_goes_on_and_the_other_begins() -> None:
     frames = at_seconds(boxes((0.5, 0.5)), boxes((0.58, 0.5), (0.51, 0.5)))
     assert tracks(frames) == [[0], [1, 0]]
+
+
+def test_no_track_goes_over_a_cut() -> None:
+    there = boxes((0.5, 0.5))
+    assert tracks(at_seconds(there, there, there, there), {2}) == [[0], [0], [1], [1]]
+    nobody = boxes()
+    assert tracks(at_seconds(there, nobody, there), {1}) == [[0], [], [1]]
+
+
+def test_looks_tell_another_place_from_one_where_somebody_moves() -> None:
+    rng = np.random.default_rng(1)
+    room, street = (rng.integers(0, 256, (90, 160, 3), np.uint8) // 3 + base for base in (10, 150))
+    moved = room.copy()
+    moved[30:80, 40:90] = 200
+    frames = np.array([look(picture) for picture in (room, moved, street, street, room)])
+    assert cuts(frames, [0, 1000, 2000, 3000, 4000]) == {2, 4}
+    assert cuts(frames, [None] * 5) == set()
+    assert look(np.zeros((3, 5, 3), np.uint8)).shape == frames[0].shape
 
 
 def test_stills_and_pages_have_no_tracks() -> None:
