@@ -15,6 +15,7 @@ from typing import Final
 
 from hivescan.analyzers import (
     ages,
+    ai_images,
     body_parts,
     child_present,
     codes,
@@ -83,6 +84,7 @@ _HOST: Final[Mapping[str, ModuleType]] = {
         child_present,
         ages,
         deepfakes,
+        ai_images,
         sounds,
         speech,
         text_heads,

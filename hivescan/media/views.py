@@ -62,6 +62,9 @@ def make_views_of(
     made: dict[str, Pixels] = {}
     images: dict[tuple[int, int], Image.Image] = {}
     for name, view in views.items():
+        if view.resize == "tiles":
+            made[name] = _tiles(masters[1], size, view)
+            continue
         plan = _plan(*size, view)
         allowed = decoder_scale(size, view)
         scale = max(n for n in masters if n <= allowed)
@@ -78,7 +81,27 @@ def decoder_scale(size: tuple[int, int], view: View) -> int:
     Not more than the view's own reduction, and not so much that the short side falls under
     :data:`SHORT_SIDE`, so that all views up to half of that share one decoding.
     """
+    if view.resize == "tiles":
+        return 1
     return min(largest_scale(size), _plan(*size, view).factor)
+
+
+def tile_corners(size: tuple[int, int], view: View) -> list[tuple[int, int]]:
+    """Where the tiles of a view lie in a picture of ``size`` (width, height): left and top of each, row by row.
+
+    The first lie at the picture's edges, the last as near to the other edges as blocks of 8 pixels, in which
+    JPEG codes, allow. In pictures of few pixels they overlap, or stand one on the other.
+    """
+    lefts, tops = (
+        [
+            (length - view.resize_to) * i // max(1, count - 1) // 8 * 8 if length > view.resize_to else 0
+            for i in range(count)
+        ]
+        for length, count in zip(
+            size, (view.width // view.resize_to, view.height // view.resize_to), strict=True
+        )
+    )
+    return [(left, top) for top in tops for left in lefts]
 
 
 def largest_scale(size: tuple[int, int]) -> int:
@@ -108,6 +131,17 @@ def _plan(width: int, height: int, view: View) -> _Plan:
     if not fits:
         raise ValueError(f"a view of {view.width}×{view.height} cannot be cut with resize_to {target}")
     return _Plan(resized, corner, factor)
+
+
+def _tiles(master: Pixels, size: tuple[int, int], view: View) -> Pixels:
+    """Tiles side by side; black where the picture is smaller than one of them."""
+    side = view.resize_to
+    made = np.zeros((view.height, view.width, 3), np.uint8)
+    for number, (left, top) in enumerate(tile_corners(size, view)):
+        y, x = divmod(number, view.width // side)
+        tile = master[top : top + side, left : left + side]
+        made[y * side : y * side + tile.shape[0], x * side : x * side + tile.shape[1]] = tile
+    return made
 
 
 def _factor(length: int, target: int) -> int:

@@ -99,13 +99,13 @@ def _vocabulary(top: TomlTable) -> tuple[str, ...]:
 
 def _view(table: TomlTable) -> tuple[str, View]:
     name = table.text("name")
-    resize = table.choice("resize", ("stretch", "cover", "contain"))
+    resize = table.choice("resize", ("stretch", "cover", "contain", "tiles"))
     resample = table.choice("resample", ("bilinear", "bicubic", "lanczos", "area"))
     quality = table.optional_integer("jpeg_quality", least=1)
     view = View(
         width=table.integer("width", least=1),
         height=table.integer("height", least=1),
-        resize=cast(Literal["stretch", "cover", "contain"], resize),
+        resize=cast(Literal["stretch", "cover", "contain", "tiles"], resize),
         resize_to=table.integer("resize_to", least=1),
         resample=cast(Literal["bilinear", "bicubic", "lanczos", "area"], resample),
         jpeg_quality=quality,

@@ -88,12 +88,17 @@ def _margin(layers, inputs):  # noqa: ANN001, ANN202
 def written(head: VectorHead, card: Path) -> None:
     """Beside its card, whose digest and size of the file are put right."""
     path = card.parent / f"{head.name}.safetensors"
-    digest = save_head(head, path)
+    save_head(head, path)
+    pinned(path, card)
+
+
+def pinned(path: Path, card: Path) -> None:
+    """The card says the digest and size that a file beside it has."""
+    data = path.read_bytes()
     lines = card.read_text(encoding="utf-8").split("\n")
     at = lines.index(f'name = "{path.name}"')
-    lines[at + 1 : at + 3] = [f'sha256 = "{digest}"', f"size = {path.stat().st_size}"]
+    lines[at + 1 : at + 3] = [f'sha256 = "{hashlib.sha256(data).hexdigest()}"', f"size = {len(data)}"]
     card.write_text("\n".join(lines), encoding="utf-8")
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
 
 def quality_lines(head: str, scores, truth, data: str, command: str) -> str:  # noqa: ANN001

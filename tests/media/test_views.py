@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data as photos
 
 from hivescan.media.pixels import reduced_image, to_pixels
-from hivescan.media.views import make_views
+from hivescan.media.views import decoder_scale, make_views, tile_corners
 from hivescan.types import Pixels, View
 
 CLIP = View(224, 224, "cover", 224, "bicubic")
@@ -113,6 +113,31 @@ def test_contain_keeps_the_aspect_and_pads_with_black_right_and_below() -> None:
     made = make_views(np.full((100, 400, 3), 200, np.uint8), {"v": CONTAIN})["v"]
     assert (made[:80, :] == 200).all()
     assert (made[80:, :] == 0).all()
+
+
+@given(st.integers(1, 700), st.integers(1, 700))
+@settings(max_examples=30, deadline=None)
+def test_tiles_are_pieces_of_the_picture_as_it_is(height: int, width: int) -> None:
+    view = View(192, 128, "tiles", 64)
+    pixels = noise(height, width)
+    made = make_views(pixels, {"v": view})["v"]
+    corners = tile_corners((width, height), view)
+    assert len(corners) == 6
+    for number, (left, top) in enumerate(corners):
+        piece = pixels[top : top + 64, left : left + 64]
+        tile = made[number // 3 * 64 :, number % 3 * 64 :][:64, :64]
+        assert np.array_equal(tile[: piece.shape[0], : piece.shape[1]], piece)
+        assert not tile[piece.shape[0] :].any() and not tile[:, piece.shape[1] :].any()
+        assert piece.shape[:2] == (min(64, height), min(64, width))
+
+
+def test_tiles_reach_from_edge_to_edge_on_blocks_of_jpeg() -> None:
+    corners = tile_corners((1000, 300), View(192, 128, "tiles", 64))
+    assert corners == [(0, 0), (464, 0), (936, 0), (0, 232), (464, 232), (936, 232)]
+
+
+def test_a_decoder_may_not_reduce_what_tiles_are_cut_from() -> None:
+    assert decoder_scale((8000, 6000), View(192, 128, "tiles", 64)) == 1
 
 
 def test_jpeg_of_a_long_picture_is_that_of_the_whole() -> None:

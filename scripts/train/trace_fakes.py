@@ -1,0 +1,231 @@
+"""Make fakes of crops, each with the crop that it was made from: see scripts/train/ai_images.py.
+
+    python scripts/train/trace_fakes.py crops.npz FAKES coders            our own autoencoders, a minute each
+    python scripts/train/trace_fakes.py crops.npz FAKES spectra           enlarged as networks do it, untrained
+    python scripts/train/trace_fakes.py crops.npz FAKES taef2 WEIGHTS     through TAEF2, and its codes disturbed
+    python scripts/train/trace_fakes.py crops.npz FAKES diffusion WEIGHTS codes noised and denoised by a network
+
+Each kind becomes ``FAKES/<kind>.npz``: ``fakes`` uint8 [M, 192, 192, 3], of the crop's upper left corner, and ``rows`` int [M], the crops. A kind
+that is there already is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import nn
+from trace_coders import KINDS, Taef2, fitted, hash_of, to_pictures, to_tensor
+
+functional = nn.functional
+LARGEST: Final = 192
+Decode = Callable[[torch.Tensor], torch.Tensor]
+
+
+def made_of(
+    data: dict[str, np.ndarray], rows: np.ndarray, through: Decode, target: Path, largest: int = LARGEST
+) -> None:
+    fakes = np.zeros((len(rows), largest, largest, 3), np.uint8)
+    for number, row in enumerate(rows):
+        side = min(largest, data["sides"][row])
+        crop = data["crops"][row : row + 1, :side, :side]
+        with torch.inference_mode():
+            fakes[number, :side, :side] = to_pictures(through(to_tensor(crop)))[0]
+        if (number + 1) % 50 == 0:
+            print(f"{target.stem}: {number + 1}", flush=True)
+    np.savez(target, fakes=fakes, rows=rows)
+
+
+def some(data: dict[str, np.ndarray], count: int, name: str) -> np.ndarray:
+    return np.random.default_rng(hash_of(name)).permutation(len(data["crops"]))[:count]
+
+
+def coders(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+    for kind in KINDS:
+        target = options.fakes / f"{kind.name}.npz"
+        if not target.exists():
+            coder = fitted(kind, data["crops"], data["sides"], options.steps)
+            made_of(data, some(data, options.count, kind.name), coder, target)
+
+
+def spectra(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+    """What enlarging by convolution does to spectra (Durall et al. 2020), without a network: rows and columns
+    of zeros filled in by kernels that are not quite smooth, twice in a row; and detail that is a little
+    stronger at some places of cells of 2, 4 or 8 pixels than at others."""
+    torch.manual_seed(5)
+
+    def enlarged(x: torch.Tensor) -> torch.Tensor:
+        line = torch.tensor([1.0, 3, 3, 1]) / 4
+        kernel = torch.outer(line, line)[None, None].repeat(3, 1, 1, 1)
+        tuned = kernel * (1 + (0.03 + 0.12 * torch.rand(())) * torch.randn(1, 1, 4, 4))
+        small = functional.avg_pool2d(x, 2)
+        smooth = functional.conv_transpose2d(small, kernel, stride=2, padding=1, groups=3)
+        grain = functional.avg_pool2d((x - smooth).abs(), 2)
+        painted = grain * torch.randn(len(x), 1, *small.shape[2:]) * (0.3 + 0.7 * torch.rand(()))
+        kept = float(torch.rand(())) * 0.5
+        made = functional.conv_transpose2d(small + painted, tuned, stride=2, padding=1, groups=3)
+        return made + kept * (x - smooth)
+
+    def periodic(x: torch.Tensor) -> torch.Tensor:
+        cell = int(torch.tensor([2, 2, 4, 8])[torch.randint(4, ())])
+        strength = 1 + (0.08 + 0.25 * torch.rand(())) * torch.randn(1, 1, cell, cell)
+        side = x.shape[2] // cell
+        base = functional.avg_pool2d(x, 3, 1, 1)
+        return base + (x - base) * strength.repeat(1, 1, side, side)
+
+    for name, through in (("enlarged", enlarged), ("periodic", periodic)):
+        target = options.fakes / f"{name}.npz"
+        if not target.exists():
+            made_of(data, some(data, options.count, name), through, target)
+
+
+def taef2(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+    network = Taef2(options.weights)
+    rng = torch.Generator().manual_seed(7)
+
+    def disturbed(x: torch.Tensor) -> torch.Tensor:
+        """Codes as a generator gives them are not those of a real picture: noise, smoothing, other strengths."""
+        z = network.encode(x)
+        way = int(torch.randint(4, (), generator=rng))
+        amount = float(torch.rand((), generator=rng))
+        if way == 0:
+            z = z + (0.05 + 0.3 * amount) * torch.randn(z.shape, generator=rng)
+        elif way == 1:
+            soft = functional.avg_pool2d(functional.pad(z, (1, 1, 1, 1), mode="replicate"), 3, 1)
+            z = z + (0.2 + 0.6 * amount) * (soft - z)
+        elif way == 2:
+            z = z * (0.8 + 0.5 * amount)
+        else:
+            keep = torch.rand(1, z.shape[1], 1, 1, generator=rng) > 0.1 + 0.2 * amount
+            z = torch.where(keep, z, z.mean(dim=(2, 3), keepdim=True))
+        return network.decode(z)
+
+    def mutant(x: torch.Tensor) -> torch.Tensor:
+        """By a decoder that is nobody's: each weight a little other than in TAEF2, for each picture anew."""
+        amount = 0.01 + 0.05 * float(torch.rand((), generator=rng))
+        z = network.encode(x)
+        if float(torch.rand((), generator=rng)) < 0.5:
+            z = z + 0.2 * torch.rand((), generator=rng) * torch.randn(z.shape, generator=rng)
+        return network.mutated(amount, rng).decode(z)
+
+    kinds: dict[str, Decode] = {
+        "taef2": lambda x: network.decode(network.encode(x)),
+        "disturbed": disturbed,
+        "mutant": mutant,
+        "whole": lambda x: disturbed(x) if torch.rand((), generator=rng) < 0.5 else mutant(x),
+    }
+    for name, through in kinds.items():
+        target = options.fakes / f"{name}.npz"
+        if not target.exists():
+            # Whole crops, to be reduced to half their size.
+            made_of(
+                data, some(data, options.count, name), through, target, 256 if name == "whole" else LARGEST
+            )
+
+
+class Denoiser(nn.Module):
+    """Predicts the clean code from ``cos(t) z + sin(t) noise``, t in 0..π/2."""
+
+    def __init__(self, width: int = 128) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(34, width, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.GroupNorm(8, width),
+                nn.SiLU(),
+                nn.Conv2d(width, width, 3, padding=1, dilation=1),
+                nn.GroupNorm(8, width),
+                nn.SiLU(),
+                nn.Conv2d(width, width, 3, padding=2, dilation=2),
+            )
+            for _ in range(4)
+        )
+        self.last = nn.Conv2d(width, 32, 1)
+
+    def forward(self, z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        times = torch.stack([t.cos(), t.sin()], 1)[:, :, None, None].expand(-1, -1, *z.shape[2:])
+        x = self.first(torch.cat([z, times], 1))
+        for block in self.blocks:
+            x = x + block(x)
+        y: torch.Tensor = self.last(x)
+        return y
+
+
+def diffusion(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
+    network = Taef2(options.weights)
+    torch.manual_seed(11)
+    rng = np.random.default_rng(11)
+    codes = []
+    for row in some(data, options.codes, "codes"):
+        side = data["sides"][row] // 128 * 128
+        codes.append(network.encode(to_tensor(data["crops"][row : row + 1, :side, :side]))[0].clone())
+    print(f"{len(codes)} codes", flush=True)
+    spread = torch.cat([code.flatten(1) for code in codes], 1).std(dim=1)[None, :, None, None]
+    model = Denoiser().to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.5e-3, total_steps=options.steps)
+    mean = 0.0
+    for step in range(options.steps):
+        batch = []
+        for number in rng.integers(len(codes), size=16):
+            top, left = rng.integers(codes[number].shape[1] - 15, size=2)
+            batch.append(codes[number][:, top : top + 16, left : left + 16])
+        z = torch.stack(batch) / spread
+        t = torch.rand(len(z)) * torch.pi / 2
+        noised = z * t.cos()[:, None, None, None] + torch.randn_like(z) * t.sin()[:, None, None, None]
+        loss = functional.mse_loss(model(noised, t), z)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        mean += 0.02 * (float(loss) - mean)
+        if (step + 1) % 200 == 0:
+            print(f"denoiser {step + 1}: {mean:.3f}", flush=True)
+    model.eval()
+
+    def generated(x: torch.Tensor) -> torch.Tensor:
+        z = network.encode(x) / spread
+        start = float(rng.uniform(0.3, 1.25))
+        times = np.linspace(start, 0, int(rng.integers(4, 9)) + 1)
+        noised = z * np.cos(start) + torch.randn_like(z) * np.sin(start)
+        for now, then in zip(times, times[1:], strict=False):
+            clean = model(noised, torch.full((1,), float(now)))
+            noise = (noised - clean * np.cos(now)) / np.sin(now)
+            noised = clean * np.cos(then) + noise * np.sin(then)
+        return network.decode(noised * spread)
+
+    target = options.fakes / "diffusion.npz"
+    if not target.exists():
+        made_of(data, some(data, options.count, "diffusion"), generated, target)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("crops", type=Path)
+    parser.add_argument("fakes", type=Path)
+    parser.add_argument("--count", type=int, default=500, help="fakes of each kind")
+    kinds = parser.add_subparsers(required=True)
+    own = kinds.add_parser("coders")
+    own.add_argument("--steps", type=int, default=700)
+    own.set_defaults(run=coders)
+    kinds.add_parser("spectra").set_defaults(run=spectra)
+    tiny = kinds.add_parser("taef2")
+    tiny.add_argument("weights", type=Path)
+    tiny.set_defaults(run=taef2)
+    diffusing = kinds.add_parser("diffusion")
+    diffusing.add_argument("weights", type=Path)
+    diffusing.add_argument("--steps", type=int, default=1500)
+    diffusing.add_argument("--codes", type=int, default=500)
+    diffusing.set_defaults(run=diffusion)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.fakes.mkdir(parents=True, exist_ok=True)
+    options.run(dict(np.load(options.crops)), options)
+
+
+if __name__ == "__main__":
+    main()
