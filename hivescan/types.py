@@ -219,8 +219,9 @@ class View:
     - ``stretch``: to exactly ``resize_to`` × ``resize_to``, aspect not kept;
     - ``cover``: the short side to ``resize_to``, aspect kept;
     - ``contain``: the long side to ``resize_to``, aspect kept, black added right and below;
-    - ``tiles``: nothing is resized. Squares of side ``resize_to``, spread evenly over the master, are laid side
-      by side (:func:`hivescan.media.views.tile_corners`), for models of traces that a resize would wipe out.
+    - ``tiles``: nothing is resized. Squares of side ``resize_to``, spread evenly over the master, are laid
+      side by side (:func:`hivescan.media.views.tile_corners`), for models of traces that a resize would wipe
+      out.
 
     ``jpeg_quality`` sends the resized picture through a JPEG encoder and back (some models were
     trained behind one).

@@ -30,7 +30,7 @@ ANSWER: Final = "ai_answer"
 KIND: Final = "ai_generated"
 """Of its regions."""
 SURE: Final = 0.9
-UNSURE: Final = 0.5
+UNSURE: Final = 0.1
 TILES: Final = "tiles"
 """The network's output with a score a tile."""
 

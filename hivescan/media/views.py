@@ -87,7 +87,8 @@ def decoder_scale(size: tuple[int, int], view: View) -> int:
 
 
 def tile_corners(size: tuple[int, int], view: View) -> list[tuple[int, int]]:
-    """Where the tiles of a view lie in a picture of ``size`` (width, height): left and top of each, row by row.
+    """Where the tiles of a view lie in a picture of ``size`` (width, height): left and top of each, row by
+    row.
 
     The first lie at the picture's edges, the last as near to the other edges as blocks of 8 pixels, in which
     JPEG codes, allow. In pictures of few pixels they overlap, or stand one on the other.

@@ -1,8 +1,9 @@
 """Small autoencoders of several kinds, and TAEF2: what makes traces of generators in real pictures.
 
 A latent generator's last step is a decoder; a GAN's are convolutions with upsampling between. Both leave
-traces that do not depend on what is shown. Each coder here takes ``float32 [N, 3, S, S]`` in 0..1, S a multiple
-of 8, and gives the like back. Our own are trained for a minute each, from noise, on crops of real pictures.
+traces that do not depend on what is shown. Each coder here takes ``float32 [N, 3, S, S]`` in 0..1, S a
+multiple of 8, and gives the like back. Our own are trained for a minute each, from noise, on crops of real
+pictures.
 """
 
 from __future__ import annotations
@@ -169,7 +170,8 @@ def to_pictures(x: torch.Tensor) -> np.ndarray:
 
 
 class Taef2:
-    """The tiny autoencoder of FLUX.2's latents (madebyollin/taesd, MIT), in bfloat16 but for its last layer."""
+    """The tiny autoencoder of FLUX.2's latents (madebyollin/taesd, MIT), in bfloat16 but for its last
+    layer."""
 
     _DOWN: Final = (0, "1", 2, "3", "4", "5", 6, "7", "8", "9", 10, "11", "12", "13", 14)
     _UP: Final = ("3", "4", "5", -7, "8", "9", "10", -12, "13", "14", "15", -17, "18")

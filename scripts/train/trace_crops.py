@@ -1,11 +1,12 @@
-"""Cut pieces out of real pictures, as they are found on the web: what scripts/train/ai_images.py learns from.
+"""Cut pieces out of real pictures, as they are found on the web: what scripts/train/ai_traces.py learns from.
 
     python scripts/train/trace_crops.py crops.npz --packages FOLDER --photos clothing=FOLDER ...
 
-Pictures come from Debian's packages, fetched as in :mod:`drawn_pictures`, and from folders (--photos, by their
-names in ``trace_sources.toml``); of videos one frame a second is taken. Large pictures are first reduced, by a
-random factor, as what stands on the web is. Writes ``crops`` uint8 [N, 256, 256, 3], ``sides`` int [N] (the
-upper left square of that side is the crop, the rest is empty; a multiple of 32), ``sources`` and ``files``.
+Pictures come from Debian's packages, fetched as in :mod:`drawn_pictures`, and from folders (--photos, by
+their names in ``trace_sources.toml``); of videos one frame a second is taken. Large pictures are first
+reduced, by a random factor, as what stands on the web is. Writes ``crops`` uint8 [N, 256, 256, 3], ``sides``
+int [N] (the upper left square of that side is the crop, the rest is empty; a multiple of 32), ``sources`` and
+``files``.
 """
 
 from __future__ import annotations

@@ -1,18 +1,19 @@
-"""Make fakes of crops, each with the crop that it was made from: see scripts/train/ai_images.py.
+"""Make fakes of crops, each with the crop that it was made from: see scripts/train/ai_traces.py.
 
-    python scripts/train/trace_fakes.py crops.npz FAKES coders            our own autoencoders, a minute each
-    python scripts/train/trace_fakes.py crops.npz FAKES spectra           enlarged as networks do it, untrained
-    python scripts/train/trace_fakes.py crops.npz FAKES taef2 WEIGHTS     through TAEF2, and its codes disturbed
-    python scripts/train/trace_fakes.py crops.npz FAKES diffusion WEIGHTS codes noised and denoised by a network
+    python scripts/train/trace_fakes.py crops.npz FAKES coders             autoencoders of our own
+    python scripts/train/trace_fakes.py crops.npz FAKES spectra            enlarged without a network
+    python scripts/train/trace_fakes.py crops.npz FAKES taef2 WEIGHTS      TAEF2, its codes disturbed, mutants
+    python scripts/train/trace_fakes.py crops.npz FAKES diffusion WEIGHTS  its codes noised and denoised
 
-Each kind becomes ``FAKES/<kind>.npz``: ``fakes`` uint8 [M, 192, 192, 3], of the crop's upper left corner, and ``rows`` int [M], the crops. A kind
-that is there already is not made again.
+Each kind becomes ``FAKES/<kind>.npz``: ``fakes`` uint8 [M, 192, 192, 3], of the crop's upper left corner, and
+``rows`` int [M], the crops. A kind that is there already is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -88,7 +89,8 @@ def taef2(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
     rng = torch.Generator().manual_seed(7)
 
     def disturbed(x: torch.Tensor) -> torch.Tensor:
-        """Codes as a generator gives them are not those of a real picture: noise, smoothing, other strengths."""
+        """Codes as a generator gives them are not those of a real picture: noise, smoothing, other
+        strengths."""
         z = network.encode(x)
         way = int(torch.randint(4, (), generator=rng))
         amount = float(torch.rand((), generator=rng))
@@ -192,7 +194,7 @@ def diffusion(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
         start = float(rng.uniform(0.3, 1.25))
         times = np.linspace(start, 0, int(rng.integers(4, 9)) + 1)
         noised = z * np.cos(start) + torch.randn_like(z) * np.sin(start)
-        for now, then in zip(times, times[1:], strict=False):
+        for now, then in pairwise(times):
             clean = model(noised, torch.full((1,), float(now)))
             noise = (noised - clean * np.cos(now)) / np.sin(now)
             noised = clean * np.cos(then) + noise * np.sin(then)

@@ -1,8 +1,8 @@
 """The network of `ai_traces`: fixed high-pass filters, then a few convolutions; it sees no content.
 
-What it is given are residuals: each colour against the mean of its 3 × 3 neighbours, the 3 × 3 and 5 × 5 residuals
-of steganalysis on brightness (Fridrich and Kodovský 2012), and each pixel against the first of its 2 × 2 cell (Tan
-et al. 2024, "Rethinking the up-sampling operations").
+What it is given are residuals: each colour against the mean of its 3 × 3 neighbours, the 3 × 3 and 5 × 5
+residuals of steganalysis on brightness (Fridrich and Kodovský 2012), and each pixel against the first of its
+2 × 2 cell (Tan et al. 2024, "Rethinking the up-sampling operations").
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from torch import nn
 functional = nn.functional
 SIDE: Final = 128
 STRONGEST: Final = 3.0
-"""Of a residual, in units of its own spread over the tile: how grainy or soft it is as a whole says nothing."""
+"""Of a residual, in units of its own spread over the tile: how grainy or soft it is as a whole says
+nothing."""
 LEAST: Final = 0.25
 """Added to the square of that: what rounding to whole numbers leaves."""
 

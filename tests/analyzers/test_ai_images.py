@@ -105,9 +105,10 @@ def enlarged(picture: Pixels) -> Pixels:
 def test_a_scan_stores_both_heads_and_the_tiles(tmp_path: Path, photos: Path) -> None:
     store = tmp_path / "store"
     hivescan.classify([photos / "coffee.png"], store=store, analyzers=("ai_images",))
-    rows = hivescan.open(store).sql("SELECT head, label, score FROM scores ORDER BY ALL").fetchall()
-    assert {(head, label) for head, label, _ in rows} == {
-        (head.name, label) for head in find_card("ai_traces").heads for label in head.labels
+    rows = hivescan.open(store).sql("SELECT head, label, score FROM scores").to_pylist()
+    heads = find_card("ai_traces").heads
+    assert {(row["head"], row["label"]) for row in rows} == {
+        (head.name, label) for head in heads for label in head.labels
     }
-    for head in find_card("ai_traces").heads:
-        assert sum(score for name, _, score in rows if name == head.name) == pytest.approx(1, abs=1e-3)
+    for head in heads:
+        assert sum(row["score"] for row in rows if row["head"] == head.name) == pytest.approx(1, abs=1e-3)
