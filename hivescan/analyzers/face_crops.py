@@ -113,15 +113,20 @@ SMALL, LARGE = 20.0, 48.0
 the second a larger one says no more."""
 _FRONTAL, _FROM_THE_SIDE = 0.12, 0.30
 """Misfits."""
+_DOUBTFUL, _SURE = 0.84, 0.90
+"""Confidences of YuNet. Portraits are over the second, nearly all animals and toys under it; faces that are
+half hidden lie between (``scripts/bench/faces.py confidences``)."""
 
 
-def qualities(lies: Complex, landmarks: Floats, scale: float) -> npt.NDArray[np.float32]:
+def qualities(lies: Complex, landmarks: Floats, confidences: Floats, scale: float) -> npt.NDArray[np.float32]:
     """How much there is to judge K faces by, ``float32 [K]`` from 0 (nothing) to 1.
 
-    The product of two ramps: of the face's size, in pixels of a picture ``scale`` times as large as the one
-    that the alignments are of, and of how far its landmarks are from those of a face that looks at us.
+    The product of three ramps: of the face's size, in pixels of a picture ``scale`` times as large as the one
+    that the alignments are of, of how far its landmarks are from those of a face that looks at us, and of how
+    sure the detector is (``confidences``): most faces of animals and toys are below what it says of people.
     """
     sides = np.abs(lies[:, 0]) * scale
     of_size = np.clip((sides - SMALL) / (LARGE - SMALL), 0.0, 1.0)
     turned = (misfits(landmarks, lies) - _FRONTAL) / (_FROM_THE_SIDE - _FRONTAL)
-    return (of_size * (1.0 - np.clip(turned, 0.0, 1.0))).astype(np.float32)
+    sure = np.clip((confidences - _DOUBTFUL) / (_SURE - _DOUBTFUL), 0.0, 1.0)
+    return (of_size * (1.0 - np.clip(turned, 0.0, 1.0)) * sure).astype(np.float32)

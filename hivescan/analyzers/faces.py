@@ -29,7 +29,7 @@ from hivescan.types import Derived, Findings, Level, Pixels, Region, Vectors
 
 NAME: Final = "faces"
 MODELS: Final = ("yunet",)
-REVISION: Final = 2
+REVISION: Final = 3
 
 KIND: Final = "face"
 LOOKS: Final = "looks of frames"
@@ -103,7 +103,8 @@ class Faces:
             for size, shape in CROPS.items():
                 crops[size] += [crop(pictures[row], each, *shape) for each in lies]
             # Of a picture that the view enlarges, the picture's own pixels count.
-            quality.append(qualities(lies, seen.landmarks, min(1.0, max(width, height) / view.resize_to)))
+            scale = min(1.0, max(width, height) / view.resize_to)
+            quality.append(qualities(lies, seen.landmarks, seen.confidence, scale))
         stacks: dict[str, npt.NDArray[Any]] = {
             size: np.array(made, np.uint8).reshape(-1, CROPS[size][0], CROPS[size][0], 3)
             for size, made in crops.items()

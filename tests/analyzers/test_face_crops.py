@@ -105,14 +105,17 @@ def test_every_size_shows_the_same_frame(name: str) -> None:
     assert np.abs(small - np.asarray(middle, float)).mean() < 4
 
 
-def test_small_and_turned_faces_are_of_poor_quality() -> None:
-    def quality(size: float, scale: float = 1.0, squeezed: float = 1.0) -> float:
+def test_small_and_turned_and_doubtful_faces_are_of_poor_quality() -> None:
+    def quality(size: float, scale: float = 1.0, squeezed: float = 1.0, confidence: float = 0.95) -> float:
         boxes, landmarks = face(size + 0j, 0j)
         landmarks[..., 0] *= squeezed
-        return float(qualities(alignments(boxes, landmarks), landmarks, scale)[0])
+        sure = np.full(len(boxes), confidence)
+        return float(qualities(alignments(boxes, landmarks), landmarks, sure, scale)[0])
 
     assert quality(200) == 1
     assert quality(10) == 0
     assert 0 < quality(30) < 1
     assert quality(200, scale=0.1) == quality(20)
     assert quality(200, squeezed=0.1) < 0.5
+    assert quality(200, confidence=0.8) == 0
+    assert 0 < quality(200, confidence=0.87) < 1
