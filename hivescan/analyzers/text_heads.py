@@ -9,7 +9,7 @@ heads say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -26,13 +26,13 @@ from hivescan.models.network import TEXT_VIEW, Networks, TextNetwork
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead
 from hivescan.types import Findings, HeadClass, HeadScores, HeadSpec, Polarity
-from hivescan.words import languages, minors, reading, word_list
+from hivescan.words import context, languages, minors, reading, topics, word_list
 
 NAME: Final = "text_heads"
 ENGLISH: Final = "text_heads"
 OTHERS: Final = "text_heads_e5"
 MODELS: Final = (ENGLISH, OTHERS)
-REVISION: Final = 1
+REVISION: Final = 2
 
 LANGUAGES: Final[Mapping[str, frozenset[str]]] = {OTHERS: frozenset({"fr", "ar"})}
 """Languages other than English whose texts the heads of a model were measured on."""
@@ -42,15 +42,20 @@ LEAST_LETTERS: Final = 8
 SLUR_WEIGHT: Final = 0.5
 """How much of the score of ``text_hate`` a severe slur has, whatever the network says of the text."""
 
+LOWERED: Final = 0.7
+"""How much of the score of hate and bullying goes to severity 1 where a passage answers, reports, denies."""
+
 
 def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     """What the engine plans with."""
     made = classifier_spec(NAME, REVISION, cards, precision)
     revisions = {
+        "context": context.REVISION,
         "entities": word_list.REVISION,
         "languages": languages.REVISION,
         "minors": minors.REVISION,
         "reading": reading.REVISION,
+        "topics": topics.REVISION,
     }
     known = [(f"{name} languages", ",".join(sorted(LANGUAGES.get(name, ())))) for name in MODELS]
     return replace(
@@ -62,6 +67,7 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
             *known,
             *((f"rules {name}", str(number)) for name, number in revisions.items()),
             ("slurs", str(SLUR_WEIGHT)),
+            ("lowered", str(LOWERED)),
             ("letters", str(LEAST_LETTERS)),
         ),
     )
@@ -127,6 +133,8 @@ def _trained(model: _Model, passages: Sequence[Passage]) -> list[HeadScores]:
         if vectors is not None:
             table[known, -1] = 0.0
             table[known, :-1] = model.heads[spec_of_head.name].probabilities(vectors)
+        if spec_of_head.name in _LOWERED_HEADS:
+            _with_context(table, spec_of_head, passages)
         if spec_of_head.name == "text_hate":
             _with_slurs(table, spec_of_head, passages)
         if spec_of_head.name == "text_gibberish":
@@ -142,6 +150,23 @@ def _with_slurs(table: npt.NDArray[np.float32], head: HeadSpec, passages: Sequen
     rows = [i for i, passage in enumerate(passages) if passage.has_slur]
     table[rows] *= np.float32(1.0 - SLUR_WEIGHT)
     table[rows, worst] += np.float32(SLUR_WEIGHT)
+
+
+_LOWERED_HEADS: Final[Mapping[str, Callable[[Passage], bool]]] = {
+    "text_hate": lambda passage: passage.is_answer,
+    "text_bullying": lambda passage: passage.is_answer or passage.is_denial,
+}
+
+
+def _with_context(table: npt.NDArray[np.float32], head: HeadSpec, passages: Sequence[Passage]) -> None:
+    """Take a part from the harmful classes to severity 1, which is spoken of, where words around say so."""
+    harmful = [i for i, c in enumerate(head.classes) if c.polarity is Polarity.HARMFUL]
+    spoken_of = next(i for i, c in enumerate(head.classes) if c.label.endswith("_1"))
+    rows = [i for i, passage in enumerate(passages) if _LOWERED_HEADS[head.name](passage)]
+    for row in rows:
+        taken = table[row, harmful] * np.float32(LOWERED)
+        table[row, harmful] -= taken
+        table[row, spoken_of] += taken.sum()
 
 
 def _without_short(table: npt.NDArray[np.float32], passages: Sequence[Passage]) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hivescan.types import Entity, HeadClass, HeadScores, HeadSpec, Polarity
-from hivescan.words import minors
+from hivescan.words import context, minors
 from hivescan.words.languages import language_of
 from hivescan.words.minors import Places
 from hivescan.words.normalise import folded, normalise
 from hivescan.words.reading import read_plain
+from hivescan.words.tokens import tokens_of
+from hivescan.words.topics import TOPICS, TopicHit, english_topics
 from hivescan.words.word_list import SEVERE, SEXUAL, SLURS, STRONG, Hit, english, expletives
 
 MODEL: Final = "text_rules"
@@ -35,8 +38,10 @@ _LATIN_LETTERS: Final = 0.9
 class Passage:
     """A passage and what words alone say of it.
 
-    ``language`` None: too little to tell. ``read`` is what networks see. ``hits`` are those of the English
-    list, none where the passage is in another language. ``minors``, ``sexual`` and ``phrases`` are places.
+    ``language`` None: too little to tell. ``read`` is what networks see. ``hits`` and ``topics`` are those of
+    the English lists, none where the passage is in another language. ``minors``, ``sexual`` and ``phrases``
+    are places. ``is_answer``: it speaks against what it repeats, or tells what somebody said; ``is_denial``:
+    it denies or quotes the insults that are in it.
     """
 
     text: str
@@ -44,6 +49,9 @@ class Passage:
     read: str
     is_english: bool
     hits: tuple[Hit, ...]
+    topics: tuple[TopicHit, ...]
+    is_answer: bool
+    is_denial: bool
     minors: Places
     sexual: Places
     phrases: Places
@@ -53,13 +61,20 @@ class Passage:
         """Whether it has a severe word that is aimed at what somebody is."""
         return any(hit.term.rating >= SEVERE and hit.term.kinds & SLURS for hit in self.hits)
 
+    def severity(self, topic: str) -> int:
+        """0 to 3. Who speaks of wanting to die speaks of violence, too."""
+        own = max((hit.severity for hit in self.topics if hit.topic == topic), default=0)
+        if topic == "violence" and self.severity("self_harm") > 1:
+            return max(own, 2)
+        return own
+
 
 def look(text: str) -> Passage:
     """Read one passage. Short texts of Latin letters whose language cannot be told are taken as English."""
     language = language_of(text)
     is_english = language == "en" or (language is None and _is_latin(text))
     words = english()
-    plain = normalise(text, words.words if is_english else ())
+    plain = normalise(text, _known_words() if is_english else ())
     seen = folded(plain)
     return Passage(
         text=text,
@@ -67,10 +82,19 @@ def look(text: str) -> Passage:
         read=read_plain(plain.text),
         is_english=is_english,
         hits=words.hits_in(seen) if is_english else (),
+        topics=english_topics().hits(seen) if is_english else (),
+        is_answer=is_english and (context.is_answered(seen.text) or context.is_reported(seen.text)),
+        is_denial=is_english and context.denies_insults(seen.text, tokens_of(seen), words.words),
         minors=minors.minors_named(seen, language),
         sexual=minors.sexual_words(seen, language),
         phrases=minors.exploitation_phrases(seen),
     )
+
+
+@lru_cache(maxsize=1)
+def _known_words() -> frozenset[str]:
+    """By these doubtful figures of English texts are read."""
+    return english().words | english_topics().words
 
 
 def _is_latin(text: str) -> bool:
@@ -115,7 +139,16 @@ CHILD: Final = HeadSpec(
     CHILD_GROUP,
     description="Minors and sexual things in one breath, or such material by name: for a person to see.",
 )
-HEADS: Final = (PROFANITY, SEXUAL_HEAD, CHILD)
+TOPIC_HEADS: Final = {
+    topic: HeadSpec(
+        f"text_{topic}",
+        (*severities(topic), HeadClass(UNSUPPORTED, Polarity.DESCRIPTIVE)),
+        GROUP,
+        description="By words and what stands near: 1 where the thing is named, 2 and 3 for more; English.",
+    )
+    for topic in TOPICS
+}
+HEADS: Final = (PROFANITY, SEXUAL_HEAD, CHILD, *TOPIC_HEADS.values())
 
 
 def scores(passages: Sequence[Passage]) -> tuple[HeadScores, ...]:
@@ -124,14 +157,22 @@ def scores(passages: Sequence[Passage]) -> tuple[HeadScores, ...]:
         _one_hot(PROFANITY, [_profanity(p) for p in passages]),
         _one_hot(SEXUAL_HEAD, [_sexual(p) for p in passages]),
         _one_hot(CHILD, [_child(p) for p in passages]),
+        *(_one_hot(head, [_topic(p, topic) for p in passages]) for topic, head in TOPIC_HEADS.items()),
     )
 
 
 def words_found(passage: Passage) -> tuple[Entity, ...]:
-    """Where the words stand that the heads go by; the value is the kind of word, never the word."""
-    return tuple(
-        Entity(WORD, _kind(hit), hit.start, hit.end, disguised=_is_disguised(passage.text, hit))
-        for hit in passage.hits
+    """Where the words stand that the heads go by; the value is the kind of word, never the word. Of topics it
+    is the head with the severity, and words disguised there are not told apart."""
+    return (
+        *(
+            Entity(WORD, _kind(hit), hit.start, hit.end, disguised=_is_disguised(passage.text, hit))
+            for hit in passage.hits
+        ),
+        *(
+            Entity(WORD, f"{hit.topic} {hit.severity}", hit.start, hit.end, disguised=False)
+            for hit in passage.topics
+        ),
     )
 
 
@@ -172,6 +213,10 @@ def _child(passage: Passage) -> str:
         return "yes_text_child_exploitation"
     known = passage.is_english or passage.language in minors.LANGUAGES
     return "no_text_child_exploitation" if known else UNSUPPORTED
+
+
+def _topic(passage: Passage, topic: str) -> str:
+    return f"{topic}_{passage.severity(topic)}" if passage.is_english else UNSUPPORTED
 
 
 def _one_hot(head: HeadSpec, labels: Sequence[str]) -> HeadScores:

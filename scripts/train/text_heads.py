@@ -11,7 +11,7 @@ texts tells them:
     hate       3 hateful tweets, comments with an attack on an identity; 2 implicit hate, machine-made hate
                about a group; 1 harmless sentences about groups; 0 the rest
     bullying   3 an insult in profane words, or a threat; 2 an insult, by most readers; 1 by some; 0 by none
-    violence   3 a threat, by most readers; 1 by some; 0 by none
+    violence   3 a threat, by most readers; 1 by some; 0 by none (a test of word lists)
     abuse      1 hateful, abusive, offensive or disrespectful; 0 normal (French, Arabic)
     gibberish  1 no text at all, made here in several ways; 0 what people wrote
 """
@@ -35,9 +35,10 @@ from typing import NamedTuple
 from hivescan.words.reading import as_read
 
 TEST_SHARE = 0.2
-MOST = {True: 200, False: 700}
-"""Of a label from one set in one language, in a test part and in a training part: the first by their sha256,
-so that heads which are trained on the same set share their texts."""
+MOST_TESTED = 200
+MOST_TRAINED = {"bullying": 10_000, "hate": 2_000}
+"""Of a label from one set in one language, in a test part and in a training part (else 700): the first by
+their sha256, so that heads which are trained on the same set share their texts."""
 MOST_CHARS = 1_000
 
 
@@ -284,7 +285,7 @@ def main() -> None:
         for tested, rows in parts.items():
             kept = [row for text, row in rows.items() if tested or text not in parts[True]]
             if name != "gibberish":
-                kept = first(kept, MOST[tested])
+                kept = first(kept, MOST_TESTED if tested else MOST_TRAINED.get(name, 700))
             write(asked.out / f"{name}_{'test' if tested else 'train'}.csv", kept)
             print(name, "test" if tested else "train", len(kept))
 

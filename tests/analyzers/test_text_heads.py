@@ -62,6 +62,35 @@ def test_words_of_the_list_make_profanity_by_their_ratings() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "severities"),
+    [
+        ("Selling top quality c0caine, write to me: dm me", {"text_drugs": 3}),
+        ("We were smoking weed by the lake the whole night", {"text_drugs": 2}),
+        ("The police seized cocaine that was for sale in the harbour", {"text_drugs": 1}),
+        ("There is so much weed in my garden this spring", {}),
+        ("Guns for sale, no background check, cash only, dm me", {"text_weapons": 3}),
+        ("He said that he is bringing a rifle to school tomorrow", {"text_weapons": 2}),
+        ("The museum shows rifles and pistols of the last century", {"text_weapons": 1}),
+        ("How to make a bath bomb with lavender and salt", {}),
+        ("I just want to die, good night everyone", {"text_self_harm": 3, "text_violence": 2}),
+        ("Lately I have been thinking about ending it all", {"text_self_harm": 2, "text_violence": 2}),
+        ("If you feel suicidal, please call the helpline", {"text_self_harm": 1}),
+        ("Tomorrow I will kill you and your family", {"text_violence": 3}),
+        ("Those people should all be hanged in the square", {"text_violence": 2}),
+        ("I'll kill you if you spoil the ending haha", {"text_violence": 1}),
+        ("She never said I will kill you", {"text_violence": 1}),
+        ('The letter said "I will kill you", and we called a lawyer', {"text_violence": 1}),
+        (QUIET, {}),
+    ],
+)
+def test_topics_have_severities_by_what_is_said_of_them(text: str, severities: dict[str, int]) -> None:
+    labels = labels_of([text])
+    said = {head: int(labels[head][0][-1]) for head in labels if labels[head][0][-1].isdigit()}
+    assert {head: n for head, n in said.items() if n and head != "text_sexual"} == severities
+    assert labels_of([GERMAN])["text_drugs"] == [UNSUPPORTED]
+
+
 def test_the_place_of_a_word_is_told_and_the_word_is_not() -> None:
     text = f"What a {' '.join(STRONG_WORD)} day that was for us"
     (found,) = words_found(look(text))

@@ -1,0 +1,145 @@
+"""Fit heads of ``weights/text_heads`` on many texts, on vectors that are kept: what text_heads.sh does, for
+sets whose vectors take long.
+
+    python scripts/train/text_fit.py TABLES VECTORS bullying spam [--write] [--and spam_sms]
+
+``TABLES`` has HEAD_train.csv and HEAD_test.csv (text_heads.py, spam_texts.py); ``VECTORS`` is a folder that
+vectors are kept in, and gone on with after an end. Folds of the training part choose settings and
+temperature, the test part chooses nothing and is printed by set; ``--write`` puts the head beside its card
+and its figures into it. ``--and NAME`` trains on NAME_train.csv, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from text_heads_card import DATA, FIGURES, label_of
+
+from hivescan.automl.heads.fit import FitOptions, fit_head
+from hivescan.automl.heads.quality import quality_of
+from hivescan.models.backends.base import Placement
+from hivescan.models.cards import bundled_folder, find_card
+from hivescan.models.text_tower import open_text_tower
+from hivescan.models.vector_head import VectorHead, save_head
+
+BASE, MODEL = "minilm_l6", "text_heads"
+KINDS = {"gibberish": "mlp", "hate": "mlp"}
+"""Heads that are small networks; others are linear."""
+HARMFUL = {"spam": ("spam_1",), "gibberish": ("gibberish_1",)}
+_AT_ONCE = 512
+
+Row = dict[str, str]
+Half = npt.NDArray[np.float16]
+
+
+def table(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def key_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Vectors:
+    """Vectors of texts, computed once; parts of a few hundred are written as they are done."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Half] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.glob("s*.npz")):
+            part = np.load(path)
+            self._known |= dict(zip(part["keys"].tolist(), part["vectors"], strict=True))
+
+    def of(self, texts: Sequence[str]) -> Half:
+        """``float16 [N, D]``."""
+        lacking = sorted({key_of(text): text for text in texts if key_of(text) not in self._known}.items())
+        tower = open_text_tower(find_card(BASE), Placement(threads=1)) if lacking else None
+        for start in range(0, len(lacking), _AT_ONCE):
+            assert tower is not None
+            keys, some = zip(*lacking[start : start + _AT_ONCE], strict=True)
+            made = tower.vectors(some).astype(np.float16)
+            number = len(list(self._folder.glob("s*.npz")))
+            np.savez(self._folder / f"s{number:04}.npz", keys=np.array(keys), vectors=made)
+            self._known |= dict(zip(keys, made, strict=True))
+            print(f"{start + len(some):,} of {len(lacking):,} vectors", file=sys.stderr)
+        return np.stack([self._known[key_of(text)] for text in texts])
+
+
+def fitted(name: str, rows: Sequence[Row], vectors: Half) -> VectorHead:
+    labels = tuple(sorted({row["label"] for row in rows}))
+    targets = np.array([labels.index(row["label"]) for row in rows])
+    options = FitOptions(method=KINDS.get(name, "linear"), metric="loss")  # type: ignore[arg-type]
+    made = fit_head(f"text_{name}", labels, vectors, targets, options=options)
+    print(f"{name}: {len(rows):,} texts, {dict(made.recipe)}")
+    return made.head
+
+
+def report(name: str, head: VectorHead, rows: Sequence[Row], vectors: Half) -> dict[str, float]:
+    """Print what the head says of each set of the test part; the measures of the whole."""
+    scores = head.probabilities(vectors).astype(np.float64)
+    targets = np.array([head.labels.index(row["label"]) for row in rows])
+    harmful = HARMFUL.get(name, (f"{name}_2", f"{name}_3"))
+    said = scores[:, [head.labels.index(label) for label in harmful]].sum(axis=1) >= 0.5
+    for cell in sorted({(row["source"], row["label"]) for row in rows}):
+        here = np.array([(row["source"], row["label"]) == cell for row in rows])
+        print(
+            f"  {cell[0]}, {cell[1]}: {said[here].mean():.1%} of {here.sum():,} called {' or '.join(harmful)}"
+        )
+    return quality_of(head.labels, scores, targets)
+
+
+def write(name: str, head: VectorHead, quality: dict[str, float], n: int) -> None:
+    """The head into its card's folder, its digest and figures into the card, which must name it."""
+    folder = bundled_folder() / MODEL
+    file = f"{head.name}.safetensors"
+    digest = save_head(replace(head, labels=tuple(map(label_of, head.labels))), folder / file)
+    card = folder / "card.toml"
+    text = re.sub(
+        rf'(name = "{re.escape(file)}"\nsha256 = )".*"\nsize = \d+',
+        rf'\g<1>"{digest}"\nsize = {(folder / file).stat().st_size}',
+        card.read_text(encoding="utf-8"),
+    )
+    text = re.sub(rf'\[\[quality\]\]\nhead = "{head.name}"\n(?:.+\n)*\n?', "", text).rstrip() + "\n"
+    for measure, title in FIGURES.items():
+        value = quality[measure.removeprefix("macro_")]
+        text += (
+            f'\n[[quality]]\nhead = "{head.name}"\nmetric = "{title}"\nvalue = {value:.4f}\n'
+            f'data = "{DATA[head.name]}"\nn = {n}\n'
+            f'command = "scripts/train/text_fit.py TABLES VECTORS {name}"\n'
+        )
+    card.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Fit text heads on vectors that are kept.")
+    parser.add_argument("tables", type=Path)
+    parser.add_argument("vectors", type=Path)
+    parser.add_argument("heads", nargs="+")
+    parser.add_argument("--and", dest="more", action="append", default=[], help="NAME_train.csv, too")
+    parser.add_argument("--write", action="store_true", help="put the heads beside their card")
+    asked = parser.parse_args()
+    kept = Vectors(asked.vectors)
+    for name in asked.heads:
+        parts = [asked.tables / f"{part}_train.csv" for part in (name, *asked.more)]
+        train, test = [row for part in parts for row in table(part)], table(asked.tables / f"{name}_test.csv")
+        head = fitted(name, train, kept.of([row["text"] for row in train]))
+        vectors = kept.of([row["text"] for row in test])
+        quality = report(name, head, test, vectors)
+        print("  " + ", ".join(f"{m} {v:.4f}" for m, v in quality.items() if isinstance(v, float)))
+        if asked.write:
+            write(name, head, quality, len(test))
+
+
+if __name__ == "__main__":
+    main()
