@@ -178,8 +178,9 @@ def test_a_row_does_not_depend_on_its_neighbours(analyzer: HostAnalyzer) -> None
 def test_the_words_that_a_score_comes_from_are_told(analyzer: HostAnalyzer) -> None:
     text = f"The garden is nice and this {STRONG_WORD} neighbour is out again"
     assert [text[s.start : s.end] for s in spans(analyzer, text, "text_profanity")] == [STRONG_WORD]
-    rude = spans(analyzer, RUDE, "text_bullying")
-    assert rude and all(0 <= s.start < s.end <= len(RUDE) and 0 < s.drop <= 1 for s in rude)
+    text = "This neighbour of ours is an idiot."
+    rude = spans(analyzer, text, "text_bullying")
+    assert "idiot" in {text[s.start : s.end] for s in rude} and all(0 < s.drop <= 1 for s in rude)
     with pytest.raises(UsageError, match="no head 'mood' of texts; there are text_"):
         spans(analyzer, QUIET, "mood")
 
