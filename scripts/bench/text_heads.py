@@ -1,6 +1,7 @@
 """Measure the text heads on test parts that nothing was trained on: by head, set, language; and how fast.
 
     python scripts/train/text_heads.py DATA TABLES       # the tables; no training
+    python scripts/train/spam_texts.py DATA MAILS TABLES
     python scripts/bench/text_heads.py quality TABLES DATA
     python scripts/bench/text_heads.py untrained DATA
     python scripts/bench/text_heads.py speed TABLES
@@ -40,6 +41,7 @@ HARMFUL = {
     "bullying": ("3", "2"),
     "violence": ("3",),
     "gibberish": ("1",),
+    "spam": ("1",),
     "abuse": ("1",),
 }
 HARMLESS = ("0",)

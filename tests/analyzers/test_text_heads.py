@@ -175,6 +175,13 @@ def test_a_row_does_not_depend_on_its_neighbours(analyzer: HostAnalyzer) -> None
             assert np.array_equal(head.scores[0], together[name].scores[i])
 
 
+def test_spam_is_told_from_what_people_write_to_each_other(analyzer: HostAnalyzer) -> None:
+    spam = "Congratulations! You have won a FREE prize. Click here now to claim your money, limited offer!!!"
+    head = run(analyzer, spam, QUIET, GERMAN)["text_spam"]
+    yes = head.scores[:, head.labels.index("yes_text_spam")]
+    assert yes[0] > 0.5 > yes[1] and yes[2] == 0
+
+
 def test_the_words_that_a_score_comes_from_are_told(analyzer: HostAnalyzer) -> None:
     text = f"The garden is nice and this {STRONG_WORD} neighbour is out again"
     assert [text[s.start : s.end] for s in spans(analyzer, text, "text_profanity")] == [STRONG_WORD]
