@@ -157,10 +157,11 @@ def share(part: int, whole: int) -> Estimate:
     """part ÷ whole with the interval of Clopper and Pearson (1934), 95 %; None where the whole is 0."""
     if not whole:
         return Estimate(None)
-    from scipy.stats import binomtest
+    from scipy.special import betaincinv
 
-    interval = binomtest(part, whole).proportion_ci(0.95, "exact")
-    return Estimate(part / whole, float(interval.low), float(interval.high))
+    low = betaincinv(part, whole - part + 1, 0.025) if part else 0.0
+    high = betaincinv(part + 1, whole - part, 0.975) if part < whole else 1.0
+    return Estimate(part / whole, float(low), float(high))
 
 
 class _Counts:
