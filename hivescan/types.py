@@ -473,6 +473,9 @@ class Findings:
     """Samples found within these, for the analyzers behind this one: no rows are made of them."""
 
 
+OverTrack = Literal["mean", "highest"]
+
+
 @dataclass(frozen=True)
 class HeadClass:
     """One class of a head and what its presence means."""
@@ -492,6 +495,8 @@ class HeadSpec:
     description: str = ""
     family: str | None = None
     """The head of the field that this one is a coarser or narrower form of: reports group it with that."""
+    over_track: OverTrack = "highest"
+    """What things that are one track of a video (a face from frame to frame) are worth together."""
 
     @property
     def labels(self) -> tuple[str, ...]:

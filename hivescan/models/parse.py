@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 from hivescan.models.card_parts import FILE_NAME, check_files, common_parts, read_toml
 from hivescan.models.schema import (
@@ -29,7 +29,7 @@ from hivescan.models.schema import (
     TextSpec,
 )
 from hivescan.models.toml_table import TomlTable
-from hivescan.types import HeadClass, HeadSpec, MediaType, Polarity, View
+from hivescan.types import HeadClass, HeadSpec, MediaType, OverTrack, Polarity, View
 
 PARSED: Final = ("onnx", "timm", "transformers", "openvino", "bert", "library")
 """Kinds of backends that these cards can have; others have cards of their own form."""
@@ -200,6 +200,11 @@ def _head(table: TomlTable, vocabulary: Sequence[str]) -> tuple[HeadSpec, HeadRe
         validated=table.flag("validated"),
         description=" ".join((table.optional_text("description") or "").split()),
         family=table.optional_text("family"),
+        over_track=(
+            cast(OverTrack, table.choice("over_track", get_args(OverTrack)))
+            if table.has("over_track")
+            else "highest"
+        ),
     )
     reading = HeadReading(
         output=table.text("output"),

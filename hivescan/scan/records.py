@@ -131,4 +131,5 @@ def head_rows(
                         "recorded_at": now,
                         "run_id": run_id,
                         "family": head.family,
+                        "over_track": head.over_track,
                     }

@@ -254,6 +254,7 @@ HEADS = pa.schema(
         pa.field("recorded_at", _time, nullable=False),
         pa.field("run_id", pa.string(), nullable=False),
         pa.field("family", pa.string()),  # the head that reports group it with; null: itself
+        pa.field("over_track", pa.string()),  # mean or highest of the things of one track; null: highest
     ]
 )
 

@@ -29,10 +29,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SOURCES = Path(__file__).with_name("drawn_sources.toml")
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".svg", ".gif"}
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".svg", ".gif", ".mp4"}
 LABELS = {"natural": "no_drawing", "animated": "yes_drawing", "hybrid": ""}
 LEAST_SIDE = 120
 """Pixels; smaller pictures are icons."""
@@ -112,7 +113,7 @@ def chance_of(text: str) -> random.Random:
 
 
 def opened(path: Path) -> Image.Image | None:
-    """RGBA, upright; None for icons and for what cannot be read."""
+    """RGBA, upright; of a clip its first frame. None for icons and for what cannot be read."""
     try:
         if path.suffix.lower() == ".svg":
             command = ["rsvg-convert", "--width=640", "--height=640", "--keep-aspect-ratio", str(path)]
@@ -122,6 +123,9 @@ def opened(path: Path) -> Image.Image | None:
             from io import BytesIO
 
             image = Image.open(BytesIO(done.stdout))
+        elif path.suffix.lower() == ".mp4":
+            with av.open(str(path)) as container:
+                image = next(container.decode(video=0)).to_image()
         else:
             image = Image.open(path)
         if min(image.size) < LEAST_SIDE or image.width * image.height > LARGEST:

@@ -108,6 +108,7 @@ HEAD = """
 [[heads]]
 name = "deepfake"
 group = "authenticity"
+over_track = "mean"
 output = "logits"
 activation = "softmax"
 classes = [{ label = "yes_deepfake", polarity = "harmful" }, { label = "no_deepfake", polarity = "benign" }]

@@ -201,3 +201,10 @@ def test_the_commands_adopt_and_make(
     assert (json.loads(made.stdout)["model"], json.loads(made.stdout)["heads"]) == ("words@1", ["thing"])
     said = run.invoke(app, words).stdout
     assert "words@2: thing, marijuana; unvalidated, nothing was measured" in said
+
+
+def test_there_are_prompts_for_every_head_of_pictures_but_one() -> None:
+    """Nothing may be gathered to test child_safety on."""
+    of_pictures = {head.name for head in field_heads() if not head.name.startswith("text_")}
+    assert len(of_pictures) == 54
+    assert of_pictures - {head.name for head in read_prompts().heads} == {"child_safety"}

@@ -51,6 +51,9 @@ def averaged(rows: list[tuple]) -> list[tuple]:
             "track": pa.array(list(faces.values()), pa.int32()),
         }
     )
+    means = {"deepfake": "mean", "child_present": "highest"}
+    heads = pa.table({"model": ["m", "m"], "head": list(means), "over_track": list(means.values())})
+    connection.register("heads", heads)
     connection.register("scores", scores)
     connection.register("regions", regions)
     return connection.execute(
