@@ -19,9 +19,6 @@ from hivescan.models.network import (
     Network,
     Networks,
     Opened,
-    ReaderNetwork,
-    SoundNetwork,
-    SpeechNetwork,
     TextNetwork,
     space_of,
 )
@@ -106,7 +103,7 @@ class Classifier:
 
 
 def _reading(network: Opened) -> Network | TextNetwork:
-    if isinstance(network, SoundNetwork | SpeechNetwork | ReaderNetwork):
+    if not isinstance(network, Network | TextNetwork):
         raise CatalogueError(f"model {network.card.name}: hears or reads, which no classifier does")
     return network
 

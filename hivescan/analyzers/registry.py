@@ -16,6 +16,7 @@ from typing import Final
 from hivescan.analyzers import (
     ages,
     ai_images,
+    ai_text,
     body_parts,
     child_present,
     codes,
@@ -83,6 +84,7 @@ _HOST: Final[Mapping[str, ModuleType]] = {
         faces,
         child_present,
         ages,
+        ai_text,
         deepfakes,
         ai_images,
         sounds,
@@ -95,6 +97,9 @@ _HOST: Final[Mapping[str, ModuleType]] = {
         tesseract,
     )
 }
+_OF_FILES_ALONE: Final = frozenset({ai_text.NAME})
+"""Readers of what somebody wrote down: what is read in pictures or heard in sound is a machine's writing
+already."""
 _ON_CPU: Final = Placement()
 
 
@@ -146,7 +151,8 @@ def spec_of(name: str, *, without: Collection[str] = (), precision: Precision = 
 
 
 def behind(specs: Mapping[str, AnalyzerSpec]) -> Iterator[str]:
-    """Further chains of analyzers that were chosen: those of texts read what others of them find.
+    """Further chains of analyzers that were chosen: those of texts read what others of them find, but for
+    those that are about what stands in files alone.
 
     ``specs`` are by chain.
     """
@@ -155,6 +161,7 @@ def behind(specs: Mapping[str, AnalyzerSpec]) -> Iterator[str]:
         spec.name
         for spec in specs.values()
         if spec.runs_in == "host" and spec.level is Level.PASSAGE and spec.upstream is None
+        if spec.name not in _OF_FILES_ALONE
     ]
     yield from (f"{finder}{BEHIND}{reader}" for finder in finders for reader in readers)
 

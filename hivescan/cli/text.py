@@ -26,6 +26,12 @@ def text(
         str | None,
         typer.Option("--why", metavar="HEAD", help="Also the words that the score of this head comes from."),
     ] = None,
+    authorship: Annotated[
+        bool,
+        typer.Option(
+            "--ai-text", help="Also who wrote it, a machine or a person; English of 50 words and more."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     from hivescan.analyzers.text_look import Looker
@@ -33,7 +39,7 @@ def text(
     given = [_clean(one) for one in texts] if texts else _typed_in()
     if not any(one.strip() for one in given):
         raise UsageError("nothing to look at: give TEXT, or lines on standard input")
-    looker = Looker()
+    looker = Looker(authorship=authorship)
     seen = [looker.look(one, why) for one in given]
     if as_json:
         emit_json(seen)
@@ -50,6 +56,10 @@ def text(
             (number, found["kind"], found["value"], None, f"{found['start']}–{found['end']}")
             for found in one["entities"]
         ]
+        for passage in one["authorship"] or ():
+            label, score = max(passage["scores"].items(), key=lambda pair: pair[1])
+            place = f"{passage['start']}–{passage['end']}"
+            rows.append((number, "ai_text", label, round(score, 3), place))
         rows += [
             (number, f"why {why}", "", span["drop"], f"{span['start']}–{span['end']}")
             for span in one["why"] or ()

@@ -49,9 +49,15 @@ def passages(path: Path, info: MediaInfo, alive: Alive = lambda: None) -> Iterat
         yield replace(passage, index=index)
 
 
+def placed_passages(text: str) -> Iterator[Passage]:
+    """A text cut as a plain text file of it is, with the places of its passages."""
+    for index, passage in enumerate(_plain(iter([text]))):
+        yield replace(passage, index=index)
+
+
 def passages_of(text: str) -> list[str]:
-    """A text cut as a plain text file of it is."""
-    return [passage.text for passage in _plain(iter([text]))]
+    """As :func:`placed_passages`, the passages' texts alone."""
+    return [passage.text for passage in placed_passages(text)]
 
 
 def _of_type(path: Path, info: MediaInfo, alive: Alive) -> Iterator[Passage]:

@@ -32,6 +32,7 @@ from hivescan.models.schema import (
     WeightFile,
 )
 from hivescan.models.speech_card import SPEECH, parse_speech_card
+from hivescan.models.surprise_card import SURPRISE, parse_surprise_card
 
 __all__ = [
     "BackendSpec",
@@ -123,7 +124,9 @@ def _heads_card(path: Path, networks: Mapping[str, Card]) -> Card:
         assert card.base is not None
         if card.base.folder.is_relative_to(card.folder) or card.base is networks.get(card.base.name):
             return card
-    card = parse_heads_card(path, read_toml(path), networks)
+    values = read_toml(path)
+    parse = parse_surprise_card if SURPRISE in values else parse_heads_card
+    card = parse(path, values, networks)
     _HEADS[path] = (mtime_ns, card)
     return card
 
@@ -139,4 +142,4 @@ def _read_once(path: Path, mtime_ns: int) -> Card | None:
         return parse_language_card(path, values)
     if SPEECH in values:
         return parse_speech_card(path, values)
-    return None if BASE in values else parse_card(path, values)
+    return None if BASE in values or SURPRISE in values else parse_card(path, values)

@@ -96,7 +96,9 @@ def card_lines(card: Card) -> Iterator[str]:
     if card.licence.must_accept:
         yield "  agreed to" if is_accepted(card) else "  must be agreed to before the first use"
     yield from _output_lines(card)
-    if card.base is not None:
+    if card.base is not None and card.surprise is not None:
+        yield from ("", f"Its head stands on {card.base.name}, on how likely that finds each token")
+    elif card.base is not None:
         yield from ("", f"Its heads stand on {card.base.name}, on vectors of {card.base_space}")
     yield from ("", "Input")
     for name, view in card.views.items():
@@ -114,6 +116,9 @@ def card_lines(card: Card) -> Iterator[str]:
         yield "  windows of 0.975 s every 0.48 s, mono at 16 kHz, 64 mel bands of 125 to 7,500 Hz"
     if card.reader is not None:
         yield f"  lines of {card.reader.height} pixels, read by {card.reader.recogniser}"
+    if card.surprise is not None:
+        least, most = card.surprise.least_words, card.surprise.max_tokens
+        yield f"  texts of at least {least} words, {most} tokens at a time"
     if card.language is not None:
         yield f"  texts, of which it sees the last {card.language.context:,} tokens"
     if card.speech is not None:

@@ -31,6 +31,7 @@ from hivescan.models.schema import Card
 if TYPE_CHECKING:
     from hivescan.models.sound_tower import SoundTower
     from hivescan.models.speech_tower import SpeechTower
+    from hivescan.models.surprise_tower import SurpriseTower
     from hivescan.models.text_reader import TextReader
     from hivescan.models.text_tower import TextTower
 
@@ -120,7 +121,19 @@ class ReaderNetwork:
         return _PAGES_AT_ONCE
 
 
-Opened = Network | TextNetwork | SoundNetwork | SpeechNetwork | ReaderNetwork
+@dataclass(frozen=True)
+class SurpriseNetwork:
+    """A card of a head on a language model, and the model, which is asked how likely each token was."""
+
+    card: Card
+    tower: SurpriseTower
+
+    @property
+    def batch_size(self) -> int:
+        return _TEXTS_AT_ONCE
+
+
+Opened = Network | TextNetwork | SoundNetwork | SpeechNetwork | ReaderNetwork | SurpriseNetwork
 
 
 class Networks:
@@ -175,6 +188,10 @@ def open_network(card: Card, placement: Placement = _ON_CPU) -> Network:
 def _opened(card: Card, placement: Placement) -> Opened:
     if card.text is not None:
         return open_text_network(card, placement)
+    if card.surprise is not None:
+        from hivescan.models.surprise_tower import open_surprise_tower
+
+        return SurpriseNetwork(card, open_surprise_tower(card, placement))
     if card.sound is not None:
         from hivescan.models.sound_tower import open_sound_tower
 

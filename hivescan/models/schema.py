@@ -9,7 +9,7 @@ from typing import Literal
 
 from hivescan.types import HeadClass, HeadSpec, MediaType, View
 
-BackendKind = Literal["onnx", "timm", "transformers", "openvino", "bert", "ctranslate2", "library"]
+BackendKind = Literal["onnx", "timm", "transformers", "openvino", "bert", "ctranslate2", "library", "llama"]
 Layout = Literal["NCHW", "NHWC"]
 Channels = Literal["RGB", "BGR"]
 Activation = Literal["none", "softmax", "sigmoid"]
@@ -152,6 +152,23 @@ class SoundSpec:
 
     input_scale: float
     input_zero: float
+
+
+@dataclass(frozen=True)
+class SurpriseSpec:
+    """How a language model is asked how likely each token of a text was, and what is made of it.
+
+    ``mark`` is the token that stands before a text. At most ``max_tokens`` are looked at together.
+    ``least_words``: of fewer nothing is said; below ``sure_words`` log odds count less, by the square root of
+    the number of words, as evidence does. ``undecided`` are two log odds: between them a text is said to
+    be neither of a machine nor of a person.
+    """
+
+    mark: str
+    max_tokens: int
+    least_words: int
+    sure_words: int
+    undecided: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -343,15 +360,17 @@ class Card:
     sound: SoundSpec | None = None
     speech: SpeechSpec | None = None
     reader: ReaderSpec | None = None
+    surprise: SurpriseSpec | None = None
     base: Card | None = None
-    """The model on whose vectors the heads stand; ``views``, ``input`` and ``backend`` are its own."""
+    """The model on which the heads stand. Where that is by its vectors, ``views``, ``input`` and ``backend``
+    are its own."""
     base_space: str | None = None
     """The space of those vectors when the heads were trained."""
 
     @property
     def network(self) -> Card:
-        """The card of the network that runs: the base's, where there is one."""
-        return self.base or self
+        """The card of the network that runs: the base's, where there is one that gives vectors."""
+        return self if self.base is None or self.surprise is not None else self.base
 
     @property
     def weights(self) -> tuple[str, ...]:

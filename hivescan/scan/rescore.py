@@ -79,7 +79,7 @@ def rescore(
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     card = find_card(model)
-    if card.base is None:
+    if card.base_space is None:
         raise UsageError(f"model {model} is no head on stored vectors; `hivescan classify` runs it on files")
     if not _pairs(store, card, card.name):
         of_texts = MediaType.TEXT in card.consumes

@@ -231,7 +231,7 @@ def _score_stored(
     progress = Progress()
     for chain in specs:
         for card in registry.models_of(chain):
-            if card.base is None:
+            if card.base_space is None:
                 continue
 
             def tell(done: int, total: int, model: str = card.name) -> None:

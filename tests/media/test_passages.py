@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hivescan.media import passages as module
-from hivescan.media.passages import MOST_CHARS, OVERLAP, passages
+from hivescan.media.passages import MOST_CHARS, OVERLAP, passages, placed_passages
 from hivescan.media.probe import probe
 from hivescan.types import Limits, MediaInfo, MediaType, Passage
 
@@ -136,3 +136,12 @@ def test_an_html_file_that_is_too_large_is_read_as_plain_text(
 
 def test_nothing_but_space_has_no_passages(tmp_path: Path) -> None:
     assert split(tmp_path / "a", " \n\t ", PLAIN) == []
+
+
+def test_a_text_at_hand_is_cut_as_a_file_with_it(tmp_path: Path) -> None:
+    text = "\n\n".join(f"Sentence number {n} says nothing new. And another." for n in range(90))
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    made = list(placed_passages(text))
+    assert made == list(passages(path, PLAIN)) and len(made) > 2
+    assert all(text[p.char_start : p.char_end] == p.text for p in made)

@@ -321,7 +321,7 @@ def test_a_local_path_that_cannot_be_is_refused(make_card: CardMaker, path: str)
 def test_the_docs_explain_every_key_that_a_card_has() -> None:
     docs = bundled_folder().parent / "docs" / "models.md"
     text = docs.read_text(encoding="utf-8")
-    readers = ("parse.py", "card_parts.py", "heads_card.py", "language_card.py")
+    readers = ("parse.py", "card_parts.py", "heads_card.py", "language_card.py", "surprise_card.py")
     reader = "".join(Path(catalogue.__file__).with_name(n).read_text(encoding="utf-8") for n in readers)
     methods = "text|choice|integer|number|flag|texts|numbers|tables?|has"
     keys = re.findall(rf'\.(?:optional_)?(?:{methods})\("(\w+)"', reader)

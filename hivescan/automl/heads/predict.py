@@ -106,6 +106,11 @@ def find_model(reference: str) -> HeadsOnVectors | Card:
         raise UsageError(f"model {reference} has no heads{only}")
     if card.base is None:
         return card
+    if card.surprise is not None:
+        raise UsageError(
+            f"model {reference} reads texts token by token: scan them,"
+            f" with `hivescan classify FILE --analyzers {reference}`, or use `hivescan text --ai-text`"
+        )
     if any(reading.moving for reading in card.readings.values()):
         raise UsageError(
             f"model {reference} looks at the frames of a video in their order:"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hivescan.errors import CatalogueError, UsageError
 from hivescan.models.backends.base import (
@@ -81,8 +83,15 @@ def _in_float16(path: Path) -> bytes:
     return graph
 
 
-def open_session(graph: str | bytes, device: str, *, exact_products: bool = True) -> Any:
-    """A session of one thread, deterministic; ``graph`` is a path or the graph itself.
+def open_session(
+    graph: str | bytes,
+    device: str,
+    *,
+    exact_products: bool = True,
+    beside: Mapping[str, npt.NDArray[Any]] | None = None,
+) -> Any:
+    """A session of one thread, deterministic; ``graph`` is a path or the graph itself, ``beside`` are those
+    of its weights that are not in it.
 
     ``exact_products`` is False for graphs that have no products of unsigned and signed bytes.
 
@@ -101,6 +110,9 @@ def open_session(graph: str | bytes, device: str, *, exact_products: bool = True
     # Without VNNI, products of uint8 and int8 are added in pairs that saturate at 16 bits: the int8 CLIP
     # then agrees with itself to a cosine of 0.4 to 0.6 only. This takes exact sums instead, on those CPUs.
     options.add_session_config_entry("session.x64quantprecision", "1" if exact_products else "0")
+    if beside:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in beside.values()]
+        options.add_external_initializers(list(beside), values)
     providers: list[Any] = ["CPUExecutionProvider"]
     if device == "cuda":
         # TF32 would round the products of float32 networks to 10 bits.
