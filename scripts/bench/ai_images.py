@@ -226,6 +226,9 @@ def main() -> None:
     parser.add_argument(
         "--perturbed", type=int, default=12, help="pictures of a source that are perturbed; 0: none"
     )
+    parser.add_argument(
+        "--attacked", type=int, default=8, help="of these, pictures attacked through a network"
+    )
     parser.add_argument("--write", action="store_true", help="into docs/quality.md, between the marks")
     options = parser.parse_args()
     sources = find_sources([gather(options.work, options.data, options.packages, options.taef2)])
@@ -240,7 +243,8 @@ def main() -> None:
     reduced = measured(sources, replace(settings, analyzers=ours, form=REDUCED, limit=40))
     perturbed = None
     if options.perturbed:
-        few = replace(settings, limit=options.perturbed, limit_perturbed=options.perturbed, limit_attacks=8)
+        few = replace(settings, limit=options.perturbed, limit_perturbed=options.perturbed)
+        few = replace(few, limit_attacks=min(options.attacked, options.perturbed))
         perturbed = measured(sources, replace(few, analyzers=ours, perturbations=None))
     print(f"{time.process_time() - started:.0f} CPU seconds", file=sys.stderr)
     text = page(native, reduced, perturbed)
