@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,11 @@ from hivescan.types import Findings, HeadScores, Polarity
 LEAST_DROP: Final = 0.05
 """Of a score: what falls by less without a word does not come from it."""
 _MOST_PARTS: Final = 64
+_SAID: Final = 0.5
+_MOST_TAKEN: Final = 6
 _WORD: Final = re.compile(r"\S+")
+
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -46,23 +51,49 @@ def harmful_score(analyzer: HostAnalyzer, head: HeadScores) -> list[float]:
 def spans(analyzer: HostAnalyzer, text: str, head: str) -> tuple[Span, ...]:
     """The words of ``text`` from which the score of ``head`` comes, in their order.
 
-    Texts of more than 64 words are looked at in stretches of several. Raises :class:`UsageError` for a head
-    that the analyzer does not have.
+    Texts of more than 64 words are looked at in stretches of several. Where words say the same several times,
+    so that no single one is missed, they are taken out one after the other. Raises :class:`UsageError` for a
+    head that the analyzer does not have.
     """
     places = [(found.start(), found.end()) for found in _WORD.finditer(text)]
     width = max(1, -(-len(places) // _MOST_PARTS))
     parts = [
         (some[0][0], some[-1][1]) for some in (places[i : i + width] for i in range(0, len(places), width))
     ]
-    versions = np.empty(len(parts) + 1, object)
-    versions[:] = [text, *(f"{text[:start]} {text[end:]}" for start, end in parts)]
-    scores = harmful_score(analyzer, _of(analyzer.infer({TEXT_VIEW: versions}), head))
-    drops = [scores[0] - without for without in scores[1:]]
-    return tuple(
-        Span(start, end, round(drop, 4))
-        for (start, end), drop in zip(parts, drops, strict=True)
-        if drop >= LEAST_DROP
-    )
+    whole = _scores(analyzer, head, [text])[0]
+    alone = [whole - score for score in _scores(analyzer, head, [_without(text, [p]) for p in parts])]
+    found = {place: drop for place, drop in zip(parts, alone, strict=True) if drop >= LEAST_DROP}
+    if not found and whole >= _SAID:
+        found = _one_by_one(analyzer, head, text, parts, whole)
+    return tuple(Span(start, end, round(drop, 4)) for (start, end), drop in sorted(found.items()))
+
+
+def _one_by_one(
+    analyzer: HostAnalyzer, head: str, text: str, parts: Sequence[Place], score: float
+) -> dict[Place, float]:
+    """Parts without which together the score falls below a half, each time the one that it falls most by."""
+    taken: dict[Place, float] = {}
+    while score >= _SAID and len(taken) < min(_MOST_TAKEN, len(parts)):
+        left = [part for part in parts if part not in taken]
+        scores = _scores(analyzer, head, [_without(text, [*taken, part]) for part in left])
+        best = int(np.argmin(scores))
+        taken[left[best]] = max(0.0, score - scores[best])
+        score = scores[best]
+    return {part: drop for part, drop in taken.items() if drop > 0}
+
+
+def _without(text: str, places: Sequence[Place]) -> str:
+    made, at = [], 0
+    for start, end in sorted(places):
+        made.append(text[at:start])
+        at = end
+    return " ".join([*made, text[at:]])
+
+
+def _scores(analyzer: HostAnalyzer, head: str, texts: Sequence[str]) -> list[float]:
+    view = np.empty(len(texts), object)
+    view[:] = list(texts)
+    return harmful_score(analyzer, _of(analyzer.infer({TEXT_VIEW: view}), head))
 
 
 def _of(findings: Findings, head: str) -> HeadScores:

@@ -188,6 +188,8 @@ def test_the_words_that_a_score_comes_from_are_told(analyzer: HostAnalyzer) -> N
     text = "This neighbour of ours is an idiot."
     rude = spans(analyzer, text, "text_bullying")
     assert "idiot." in {text[s.start : s.end] for s in rude} and all(0 < s.drop <= 1 for s in rude)
+    # Where several say the same, none of them alone is missed.
+    assert {RUDE[s.start : s.end] for s in spans(analyzer, RUDE, "text_bullying")} & {"stupid", "idiot."}
     with pytest.raises(UsageError, match="no head 'mood' of texts; there are text_"):
         spans(analyzer, QUIET, "mood")
 
