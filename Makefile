@@ -37,6 +37,7 @@ check: $(READY)
 docs: $(READY)
 	$(BIN)/python scripts/cli_reference.py
 	$(BIN)/python scripts/heads_page.py
+	$(BIN)/python scripts/bench/quality_table.py --write
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
