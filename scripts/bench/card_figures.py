@@ -16,7 +16,9 @@ _TABLE = re.compile(r"\[\[quality\]\]\n(?:(?!\[).+\n?)+\n?")
 
 
 def write(card: Path, head: str, figures: Mapping[str, float], *, data: str, n: int, command: str) -> None:
-    """Put figures of a head in the place of those of the same metrics, before its others; else at the end."""
+    """Put figures of a head in the place of those of the same metrics.
+
+    What it finds stands before what it gets wrong: lists show the first."""
 
     def is_replaced(table: str) -> bool:
         return f'head = "{head}"\n' in table and any(f'metric = "{name}"\n' in table for name in figures)
@@ -29,6 +31,7 @@ def write(card: Path, head: str, figures: Mapping[str, float], *, data: str, n: 
         for name, value in figures.items()
     )
     kept = [table.rstrip("\n") + "\n" for table in tables if not is_replaced(table)]
-    at = next((i for i, table in enumerate(kept) if f'head = "{head}"\n' in table), len(kept))
+    places = [i for i, table in enumerate(kept) if f'head = "{head}"\n' in table]
+    at = len(kept) if not places else places[0] if AUC in figures else places[-1] + 1
     rest = _TABLE.sub("", text).rstrip("\n")
     card.write_text("\n".join([rest + "\n", *kept[:at], made, *kept[at:]]), encoding="utf-8")
