@@ -3,7 +3,6 @@
     python scripts/train/trace_fakes.py crops.npz FAKES coders             autoencoders of our own
     python scripts/train/trace_fakes.py crops.npz FAKES spectra            enlarged without a network
     python scripts/train/trace_fakes.py crops.npz FAKES taef2 WEIGHTS      TAEF2, its codes disturbed, mutants
-    python scripts/train/trace_fakes.py crops.npz FAKES diffusion WEIGHTS  its codes noised and denoised
 
 Each kind becomes ``FAKES/<kind>.npz``: ``fakes`` uint8 [M, 192, 192, 3], of the crop's upper left corner, and
 ``rows`` int [M], the crops. A kind that is there already is not made again.
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +22,9 @@ from trace_coders import KINDS, Taef2, fitted, hash_of, to_pictures, to_tensor
 
 functional = nn.functional
 LARGEST: Final = 192
+COUNT: Final = 320
+COUNTS: Final = {"mutant": 700, "whole": 300}
+"""Fakes of a kind."""
 Decode = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -50,7 +51,7 @@ def coders(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
         target = options.fakes / f"{kind.name}.npz"
         if not target.exists():
             coder = fitted(kind, data["crops"], data["sides"], options.steps)
-            made_of(data, some(data, options.count, kind.name), coder, target)
+            made_of(data, some(data, COUNT, kind.name), coder, target)
 
 
 def spectra(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
@@ -81,7 +82,7 @@ def spectra(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
     for name, through in (("enlarged", enlarged), ("periodic", periodic)):
         target = options.fakes / f"{name}.npz"
         if not target.exists():
-            made_of(data, some(data, options.count, name), through, target)
+            made_of(data, some(data, COUNTS.get(name, COUNT), name), through, target)
 
 
 def taef2(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
@@ -125,104 +126,26 @@ def taef2(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
         if not target.exists():
             # Whole crops, to be reduced to half their size.
             made_of(
-                data, some(data, options.count, name), through, target, 256 if name == "whole" else LARGEST
+                data,
+                some(data, COUNTS.get(name, COUNT), name),
+                through,
+                target,
+                256 if name == "whole" else LARGEST,
             )
-
-
-class Denoiser(nn.Module):
-    """Predicts the clean code from ``cos(t) z + sin(t) noise``, t in 0..π/2."""
-
-    def __init__(self, width: int = 128) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(34, width, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.GroupNorm(8, width),
-                nn.SiLU(),
-                nn.Conv2d(width, width, 3, padding=1, dilation=1),
-                nn.GroupNorm(8, width),
-                nn.SiLU(),
-                nn.Conv2d(width, width, 3, padding=2, dilation=2),
-            )
-            for _ in range(4)
-        )
-        self.last = nn.Conv2d(width, 32, 1)
-
-    def forward(self, z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        times = torch.stack([t.cos(), t.sin()], 1)[:, :, None, None].expand(-1, -1, *z.shape[2:])
-        x = self.first(torch.cat([z, times], 1))
-        for block in self.blocks:
-            x = x + block(x)
-        y: torch.Tensor = self.last(x)
-        return y
-
-
-def diffusion(data: dict[str, np.ndarray], options: argparse.Namespace) -> None:
-    network = Taef2(options.weights)
-    torch.manual_seed(11)
-    rng = np.random.default_rng(11)
-    codes = []
-    for row in some(data, options.codes, "codes"):
-        side = data["sides"][row] // 128 * 128
-        codes.append(network.encode(to_tensor(data["crops"][row : row + 1, :side, :side]))[0].clone())
-    print(f"{len(codes)} codes", flush=True)
-    spread = torch.cat([code.flatten(1) for code in codes], 1).std(dim=1)[None, :, None, None]
-    model = Denoiser().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.5e-3, total_steps=options.steps)
-    mean = 0.0
-    for step in range(options.steps):
-        batch = []
-        for number in rng.integers(len(codes), size=16):
-            top, left = rng.integers(codes[number].shape[1] - 15, size=2)
-            batch.append(codes[number][:, top : top + 16, left : left + 16])
-        z = torch.stack(batch) / spread
-        t = torch.rand(len(z)) * torch.pi / 2
-        noised = z * t.cos()[:, None, None, None] + torch.randn_like(z) * t.sin()[:, None, None, None]
-        loss = functional.mse_loss(model(noised, t), z)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        mean += 0.02 * (float(loss) - mean)
-        if (step + 1) % 200 == 0:
-            print(f"denoiser {step + 1}: {mean:.3f}", flush=True)
-    model.eval()
-
-    def generated(x: torch.Tensor) -> torch.Tensor:
-        z = network.encode(x) / spread
-        start = float(rng.uniform(0.3, 1.25))
-        times = np.linspace(start, 0, int(rng.integers(4, 9)) + 1)
-        noised = z * np.cos(start) + torch.randn_like(z) * np.sin(start)
-        for now, then in pairwise(times):
-            clean = model(noised, torch.full((1,), float(now)))
-            noise = (noised - clean * np.cos(now)) / np.sin(now)
-            noised = clean * np.cos(then) + noise * np.sin(then)
-        return network.decode(noised * spread)
-
-    target = options.fakes / "diffusion.npz"
-    if not target.exists():
-        made_of(data, some(data, options.count, "diffusion"), generated, target)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("crops", type=Path)
     parser.add_argument("fakes", type=Path)
-    parser.add_argument("--count", type=int, default=500, help="fakes of each kind")
     kinds = parser.add_subparsers(required=True)
     own = kinds.add_parser("coders")
-    own.add_argument("--steps", type=int, default=700)
+    own.add_argument("--steps", type=int, default=350)
     own.set_defaults(run=coders)
     kinds.add_parser("spectra").set_defaults(run=spectra)
     tiny = kinds.add_parser("taef2")
     tiny.add_argument("weights", type=Path)
     tiny.set_defaults(run=taef2)
-    diffusing = kinds.add_parser("diffusion")
-    diffusing.add_argument("weights", type=Path)
-    diffusing.add_argument("--steps", type=int, default=1500)
-    diffusing.add_argument("--codes", type=int, default=500)
-    diffusing.set_defaults(run=diffusion)
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.fakes.mkdir(parents=True, exist_ok=True)

@@ -1,19 +1,14 @@
 """Pairs of patches, one of a real picture and one of its fake, that went the same ways through the world.
 
-    python scripts/train/trace_patches.py crops.npz FAKES patches.npz --seed 1 [--kinds KIND ...]
-
-Both of a pair are cut at the same place and resized, softened, made noisy, cropped and encoded alike, so that
-nothing tells them apart but what the fake's decoder left. Writes ``patches`` uint8 [P, 2, 128, 128, 3] (real,
-fake), ``kinds`` and ``sources`` [P].
+Both are cut at the same place and resized, softened, made noisy, cropped and encoded alike, so that nothing
+tells them apart but what the fake's decoder left.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
@@ -28,10 +23,15 @@ _WAYS = (
 Pictures = list[Image.Image]
 
 
-def worn(pictures: Sequence[np.ndarray], chance: random.Random, strength: float = 1.0) -> np.ndarray:
+def worn(
+    pictures: Sequence[np.ndarray], chance: random.Random, strength: float, compressed: float
+) -> np.ndarray:
     """``uint8 [N, 128, 128, 3]`` of pictures of one size, all of which had the same fate; the likelier one as
     hard as any, the larger ``strength`` is (0 to 1)."""
     images = [Image.fromarray(picture) for picture in pictures]
+    if chance.random() < compressed:
+        # A decoder wipes out what compression had left in the crop: that must not be what is learned.
+        images = encoded(images, chance)
     side = images[0].width
     if chance.random() < 0.7 * strength:
         least = SIDE / side
@@ -101,31 +101,3 @@ def encoded(images: Pictures, chance: random.Random) -> Pictures:
         image.save(buffer, **how)
         made.append(Image.open(buffer).convert("RGB"))
     return made
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("crops", type=Path)
-    parser.add_argument("fakes", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kinds", nargs="*", help="kinds of fakes; all where none is named")
-    options = parser.parse_args()
-    data = dict(np.load(options.crops))
-    patches, kinds, sources = [], [], []
-    for path in sorted(options.fakes.glob("*.npz")):
-        if options.kinds and path.stem not in options.kinds:
-            continue
-        made = dict(np.load(path))
-        for fake, row in zip(made["fakes"], made["rows"], strict=True):
-            side = min(fake.shape[0], data["sides"][row])
-            chance = random.Random(f"{options.seed} {path.stem} {row}")
-            patches.append(worn([data["crops"][row, :side, :side], fake[:side, :side]], chance))
-            kinds.append(path.stem)
-            sources.append(data["sources"][row])
-        print(f"{path.stem}: {len(made['rows'])}", flush=True)
-    np.savez(options.target, patches=np.array(patches), kinds=np.array(kinds), sources=np.array(sources))
-
-
-if __name__ == "__main__":
-    main()
