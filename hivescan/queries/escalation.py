@@ -80,6 +80,9 @@ class Review:
 
 def reviews(store: Store) -> list[Review]:
     """Every content of a store that models or people ever wanted escalated, what waits for a person first."""
+    snapshot = store.snapshot()
+    if not snapshot.parts("decisions") and not snapshot.parts("heads"):
+        return []
     with closing(store.connect()) as connection:
         connection.execute(f"CREATE TEMP TABLE reviews AS {reviews_sql()}")
         rows = connection.execute(

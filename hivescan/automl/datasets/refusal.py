@@ -106,6 +106,8 @@ def check_trainable(items: pa.Table, name: str, *, stores: Sequence[str] = ()) -
 
 
 def _matched(store: Store, contents: Sequence[str]) -> dict[str, str]:
+    if not store.snapshot().parts("matches"):
+        return {}
     with closing(store.connect()) as connection:
         connection.register("asked", pa.table({"content_id": pa.array(contents, pa.string())}))
         rows = connection.execute(
