@@ -1,4 +1,4 @@
-"""Fit heads of ``weights/text_heads`` on many texts, on vectors that are kept: what text_heads.sh does, for
+"""Fit the text heads of ``weights/`` on many texts, on vectors that are kept: what text_heads.sh does, for
 sets whose vectors take long.
 
     python scripts/train/text_fit.py TABLES VECTORS bullying spam [--write] [--and spam_sms]
@@ -31,10 +31,12 @@ from hivescan.models.cards import bundled_folder, find_card
 from hivescan.models.text_tower import open_text_tower
 from hivescan.models.vector_head import VectorHead, save_head
 
-BASE, MODEL = "minilm_l6", "text_heads"
-KINDS = {"gibberish": "mlp", "hate": "mlp"}
+BASE, MODEL = ("minilm_l6", "text_heads")
+OTHERS = {"abuse": ("e5_small", "text_heads_e5")}
+"""What gives the vectors of a head, and whose card it stands on."""
+KINDS = {"gibberish": "mlp", "hate": "mlp", "abuse": "mlp"}
 """Heads that are small networks; others are linear."""
-HARMFUL = {"spam": ("spam_1",), "gibberish": ("gibberish_1",)}
+HARMFUL = {name: (f"{name}_1",) for name in ("spam", "gibberish", "abuse")}
 _AT_ONCE = 512
 
 Row = dict[str, str]
@@ -53,8 +55,9 @@ def key_of(text: str) -> str:
 class Vectors:
     """Vectors of texts, computed once; parts of a few hundred are written as they are done."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, base: str) -> None:
+        self._base = base
+        self._folder = folder = folder / base
         self._known: dict[str, Half] = {}
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("s*.npz")):
@@ -64,7 +67,7 @@ class Vectors:
     def of(self, texts: Sequence[str]) -> Half:
         """``float16 [N, D]``."""
         lacking = sorted({key_of(text): text for text in texts if key_of(text) not in self._known}.items())
-        tower = open_text_tower(find_card(BASE), Placement(threads=1)) if lacking else None
+        tower = open_text_tower(find_card(self._base), Placement(threads=1)) if lacking else None
         for start in range(0, len(lacking), _AT_ONCE):
             assert tower is not None
             keys, some = zip(*lacking[start : start + _AT_ONCE], strict=True)
@@ -91,17 +94,17 @@ def report(name: str, head: VectorHead, rows: Sequence[Row], vectors: Half) -> d
     targets = np.array([head.labels.index(row["label"]) for row in rows])
     harmful = HARMFUL.get(name, (f"{name}_2", f"{name}_3"))
     said = scores[:, [head.labels.index(label) for label in harmful]].sum(axis=1) >= 0.5
-    for cell in sorted({(row["source"], row["label"]) for row in rows}):
-        here = np.array([(row["source"], row["label"]) == cell for row in rows])
-        print(
-            f"  {cell[0]}, {cell[1]}: {said[here].mean():.1%} of {here.sum():,} called {' or '.join(harmful)}"
-        )
+    cells = [(row["source"], row["language"], row["label"]) for row in rows]
+    for cell in sorted(set(cells)):
+        here = np.array([each == cell for each in cells])
+        found = f"{said[here].mean():.1%} of {here.sum():,}"
+        print(f"  {', '.join(cell)}: {found} called {' or '.join(harmful)}")
     return quality_of(head.labels, scores, targets)
 
 
 def write(name: str, head: VectorHead, quality: dict[str, float], n: int) -> None:
     """The head into its card's folder, its digest and figures into the card, which must name it."""
-    folder = bundled_folder() / MODEL
+    folder = bundled_folder() / OTHERS.get(name, (BASE, MODEL))[1]
     file = f"{head.name}.safetensors"
     digest = save_head(replace(head, labels=tuple(map(label_of, head.labels))), folder / file)
     card = folder / "card.toml"
@@ -129,8 +132,8 @@ def main() -> None:
     parser.add_argument("--and", dest="more", action="append", default=[], help="NAME_train.csv, too")
     parser.add_argument("--write", action="store_true", help="put the heads beside their card")
     asked = parser.parse_args()
-    kept = Vectors(asked.vectors)
     for name in asked.heads:
+        kept = Vectors(asked.vectors, OTHERS.get(name, (BASE, MODEL))[0])
         parts = [asked.tables / f"{part}_train.csv" for part in (name, *asked.more)]
         train, test = [row for part in parts for row in table(part)], table(asked.tables / f"{name}_test.csv")
         head = fitted(name, train, kept.of([row["text"] for row in train]))
