@@ -94,7 +94,7 @@ def _decide(
 ) -> list[Decided]:
     if not why.strip():
         raise UsageError("a decision needs a reason: --why")
-    by = (getpass.getuser() if by is None else by).strip()
+    by = (_login_name() if by is None else by).strip()
     if by in ("", RULE):
         raise UsageError(f"--by {by!r}: name the person who decided")
     at = datetime.now(UTC)
@@ -113,6 +113,13 @@ def _decide(
     _tell_memory(store, rows)
     files = _files(store, contents)
     return [Decided(content, decision, files.get(content, ()), by, at, why.strip()) for content in contents]
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a container whose user has no name
+        raise UsageError("this user has no login name: say who decided with --by") from error
 
 
 def _tell_memory(store: Store, rows: Sequence[Mapping[str, object]]) -> None:

@@ -97,6 +97,18 @@ def test_content_ids_serve_as_names_and_nothing_is_written_where_one_is_wrong(st
         clear(store, [content], why="x", by="anna")
 
 
+def test_a_user_without_a_name_is_asked_who_decided(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number."""
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with pytest.raises(UsageError, match="--by"):
+        clear(store, ["/m/a.jpg"], why="x")
+    clear(store, ["/m/a.jpg"], why="x", by="anna")
+
+
 def test_a_model_that_speaks_after_a_clearing_opens_nothing_and_is_listed(
     tmp_path: Path, store: Store
 ) -> None:

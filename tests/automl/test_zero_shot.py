@@ -205,6 +205,6 @@ def test_the_commands_adopt_and_make(
 
 def test_there_are_prompts_for_every_head_of_pictures_but_one() -> None:
     """Nothing may be gathered to test child_safety on."""
-    of_pictures = {head.name for head in field_heads() if not head.name.startswith("text_")}
+    of_pictures = {head.name for head in field_heads() if head.group != "text"}
     assert len(of_pictures) == 54
     assert of_pictures - {head.name for head in read_prompts().heads} == {"child_safety"}

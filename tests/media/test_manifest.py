@@ -107,7 +107,7 @@ def test_json_lines_keep_types_and_survive_bad_lines(folder: Path) -> None:
     errors = [e.error or "" for e in entries]
     assert errors[0] == ""
     for row, part in enumerate(
-        ("not JSON", "not a JSON object", "no text", "no text", "cannot be", "JSON"), 2
+        ("not JSON", "not a JSON object", "is empty", "no text", "cannot be", "JSON"), 2
     ):
         assert errors[row - 1].startswith(f"row {row}: ")
         assert part in errors[row - 1]
@@ -131,7 +131,7 @@ def test_parquet_keeps_types_as_json_can_say_them(folder: Path) -> None:
         "n": 1,
         "day": "2026-01-02",
     }
-    assert (second.error, second.user["n"]) == ("row 2: column 'image' holds no text", 2)
+    assert (second.error, second.user["n"]) == ("row 2: column 'image' is empty", 2)
 
 
 def test_a_text_list_names_one_file_a_line(folder: Path) -> None:
