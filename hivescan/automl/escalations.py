@@ -21,7 +21,7 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from hivescan.automl.home import home_folder, vectors_store
-from hivescan.errors import UsageError
+from hivescan.errors import StoreError, UsageError
 from hivescan.queries.escalation import Review, reviews
 from hivescan.store.escalations import ESCALATE, RULE
 from hivescan.store.store import Store, find_store, open_store
@@ -82,10 +82,18 @@ def write_decisions(store: Store, rows: Sequence[Mapping[str, object]], *, polic
 
 
 def memory(*, create: bool = False) -> Store | None:
-    """The store of vectors, which remembers what other stores said; None where there is none."""
+    """The store of vectors, which remembers what other stores said; None where there is none.
+
+    Raises :class:`StoreError` where it cannot be opened or made.
+    """
     if not create:
         return find_store(vectors_store())
-    home_folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    home = home_folder()
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"{home}: cannot be made: {reason}; HIVESCAN_HOME names another folder") from error
     return open_store(vectors_store(), create=True)
 
 
@@ -97,6 +105,7 @@ def _decide(
     by = (_login_name() if by is None else by).strip()
     if by in ("", RULE):
         raise UsageError(f"--by {by!r}: name the person who decided")
+    kept = memory(create=decision == ESCALATE)
     at = datetime.now(UTC)
     contents = list(dict.fromkeys(named.values()))
     rows = [
@@ -110,7 +119,7 @@ def _decide(
         for content in contents
     ]
     write_decisions(store, rows)
-    _tell_memory(store, rows)
+    _tell_memory(kept, store, rows)
     files = _files(store, contents)
     return [Decided(content, decision, files.get(content, ()), by, at, why.strip()) for content in contents]
 
@@ -122,9 +131,8 @@ def _login_name() -> str:
         raise UsageError("this user has no login name: say who decided with --by") from error
 
 
-def _tell_memory(store: Store, rows: Sequence[Mapping[str, object]]) -> None:
+def _tell_memory(kept: Store | None, store: Store, rows: Sequence[Mapping[str, object]]) -> None:
     """What is confirmed is remembered; a clearing lifts what is, and says nothing of what is not."""
-    kept = memory(create=any(row["decision"] == ESCALATE for row in rows))
     if kept is None or _is_same(kept, store):
         return
     remembered = {review.content_id for review in reviews(kept)}
@@ -151,7 +159,7 @@ def _lift_texts(store: Store, decided: Sequence[Decided], known: Mapping[str, Re
         text: by_content[content]
         for text, content in rows
         if text in remembered.keys() - elsewhere
-        and remembered[text].why in (known[content].why, known[content].reason)
+        and remembered[text].why in (known[content].said, known[content].reason)
     }
     if told:
         write_decisions(
@@ -195,7 +203,7 @@ def _contents(store: Store, items: Sequence[str]) -> dict[str, str]:
                     else f"are the first digits of {len(found)} contents"
                 )
                 raise UsageError(
-                    f"{printable(item)} {told}: name a uri or a content id as `items` lists them"
+                    f"{printable(item)} {told}: name a uri, or eight digits or more of a content id"
                 )
             named[item] = str(found[0][0])
     return named

@@ -47,11 +47,14 @@ def items(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with all columns.")] = False,
 ) -> None:
     from hivescan.cli.blocks import emit_blocks
+    from hivescan.errors import UsageError
     from hivescan.report.blocks import Column, Table
     from hivescan.store.answers import AnswerFormat, plain_rows, render
     from hivescan.store.items import ERROR_STATUSES, list_evidence, list_items
     from hivescan.store.store import open_store
 
+    if as_json and as_csv:
+        raise UsageError("--json and --csv: give one of them")
     plain_text = not (as_json or as_csv)
     wanted = [*(status or ()), *(ERROR_STATUSES if errors else ())]
     most = (_SHOWN if plain_text else 0) if limit is None else limit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated, Any
@@ -57,6 +58,10 @@ class _Group(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(int(ExitCode.DONE)) from None
         except KeyboardInterrupt:
+            raise RunInterruptedError("interrupted") from None
+        except RuntimeError as error:
+            if str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
+                raise
             raise RunInterruptedError("interrupted") from None
         return result
 
@@ -114,10 +119,10 @@ def main() -> None:
         # With standalone_mode typer would print errors of its own in a box of several lines.
         code = app(standalone_mode=False)
     except HivescanError as error:
-        say(f"hivescan: {error}")
+        _say_last(f"hivescan: {error}")
         sys.exit(int(error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
-        say("hivescan: interrupted")
+        _say_last("hivescan: interrupted")
         sys.exit(int(ExitCode.INTERRUPTED))
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own, which it names differently in each version
@@ -128,6 +133,15 @@ def main() -> None:
         say("hivescan: this is a fault in hivescan; please report it with the lines above")
         sys.exit(int(ExitCode.INTERNAL_ERROR))
     sys.exit(code if isinstance(code, int) else int(ExitCode.DONE))
+
+
+def _say_last(line: str) -> None:
+    """Why the command ends. A second Ctrl-C would only garble that."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        say(line)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _say_usage_error(message: str, ctx: typer.Context | None) -> None:

@@ -92,7 +92,7 @@ def heads_of_the_field(
         typer.Option(
             "--group",
             metavar="GROUP",
-            help="Only sexual, attire, violence, child, drugs_and_vice, hate or descriptive.",
+            help="Only sexual, attire, violence, child, drugs_and_vice, hate, descriptive or text.",
         ),
     ] = None,
 ) -> None:

@@ -143,7 +143,7 @@ AnalyzersOption = Annotated[
     typer.Option(
         "--analyzers",
         metavar="NAME,…",
-        help="These instead of a profile's; see `hivescan models list`.",
+        help="These instead of a profile's; a wrong name is told with those that there are.",
         rich_help_panel=_WORK,
         show_default=False,
     ),

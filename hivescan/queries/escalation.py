@@ -20,6 +20,7 @@ from hivescan.store.escalations import (
     CHILD,
     CHILD_PRESENT,
     CLASSES,
+    CONFIRMED,
     ESCALATE,
     SEXUAL,
     reviews_sql,
@@ -76,6 +77,11 @@ class Review:
     decided_at: datetime | None
     reason: str | None
     since: str | None
+
+    @property
+    def said(self) -> str:
+        """``why`` without what a person who confirmed it added."""
+        return self.why.partition(CONFIRMED)[0]
 
 
 def reviews(store: Store) -> list[Review]:

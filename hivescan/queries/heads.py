@@ -115,6 +115,7 @@ def class_rules(
                 by_class[head, label] = value
             elif head == name or head not in overrides:
                 by_head[head] = value
+        _check_harmful(known, name, [head for head, label in named[name] if label is None])
     labels = {(h.head, label) for h in known for label in h.labels}
     left_out = {
         (head, own) for name in ignored for head, label in named[name] for h, own in labels
@@ -122,6 +123,16 @@ def class_rules(
     }  # fmt: skip
     kept = tuple(sorted({h.head for h in known if {h.head, h.family} & set(heads)})) if heads else ()
     return ClassRules(threshold, by_head, by_class, frozenset(left_out), kept)
+
+
+def _check_harmful(known: Sequence[Head], name: str, heads: Sequence[str]) -> None:
+    """A threshold for heads that can flag nothing is a mistake: a class of them was meant."""
+    meant = [h for h in known if h.head in heads]
+    if meant and not any(h.harmful for h in meant):
+        labels = ", ".join(sorted({f"{h.head}.{label}" for h in meant for label in h.labels}))
+        raise UsageError(
+            f"{name} has no harmful class for a threshold to flag: name a class, one of {labels}"
+        )
 
 
 def _check_families(known: Sequence[Head], wanted: Sequence[str]) -> None:

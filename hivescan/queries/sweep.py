@@ -159,12 +159,15 @@ def _heads(known: Sequence[Head], options: SweepOptions) -> list[Head]:
         models = ", ".join(h.model for h in heads)
         heads = [h for h in heads if h.model == options.model]
         if not heads:
-            raise UsageError(f"no model {options.model!r} speaks for {options.head}: {models} do")
+            raise UsageError(f"no model {options.model!r} speaks for {options.head}: its models are {models}")
     labels = sorted({label for h in heads for label in h.labels})
     if options.label is not None and options.label not in labels:
         raise UsageError(f"head {options.head} has no label {options.label!r}: it has {', '.join(labels)}")
     if options.label is None and not any(h.harmful for h in heads):
-        raise UsageError(f"head {options.head} has no harmful class: name one of its labels with --label")
+        raise UsageError(
+            f"head {options.head} has no harmful class: name one of its labels with --label:"
+            f" {', '.join(labels)}"
+        )
     return heads
 
 

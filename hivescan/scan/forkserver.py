@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
 
-import hivescan.media.image
-import hivescan.media.jpeg
-import hivescan.media.pillow
-import hivescan.scan.worker  # noqa: F401  what every worker needs, loaded before they are forked
+# Ctrl-C reaches every process of a terminal: the coordinator ends the others. Before what takes long to load.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+import hivescan.media.image  # noqa: E402
+import hivescan.media.jpeg  # noqa: E402
+import hivescan.media.pillow  # noqa: E402
+import hivescan.scan.worker  # noqa: E402, F401  what every worker needs, loaded before they are forked
 
 _MOST_DESCRIPTORS = 64
 

@@ -29,6 +29,9 @@ ESCALATE: Final = "escalate"
 RULE: Final = "rule"
 """Who decided, and under which policy, where the rule's answer was only written down."""
 
+CONFIRMED: Final = "; confirmed by "
+"""Between what models say and the person who confirmed it."""
+
 SEXUAL: Final = "sexual"
 CHILD: Final = "child"
 CHILD_PRESENT: Final = "child_present"
@@ -74,7 +77,7 @@ def reviews_sql() -> str:
         SELECT content_id, coalesce(d.state, 'open') AS state,
             CASE WHEN g.why IS NULL THEN coalesce(d.reason, 'decided by ' || d.decided_by)
                 WHEN d.state = 'confirmed'
-                THEN g.why || '; confirmed by ' || d.decided_by || coalesce(': ' || d.reason, '')
+                THEN g.why || '{CONFIRMED}' || d.decided_by || coalesce(': ' || d.reason, '')
                 ELSE g.why END AS why,
             g.guesses, CASE WHEN d.person THEN d.decided_by END AS decided_by,
             CASE WHEN d.person THEN d.decided_at END AS decided_at,

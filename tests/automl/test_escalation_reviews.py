@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hivescan.automl.datasets.refusal import refused_contents, text_content_id
 from hivescan.automl.escalations import clear, confirm
 from hivescan.cli.main import app
-from hivescan.errors import UsageError
+from hivescan.errors import StoreError, UsageError
 from hivescan.queries.escalation import escalated_contents, reviews
 from hivescan.report import report
 from hivescan.store.store import Store
@@ -174,6 +174,28 @@ def test_the_command_lists_and_decides(store: Store) -> None:
         run.invoke(app, ["escalations", "list", "--state", "cleared", "--json", *named]).stdout
     )
     assert [one["reason"] for one in cleared] == ["grown-ups"]
+
+
+def test_what_was_confirmed_before_it_was_cleared_is_lifted_with_its_texts(tmp_path: Path) -> None:
+    builder = made(tmp_path / "store")
+    content = builder.file("/m/a.txt", [BOTH], chains=["passages"])
+    builder.passage(content, 0, "Only here.", 0, 10)
+    store = builder.done()
+    text = text_content_id("Only here.")
+    assert list(refused_contents([text], stores=[str(store.path)])) == [text]
+    confirm(store, ["/m/a.txt"], why="yes", by="ben")
+    clear(store, ["/m/a.txt"], why="an error of mine", by="ben")
+    assert refused_contents([content, text]) == {}
+
+
+def test_nothing_is_decided_where_it_could_not_be_remembered(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HIVESCAN_HOME", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match="HIVESCAN_HOME"):
+        confirm(store, ["/m/a.jpg"], why="yes", by="ben")
+    assert states(store)["/m/a.jpg"] == "open"
 
 
 def test_texts_that_were_read_in_what_is_cleared_are_lifted_as_well(tmp_path: Path) -> None:

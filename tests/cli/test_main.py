@@ -102,11 +102,14 @@ def test_a_config_gives_defaults_that_options_override(
     assert run(monkeypatch, "--config", str(config), "items", "--store", str(tmp_path / "other")) == 2
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), RuntimeError("Query interrupted")])
 def test_an_interrupted_command_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    raised: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """DuckDB has words of its own for Ctrl-C."""
+
     def interrupted(path: Path) -> None:
-        raise KeyboardInterrupt
+        raise raised
 
     monkeypatch.setattr("hivescan.matching.known.check_known", interrupted)
     assert run(monkeypatch, "known", "check", "known.parquet") == 130

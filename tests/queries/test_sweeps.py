@@ -100,7 +100,7 @@ def test_a_condition_narrows_the_sweep(store: Store) -> None:
     ("options", "message"),
     [
         (SweepOptions("guns"), "no head 'guns' in this store: it knows nsfw, scene"),
-        (SweepOptions("nsfw", model="three"), "no model 'three' speaks for nsfw: one, two do"),
+        (SweepOptions("nsfw", model="three"), "no model 'three' speaks for nsfw: its models are one, two"),
         (SweepOptions("nsfw", label="cat"), "head nsfw has no label 'cat': it has"),
         (SweepOptions("scene"), "head scene has no harmful class: name one of its labels with --label"),
         (SweepOptions("nsfw", labels=Path("x.csv")), "--labels needs --positive"),

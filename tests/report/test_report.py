@@ -396,6 +396,14 @@ def test_an_unknown_class_is_answered_with_those_that_exist(tmp_path: Path, name
             report(store, options)
 
 
+def test_a_threshold_for_a_head_that_flags_nothing_is_answered_with_its_classes(tmp_path: Path) -> None:
+    m = MadeStore(tmp_path / "s")
+    m.head("one/drawing", descriptive=["yes_drawing"], benign=["no_drawing"])
+    m.file("/a.jpg", [{"one/drawing": {"yes_drawing": 0.9, "no_drawing": 0.1}}])
+    with pytest.raises(UsageError, match=r"drawing has no harmful class .*drawing\.yes_drawing"):
+        report(m.done(), ReportOptions(head_thresholds={"drawing": 0.5}))
+
+
 def test_groups_count_each_file_once_with_the_highest_head_first(tmp_path: Path) -> None:
     m = policed(tmp_path / "s")
     both = {"lite/gun_any": {"yes_gun_any": 0.93}, "lite/blood": {"very_bloody": 0.97}}
