@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from hivescan.types import Entity, HeadClass, HeadScores, HeadSpec, Polarity
 from hivescan.words import context, minors
+from hivescan.words.clauses import Clauses
 from hivescan.words.languages import language_of
 from hivescan.words.minors import Places
 from hivescan.words.normalise import folded, normalise
 from hivescan.words.reading import read_plain
-from hivescan.words.tokens import tokens_of
 from hivescan.words.topics import TOPICS, TopicHit, english_topics
 from hivescan.words.word_list import SEVERE, SEXUAL, SLURS, STRONG, Hit, english, expletives
 
@@ -76,15 +76,16 @@ def look(text: str) -> Passage:
     words = english()
     plain = normalise(text, _known_words() if is_english else ())
     seen = folded(plain)
+    said = Clauses(seen)
     return Passage(
         text=text,
         language=language,
         read=read_plain(plain.text),
         is_english=is_english,
         hits=words.hits_in(seen) if is_english else (),
-        topics=english_topics().hits(seen) if is_english else (),
+        topics=english_topics().hits(seen, said) if is_english else (),
         is_answer=is_english and (context.is_answered(seen.text) or context.is_reported(seen.text)),
-        is_denial=is_english and context.denies_insults(seen.text, tokens_of(seen), words.words),
+        is_denial=is_english and context.denies_insults(said, words.words),
         minors=minors.minors_named(seen, language),
         sexual=minors.sexual_words(seen, language),
         phrases=minors.exploitation_phrases(seen),

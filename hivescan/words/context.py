@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from hivescan.words.tokens import Token
+from hivescan.words.clauses import Clauses
 
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised when the same text is told otherwise."""
 
 INSULTS: Final = Path(__file__).with_name("data") / "insults_en.txt"
 
-_NEGATIONS: Final = frozenset(
+_NOT: Final = frozenset(
     [
         "not",
         "no",
@@ -26,8 +26,6 @@ _NEGATIONS: Final = frozenset(
         "neither",
         "nor",
         "without",
-        "stop",
-        "quit",
         "dont",
         "doesnt",
         "didnt",
@@ -46,14 +44,16 @@ _NEGATIONS: Final = frozenset(
         "hadnt",
         "shouldnt",
         "hardly",
-        "refuse",
-        "refuses",
-        "refused",
-        "against",
     ]
 )
+_NEGATIONS: Final = _NOT | frozenset(["stop", "quit", "refuse", "refuses", "refused", "against"])
 _BEFORE: Final = 4
 """Words within which a negation counts."""
+_SAYING: Final = frozenset(["said", "saying", "wrote", "writing", "claimed", "claiming"])
+_THINKING: Final = frozenset(
+    ["think", "thinks", "thought", "thinking", "believe", "believes", "believed", "mean", "means", "meant"]
+)
+_DID_NOT: Final = frozenset(["didnt", "doesnt", "hasnt", "havent", "hadnt"])
 _REPORTING: Final = frozenset(
     [
         "said",
@@ -103,7 +103,6 @@ _REPORTING: Final = frozenset(
         "titled",
     ]
 )
-_QUOTED: Final = re.compile(r"[\"“„«]([^\"“”„«»]{1,300})[\"”»]|(?<![^\W_])['‘]([^'‘’]{2,300})['’](?![^\W_])")
 _REPORT_WITHIN: Final = 12
 """Words between a quotation and who is said to have said it."""
 _DENIALS: Final = frozenset(["not", "isnt", "arent", "wasnt", "werent", "aint", "never", "no"])
@@ -156,23 +155,68 @@ _REPORTS: Final = re.compile(
 )
 
 
-def is_negated(words: Sequence[Token], first: int) -> bool:
-    """Whether a negation stands within a few words before the word number ``first``."""
-    return any(token.word in _NEGATIONS for token in words[max(0, first - _BEFORE) : first])
+def is_negated(said: Clauses, first: int) -> bool:
+    """Whether a negation stands within a few words before the word number ``first``, in its clause."""
+    return _has_before(said, first, _BEFORE, _NEGATIONS)
 
 
-def is_quoted(text: str, words: Sequence[Token], first: int, last: int) -> bool:
+def is_plainly_negated(said: Clauses, first: int) -> bool:
+    """As :func:`is_negated`, by words such as "not" and "no" alone: not "stop", "against"."""
+    return _has_before(said, first, _BEFORE, _NOT)
+
+
+def is_disowned(said: Clauses, first: int) -> bool:
+    """Whether what begins at the word number ``first`` is what somebody did not say or does not think.
+
+    The negation stands right before it: "never said (that) …", "do not think …", not "you do not think …".
+    """
+    words = [t.word for t in said.words[max(0, first - 6) : first]]
+    words = words[len(words) - _in_clause(said, first, len(words)) :]
+    of_that = bool(words) and words[-1] == "that"
+    if of_that:
+        words.pop()
+        if words and words[-1] == "not":
+            return True
+    verb = words.pop() if words else ""
+    while words and words[-1] in ("ever", "really", "actually", "even"):
+        words.pop()
+    negation = words.pop() if words else ""
+    if negation not in _NOT - {"no", "without", "nothing"}:
+        return False
+    before = words.pop() if words else ""
+    if verb in _SAYING:
+        return True
+    if verb in ("say", "write", "claim"):
+        return negation in _DID_NOT or (negation == "not" and before in ("did", "does"))
+    if before in ("do", "did", "does"):
+        before = words.pop() if words else ""
+    return verb in _THINKING and before not in ("you", "u", "ya")
+
+
+def _has_before(said: Clauses, first: int, most: int, some: Collection[str]) -> bool:
+    near = _in_clause(said, first, most)
+    return any(token.word in some for token in said.words[first - near : first])
+
+
+def _in_clause(said: Clauses, first: int, most: int) -> int:
+    """How many of the ``most`` words before the word ``first`` are in its clause."""
+    near = 0
+    while near < min(most, first) and said.clauses[first - near - 1] == said.clauses[first]:
+        near += 1
+    return near
+
+
+def is_quoted(said: Clauses, first: int, last: int) -> bool:
     """Whether the words ``first`` to ``last`` stand between quotation marks, with a word of speech near."""
-    start, end = words[first].start, words[last].end
-    for match in _QUOTED.finditer(text):
-        if match.start() < start and end < match.end():
-            outside = [
-                token.word
-                for token in words[max(0, first - _REPORT_WITHIN) : last + _REPORT_WITHIN]
-                if not match.start() < token.start < match.end()
-            ]
-            return any(word in _REPORTING for word in outside)
-    return False
+    words = said.words
+    quotation = said.quotation(words[first].start, words[last].end)
+    if quotation is None:
+        return False
+    start, end = quotation
+    return any(
+        token.word in _REPORTING and not start < token.start < end
+        for token in words[max(0, first - _REPORT_WITHIN) : last + _REPORT_WITHIN]
+    )
 
 
 def is_answered(text: str) -> bool:
@@ -185,20 +229,29 @@ def is_reported(text: str) -> bool:
     return _REPORTS.search(text) is not None
 
 
-def is_denied(words: Sequence[Token], at: int) -> bool:
-    """Whether the word number ``at``, an insult, is denied of somebody: "is not a …", "never was a …"."""
+def is_denied(said: Clauses, at: int) -> bool:
+    """Whether the word number ``at``, an insult, is denied of somebody: "is not a …", "never was a …".
+
+    Over a comma only from one insult to the next: "not a stupid, ugly …", but not "no, stupid".
+    """
+    listed = insults()
     for i in range(at - 1, max(-1, at - 1 - _BEFORE), -1):
-        if words[i].word in _DENIALS:
+        word = said.words[i].word
+        if said.clauses[i] != said.clauses[i + 1]:
+            if said.sentences[i] != said.sentences[i + 1] or word not in listed:
+                return False
+        elif word in _DENIALS:
             return True
-        if words[i].word not in _BETWEEN and words[i].word not in insults():
+        if word not in _BETWEEN and word not in listed:
             return False
     return False
 
 
-def denies_insults(text: str, words: Sequence[Token], known: Collection[str]) -> bool:
-    """Whether a text, folded, has insults, of :func:`insults` or ``known``, and each is denied or quoted."""
-    places = [i for i, token in enumerate(words) if token.word in insults() or token.word in known]
-    return bool(places) and all(is_denied(words, i) or is_quoted(text, words, i, i) for i in places)
+def denies_insults(said: Clauses, known: Collection[str]) -> bool:
+    """Whether a text has insults, of :func:`insults` or ``known``, and each is denied or quoted."""
+    listed = insults()
+    places = [i for i, token in enumerate(said.words) if token.word in listed or token.word in known]
+    return bool(places) and all(is_denied(said, i) or is_quoted(said, i, i) for i in places)
 
 
 @lru_cache(maxsize=1)

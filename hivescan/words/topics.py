@@ -2,8 +2,10 @@
 
 The list (``data/topics_en.csv``, our own) has words that name a thing, and what turns a mention into more: an
 offer, a use, instructions, a threat. A severity is that of the field's table (docs/text.md): 1 where a thing
-is named, 2 and 3 by phrases and cues nearby. What is negated or quoted, or spoken of as news, law, help,
-fiction or jest, stays a mention. Nothing was trained or tuned on labelled texts.
+is named, 2 and 3 by phrases and cues nearby. What is quoted, or in one clause negated or spoken of as news,
+law, help, fiction or jest, stays a mention; violence that was done, also where the sentence says that it is
+news. Threats and wishes to die in the first person (``intent``) are lowered by a quotation or a negation
+right before them, by nothing else. Nothing was trained or tuned on labelled texts.
 
 A pattern is words with choices in brackets: ``(sell|selling) (a|my|) gun``. Apostrophes are left out.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +22,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from hivescan.words.context import is_negated, is_quoted
+from hivescan.words.clauses import Clauses
+from hivescan.words.context import is_disowned, is_negated, is_plainly_negated, is_quoted
 from hivescan.words.mapped import Mapped
-from hivescan.words.tokens import Token, tokens_of
+from hivescan.words.tokens import Token
 
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised when the same text is told otherwise."""
 
 FILE: Final = Path(__file__).with_name("data") / "topics_en.csv"
@@ -35,9 +39,13 @@ AROUND: Final = 14
 """Words between a phrase and what says that it is news, help, fiction or jest."""
 
 _ALL: Final = "*"
-_PHRASES: Final = {"phrase1": 1, "phrase2": 2, "phrase3": 3}
+_INTENT: Final = "intent"
+_DONE: Final = "done"
+_PHRASES: Final = {"phrase1": 1, "phrase2": 2, "phrase3": 3, _INTENT: 3, _DONE: 3}
 _RAISING: Final[Mapping[str, int]] = {"offer": 3, "make": 3, "use": 2, "threat": 2}
 _THINGS: Final = frozenset({"term", "slang"})
+_LONGEST: Final = 16
+"""Words of the longest pattern."""
 _PART: Final = re.compile(r"[()|]|[^()|\s]+")
 
 
@@ -60,8 +68,15 @@ class _Found:
     first: int
     last: int
 
-    def near(self, other: _Found, words: int) -> bool:
-        return max(self.first, other.first) - min(self.last, other.last) <= words
+    def near(self, others: Sequence[_Found], words: int) -> Iterator[_Found]:
+        """Those of ``others``, in order of their first words, within so many words."""
+        at = bisect_left(others, self.first - words - _LONGEST, key=_first)
+        end = bisect_right(others, self.last + words, key=_first)
+        return (other for other in others[at:end] if self.first - other.last <= words)
+
+
+def _first(found: _Found) -> int:
+    return found.first
 
 
 class TopicList:
@@ -70,6 +85,8 @@ class TopicList:
     def __init__(self, patterns: Iterator[tuple[str, str, tuple[str, ...]]]) -> None:
         self._by_first: dict[str, dict[tuple[str, ...], set[tuple[str, str]]]] = defaultdict(dict)
         for topic, role, words in patterns:
+            if len(words) > _LONGEST:
+                raise ValueError(f"more than {_LONGEST} words: {' '.join(words)}")
             self._by_first[words[0]].setdefault(words, set()).add((topic, role))
         self._lengths = {
             first: sorted({*map(len, some)}, reverse=True) for first, some in self._by_first.items()
@@ -81,19 +98,23 @@ class TopicList:
         )
         """Things of one word: by these doubtful figures are read."""
 
-    def hits(self, seen: Mapped) -> tuple[TopicHit, ...]:
-        """What a text normalised and folded says, in order; places are those of its original."""
-        words = tokens_of(seen)
+    def hits(self, seen: Mapped, said: Clauses | None = None) -> tuple[TopicHit, ...]:
+        """What a text normalised and folded says, in order; places are those of its original.
+
+        ``said`` is the same text, where it was cut into clauses already."""
+        said = said or Clauses(seen)
+        words = said.words
         found = list(self._found(words))
         if not any(one.role in _THINGS or one.role in _PHRASES for one in found):
             return ()
-        lowering = [one for one in found if one.role == "lower"]
+        lowering = [o for o in found if o.role == "lower" and not is_plainly_negated(said, o.first)]
         hits = []
         for topic in TOPICS:
             own = [one for one in found if one.topic == topic]
+            cues = [cue for cue in lowering if cue.topic in (_ALL, topic)]
             for one in own:
                 severity = _severity(one, own)
-                if severity > 1 and _is_lowered(one, seen, words, lowering):
+                if severity > 1 and _is_lowered(one, said, cues):
                     severity = 1 if one.role != "slang" else 0
                 if severity:
                     place = seen.original(words[one.first].start, words[one.last].end)
@@ -125,17 +146,22 @@ def _severity(one: _Found, own: Sequence[_Found]) -> int:
         return _PHRASES[one.role]
     if one.role not in _THINGS:
         return 0
-    raised = [_RAISING[other.role] for other in own if other.role in _RAISING and one.near(other, NEAR)]
-    if one.topic == "weapons" and 2 in raised and not any(o.role == "at" and one.near(o, NEAR) for o in own):
+    near = [other.role for other in one.near(own, NEAR)]
+    raised = [_RAISING[role] for role in near if role in _RAISING]
+    if one.topic == "weapons" and 2 in raised and "at" not in near:
         raised = [severity for severity in raised if severity != 2]
     return max(raised, default=1 if one.role == "term" else 0)
 
 
-def _is_lowered(one: _Found, seen: Mapped, words: Sequence[Token], lowering: Sequence[_Found]) -> bool:
-    return (
-        any(one.near(cue, AROUND) for cue in lowering)
-        or is_negated(words, one.first)
-        or is_quoted(seen.text, words, one.first, one.last)
+def _is_lowered(one: _Found, said: Clauses, cues: Sequence[_Found]) -> bool:
+    if is_quoted(said, one.first, one.last):
+        return True
+    if one.role == _INTENT:
+        return is_disowned(said, one.first)
+    parts = said.sentences if one.role == _DONE else said.clauses
+    return is_negated(said, one.first) or any(
+        parts[cue.last] >= parts[one.first] and parts[cue.first] <= parts[one.last]
+        for cue in one.near(cues, AROUND)
     )
 
 

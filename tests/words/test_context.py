@@ -12,6 +12,7 @@ from hivescan.analyzers.text_rules import look
     [
         "You are not a stupid idiot at all, believe me",
         "Our teacher was never a fool to anybody here",
+        "She is not a stupid, ugly idiot",
         'He called her a "fool" in front of the class',
         "It would be fair to say that this word “idiot” is not for our chat",
     ],
@@ -25,6 +26,8 @@ def test_insults_that_are_denied_or_quoted(text: str) -> None:
     [
         "You are not a fool, you are an idiot",
         "I do not like you, you are an idiot",
+        "You said no, stupid",
+        "It is not. Idiot!",
         '"Truth hurts", my father said, and you are an idiot',
         "We are not going to the lake today because of the rain",
     ],
