@@ -18,23 +18,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
-from hivescan.benchmark.detectors import HEAD, Detector, Speaker, open_detectors
+from hivescan.benchmark.detectors import NO_SCORE, Detector, Speaker, open_detectors
 from hivescan.benchmark.differences import Difference, SourceTraits, differences, summary, traits_of
 from hivescan.benchmark.figures import Figures, Scored, Verdicts, measure
-from hivescan.benchmark.masks import read_mask, shares
+from hivescan.benchmark.masks import Mask, read_mask, shares
 from hivescan.benchmark.perturbations import NONE, Perturbation, chosen, random_for
-from hivescan.benchmark.results import Results, Row
+from hivescan.benchmark.results import Key, Results, Row
 from hivescan.benchmark.sources import Kind, PictureFile, Source, find_sources
 from hivescan.benchmark.standard import Form, jpeg_bytes, read_whole, standardised
 from hivescan.errors import MediaError, RunInterruptedError
 
 __all__ = ["Benchmark", "Form", "Kind", "Settings", "Verdicts", "benchmark_ai_images", "find_sources"]
-
-_NO_SCORE: Final = f"the model says nothing for the head {HEAD}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,8 @@ class Measured:
 class Benchmark:
     """What a benchmark says.
 
-    ``left_out``: by source, why pictures of it have no score, each reason with their number. ``differences``
+    ``left_out``: by source, why pictures of it have no score, each reason with their number; ``bad_masks``:
+    by source, why masks of hybrids were not compared (their pictures have scores). ``differences``
     are properties of files by which the sources could be told apart before they were brought to one form.
     """
 
@@ -86,6 +84,7 @@ class Benchmark:
     sources: tuple[SourceTraits, ...]
     differences: tuple[Difference, ...]
     left_out: Mapping[str, Mapping[str, int]]
+    bad_masks: Mapping[str, Mapping[str, int]]
     measured: tuple[Measured, ...]
 
     @property
@@ -105,10 +104,12 @@ def benchmark_ai_images(
     settings: Settings | None = None,
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_kept: Callable[[int], None] = lambda scores: None,
 ) -> Benchmark:
     """Score all pictures of ``sources`` with every detector, as they are and perturbed, and measure.
 
-    ``on_progress`` is told how many pictures (each perturbation of one is a picture) are done, of how many.
+    ``on_progress`` is told how many pictures (each perturbation of one is a picture) are done, of how many
+    that are not in ``results`` yet; ``on_kept`` is told once, before, how many scores are.
 
     Raises :class:`UsageError` where an analyzer or a perturbation is unknown or cannot be used,
     ``CatalogueError`` leaves where weights cannot be had, and :class:`RunInterruptedError` on Ctrl-C: with
@@ -121,7 +122,7 @@ def benchmark_ai_images(
     with Results(settings.results) as results, tempfile.TemporaryDirectory(prefix="hivescan-") as scratch:
         scoring = _Scoring(settings, detectors, perturbations, results, Path(scratch) / "picture.jpg")
         try:
-            rows = list(scoring.score(sources, on_progress))
+            rows = list(scoring.score(sources, on_progress, on_kept))
         except KeyboardInterrupt:
             kept = "; what was scored is kept, run it again to go on" if settings.results else ""
             raise RunInterruptedError(f"interrupted{kept}") from None
@@ -130,6 +131,7 @@ def benchmark_ai_images(
         sources=tuple(summary(source, found) for source, found in traits),
         differences=differences(traits),
         left_out=scoring.left_out,
+        bad_masks=scoring.bad_masks,
         measured=tuple(_measured(rows, sources, detectors, perturbations, settings)),
     )
 
@@ -147,12 +149,19 @@ class _Scoring:
     ) -> None:
         self._settings = settings
         self._detectors = detectors
+        self._speakers = [speaker for detector in detectors for speaker in detector.speakers]
         self._perturbations = perturbations
         self._results = results
         self._scratch = scratch
         self.left_out: dict[str, Counter[str]] = {}
+        self.bad_masks: dict[str, Counter[str]] = {}
 
-    def score(self, sources: Sequence[Source], on_progress: Callable[[int, int], None]) -> Iterator[Row]:
+    def score(
+        self,
+        sources: Sequence[Source],
+        on_progress: Callable[[int, int], None],
+        on_kept: Callable[[int], None],
+    ) -> Iterator[Row]:
         """The rows of all pictures."""
         work = [
             (source, file, wanted)
@@ -160,14 +169,17 @@ class _Scoring:
             for number, file in enumerate(source.files)
             if (wanted := self._wanted(number))
         ]
-        total, done = sum(len(wanted) for _, _, wanted in work), 0
-        for source, file, wanted in work:
-            for row in self._of_file(source, file, wanted):
-                if row.score is None and row.reason is not None and row.perturbation == NONE:
-                    self._leave_out(source, row.reason)
-                yield row
-            done += len(wanted)
-            on_progress(done, total)
+        kept = [[self._missing(source, file, p) for p in wanted] for source, file, wanted in work]
+        total, done = sum(bool(missing) for of_file in kept for missing in of_file), 0
+        on_kept(sum(len(self._speakers) - missing for of_file in kept for missing in of_file))
+        for (source, file, wanted), of_file in zip(work, kept, strict=True):
+            rows = self._of_file(source, file, wanted)
+            yield from rows
+            _count(self.left_out, source, {row.reason for row in rows if row.perturbation == NONE})
+            _count(self.bad_masks, source, {row.mask_reason for row in rows})
+            if any(of_file):
+                done += sum(map(bool, of_file))
+                on_progress(done, total)
 
     def _wanted(self, number: int) -> list[Perturbation]:
         """What the picture of this number within its source is scored as."""
@@ -180,46 +192,63 @@ class _Scoring:
 
         return [p for p in self._perturbations if within(p)]
 
+    def _missing(self, source: Source, file: PictureFile, perturbation: Perturbation) -> int:
+        """How many detectors' scores of the picture are not kept yet."""
+        blank = (self._blank(source, file, perturbation, speaker) for speaker in self._speakers)
+        return sum(self._results.get(row.key) is None for row in blank)
+
     def _of_file(self, source: Source, file: PictureFile, wanted: Sequence[Perturbation]) -> list[Row]:
-        speakers = [speaker for detector in self._detectors for speaker in detector.speakers]
-        blank = {p: [self._blank(source, file, p, speaker) for speaker in speakers] for p in wanted}
-        known = {p: [self._results.get(row.key) for row in rows] for p, rows in blank.items()}
-        if any(row is None for rows in known.values() for row in rows):
+        made: dict[Key, Row] = {}
+        missing = [perturbation for perturbation in wanted if self._missing(source, file, perturbation)]
+        if missing:
             try:
                 whole = standardised(read_whole(file.path), self._settings.form)
             except MediaError as error:
-                self._leave_out(source, error.reason)
+                _count(self.left_out, source, {error.reason})
                 return []
-            for perturbation, rows in known.items():
-                if any(row is None for row in rows):
-                    made = perturbation.make(whole, random_for(file.sha256, perturbation.name))
-                    self._scratch.write_bytes(jpeg_bytes(made, self._settings.form.quality))
-                    self._results.add(self._looked_at(source, file, perturbation))
-        found = (self._results.get(row.key) for rows in blank.values() for row in rows)
+            for perturbation in missing:
+                changed = perturbation.make(whole, random_for(file.sha256, perturbation.name))
+                self._scratch.write_bytes(jpeg_bytes(changed, self._settings.form.quality))
+                rows = list(self._looked_at(source, file, perturbation))
+                self._results.add(rows)
+                made |= {row.key: row for row in rows}
+        keys = (self._blank(source, file, p, speaker).key for p in wanted for speaker in self._speakers)
+        found = (self._results.get(key) or made.get(key) for key in keys)
         # One content may stand in several sources, and a source may have got another name since.
         return [replace(row, source=source.name, kind=source.kind.value) for row in found if row is not None]
 
     def _looked_at(self, source: Source, file: PictureFile, perturbation: Perturbation) -> Iterator[Row]:
+        mask, why_not = self._mask(source, file, perturbation)
         for detector in self._detectors:
             rows = [(self._blank(source, file, perturbation, s), s) for s in detector.speakers]
             if all(self._results.get(row.key) for row, _ in rows):
                 continue
             try:
                 said = detector.look(self._scratch)
-                mask = None
-                if file.mask is not None and source.kind is Kind.HYBRID and perturbation.name == NONE:
-                    mask = read_mask(file.mask, self._settings.form)
             except MediaError as error:
                 yield from (replace(row, reason=error.reason) for row, _ in rows)
                 continue
             for row, speaker in rows:
                 found = said[speaker]
-                reason = _NO_SCORE if found.score is None else None
-                made = replace(row, score=found.score, answer=found.answer, reason=reason)
+                reason = NO_SCORE if found.score is None else None
+                made = replace(
+                    row, score=found.score, answer=found.answer, reason=reason, mask_reason=why_not
+                )
                 if mask is not None and found.regions is not None:
                     flagged, generated, both = shares(mask, found.regions)
                     made = replace(made, flagged=flagged, generated=generated, both=both)
                 yield made
+
+    def _mask(
+        self, source: Source, file: PictureFile, perturbation: Perturbation
+    ) -> tuple[Mask | None, str | None]:
+        """The mask of a hybrid as it is, or why it cannot be used; both None where there is none."""
+        if file.mask is None or not _has_mask(source, perturbation):
+            return None, None
+        try:
+            return read_mask(file.mask, self._settings.form), None
+        except MediaError as error:
+            return None, error.reason
 
     def _blank(self, source: Source, file: PictureFile, perturbation: Perturbation, speaker: Speaker) -> Row:
         return Row(
@@ -232,10 +261,19 @@ class _Scoring:
             file.name,
             file.sha256,
             None,
+            mask=file.mask_sha256 if _has_mask(source, perturbation) else "",
         )
 
-    def _leave_out(self, source: Source, reason: str) -> None:
-        self.left_out.setdefault(source.name, Counter())[reason] += 1
+
+def _has_mask(source: Source, perturbation: Perturbation) -> bool:
+    """Whether masks are looked for: perturbations may move what they show."""
+    return source.kind is Kind.HYBRID and perturbation.name == NONE
+
+
+def _count(by_source: dict[str, Counter[str]], source: Source, reasons: Iterable[str | None]) -> None:
+    for reason in reasons:
+        if reason is not None:
+            by_source.setdefault(source.name, Counter())[reason] += 1
 
 
 def _measured(

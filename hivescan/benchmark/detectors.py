@@ -19,6 +19,8 @@ from hivescan.types import MediaType
 
 HEAD: Final = "ai_generated"
 LABEL: Final = "ai_generated"
+NO_SCORE: Final = f"the model says nothing for the head {HEAD}"
+"""Why there is no score where a detector looked at a picture and has none."""
 ANSWER: Final = "ai_answer"
 """A head of detectors that answer themselves: its highest class is the answer. They may be undecided."""
 

@@ -100,7 +100,7 @@ def differences(by_source: Sequence[tuple[Source, Sequence[FileTraits]]]) -> tup
     """The properties of files by which AI sources could be told from real ones without looking."""
     found = []
     for name, value in (
-        ("pixels", lambda t: float(t.width * t.height)),
+        ("number of pixels", lambda t: float(t.width * t.height)),
         ("shape", lambda t: max(t.width, t.height) / min(t.width, t.height)),
         ("bytes a pixel", lambda t: t.bytes_a_pixel),
         ("JPEG quality", lambda t: None if t.quality is None else float(t.quality)),

@@ -12,14 +12,20 @@ from hivescan.benchmark.differences import SourceTraits
 from hivescan.benchmark.figures import Figures, Verdicts
 from hivescan.benchmark.perturbations import ALL, NONE
 from hivescan.benchmark.sources import Kind
-from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone
+from hivescan.report.blocks import Block, Column, Heading, Line, Table, Tone, listing
 from hivescan.wording import count
 
 _KINDS = {Kind.REAL: "real", Kind.AI: "AI", Kind.HYBRID: "hybrid"}
+_MOSTLY = 0.5
+"""From this share of undecided pictures on, a line says so: few errors may be few answers."""
 
 
 def benchmark_blocks(made: Benchmark) -> tuple[Block, ...]:
-    """The sources, each detector over all, each detector by source, and what perturbations do."""
+    """The sources, each detector over all, each detector by source, and what perturbations do.
+
+    Where no picture has a score there are the sources alone, and why."""
+    if not _has_scores(made):
+        return tuple(source_blocks(made))
     return (
         *source_blocks(made),
         *detector_blocks(made),
@@ -40,6 +46,7 @@ def benchmark_json(made: Benchmark) -> dict[str, Any]:
                 **{k: v for k, v in asdict(source).items() if k != "formats"},
                 "formats": dict(source.formats),
                 "left_out": dict(made.left_out.get(source.source, {})),
+                "bad_masks": dict(made.bad_masks.get(source.source, {})),
             }
             for source in made.sources
         ],
@@ -58,15 +65,25 @@ def benchmark_json(made: Benchmark) -> dict[str, Any]:
 
 def warnings(made: Benchmark) -> list[str]:
     """What a reader must know of the sources, a line each."""
-    told = [
-        f"the files' {difference.trait} alone would tell AI sources from real ones (AUC"
-        f" {difference.auc:.2f}): all are brought to one form, but what was done to them before stays in"
-        " their pixels"
-        for difference in made.differences
-    ]
+    told = []
+    if made.differences:
+        traits = ", ".join(f"{d.trait} (AUC {d.auc:.2f})" for d in made.differences)
+        told.append(
+            f"AI files differ from real ones before anybody looks at them, in: {traits}."
+            " All are brought to one form, but traces of what was done to them before may stay"
+        )
     for name, reasons in made.left_out.items():
         told += [f"source {name}: {count(n, 'picture')} left out: {why}" for why, n in reasons.items()]
+    for name, reasons in made.bad_masks.items():
+        told += [f"source {name}: {count(n, 'mask')} not compared: {why}" for why, n in reasons.items()]
+    if not _has_scores(made):
+        why = listing(list(dict.fromkeys(why for reasons in made.left_out.values() for why in reasons)))
+        told.append(f"no picture got a score: {why}")
     return told
+
+
+def _has_scores(made: Benchmark) -> bool:
+    return any(entry.figures.sources for entry in made.measured)
 
 
 def source_blocks(made: Benchmark) -> Iterator[Block]:
@@ -108,8 +125,16 @@ def detector_blocks(made: Benchmark) -> Iterator[Block]:
         Column("recall at 1 % FPR", number=True),
         Column("most false positives"),
     )
-    rows = tuple(_detector_row(m) for m in made.measured if m.perturbation == NONE)
-    yield Table(columns, rows).without_empty_columns()
+    plain = [m for m in made.measured if m.perturbation == NONE]
+    yield Table(columns, tuple(map(_detector_row, plain))).without_empty_columns()
+    for entry in plain:
+        undecided = entry.figures.undecided.value
+        if undecided is not None and undecided >= _MOSTLY:
+            yield Line(
+                f"{entry.detector} leaves {100 * undecided:.1f} % of the pictures undecided:"
+                " its error rates speak of the rest",
+                Tone.ALERT,
+            )
 
 
 def verdicts_text(verdicts: Verdicts) -> str:
@@ -141,6 +166,8 @@ def _detector_row(entry: Measured) -> tuple[str, ...]:
 
 def by_source_blocks(made: Benchmark) -> Iterator[Block]:
     """A row a detector and source, pictures as they are."""
+    if not _has_scores(made):
+        return
     yield Heading("By source", "AUC: a generator against all real pictures, a real source against all AI")
     columns = (
         Column("detector"),
@@ -174,7 +201,6 @@ def by_source_blocks(made: Benchmark) -> Iterator[Block]:
 
 def perturbed_blocks(made: Benchmark) -> Iterator[Block]:
     """A row a detector and perturbation."""
-    yield Heading("After perturbations", "real and AI pictures alike; before: the same pictures as they are")
     columns = (
         Column("detector"),
         Column("perturbation"),
@@ -208,6 +234,9 @@ def perturbed_blocks(made: Benchmark) -> Iterator[Block]:
                 _worst(f),
             )
         )
+    if not rows:
+        return
+    yield Heading("After perturbations", "real and AI pictures alike; before: the same pictures as they are")
     yield Table(columns, tuple(rows)).without_empty_columns()
 
 

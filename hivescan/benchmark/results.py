@@ -16,6 +16,7 @@ from typing import Final, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hivescan.benchmark.detectors import NO_SCORE
 from hivescan.errors import UsageError
 
 SCHEMA: Final = pa.schema(
@@ -34,6 +35,8 @@ SCHEMA: Final = pa.schema(
         pa.field("generated", pa.float32()),
         pa.field("both", pa.float32()),
         pa.field("reason", pa.string()),
+        pa.field("mask", pa.string()),
+        pa.field("mask_reason", pa.string()),
     ],
     metadata={"format": "hivescan-benchmark-ai-images-2"},
 )
@@ -41,7 +44,7 @@ SCHEMA: Final = pa.schema(
 _ROWS: Final = 2_000
 _SECONDS: Final = 20.0
 
-Key = tuple[str, str, str, str, str]
+Key = tuple[str, str, str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,9 @@ class Row:
     """The score of one picture by one detector.
 
     ``fingerprint`` is the analyzer's, ``form`` and ``perturbation`` say what was made of the picture,
-    ``answer`` is the detector's own, ``reason`` why there is no score. Of hybrids with a mask: the shares of
-    the picture that were ``flagged`` as a region, that were ``generated``, and that were ``both``.
+    ``answer`` is the detector's own, ``reason`` why there is no score. Of hybrids with a mask
+    (``mask``: its sha256): the shares of the picture that were ``flagged`` as a region, that were
+    ``generated``, and that were ``both``, or why the mask cannot be used (``mask_reason``).
     """
 
     detector: str
@@ -67,11 +71,18 @@ class Row:
     generated: float | None = None
     both: float | None = None
     reason: str | None = None
+    mask: str = ""
+    mask_reason: str | None = None
 
     @property
     def key(self) -> Key:
         """What a score depends on."""
-        return self.detector, self.fingerprint, self.form, self.perturbation, self.sha256
+        return self.detector, self.fingerprint, self.form, self.perturbation, self.sha256, self.mask
+
+    @property
+    def lasts(self) -> bool:
+        """Whether another run would say the same: what could not be read or made may go well then."""
+        return self.reason in (None, NO_SCORE)
 
 
 class Results:
@@ -102,8 +113,8 @@ class Results:
         return self._rows.get(key)
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Keep rows; they are written in parts, every 2,000 rows or 20 seconds."""
-        for row in rows:
+        """Keep the rows that last; they are written in parts, every 2,000 rows or 20 seconds."""
+        for row in filter(lambda row: row.lasts, rows):
             self._rows[row.key] = row
             self._waiting.append(row)
         if len(self._waiting) >= _ROWS or time.monotonic() - self._written > _SECONDS:
@@ -128,7 +139,9 @@ def _read(part: Path) -> list[Row]:
         table = pq.read_table(part)
         if (table.schema.metadata or {}).get(b"format") != (SCHEMA.metadata or {})[b"format"]:
             raise UsageError(f"{part}: is not a part of this benchmark's results; name another folder")
-        return [Row(**values) for values in table.to_pylist()]
+        rows = (Row(**values) for values in table.to_pylist())
+        # Parts of earlier versions do not say of which mask their shares are, and have rows that do not last.
+        return [row for row in rows if row.lasts and (row.mask or row.flagged is None)]
     except (pa.ArrowInvalid, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{part}: cannot be read: {reason}; remove it to score its pictures again") from None

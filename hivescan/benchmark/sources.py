@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,16 @@ class PictureFile:
         """The file that says which region was generated, where there is one."""
         path = self.path.with_name(self.path.stem + MASK_SUFFIX)
         return path if path.is_file() else None
+
+    @cached_property
+    def mask_sha256(self) -> str:
+        """That of the mask's bytes; empty where there is none."""
+        if self.mask is None:
+            return ""
+        try:
+            return hashlib.sha256(self.mask.read_bytes()).hexdigest()
+        except OSError:
+            return "unreadable"
 
 
 @dataclass(frozen=True)

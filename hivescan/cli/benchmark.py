@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from hivescan.cli.options import JsonOption, OutputOption, QuietOption
 from hivescan.cli.output import emit, emit_json, say
 from hivescan.errors import UsageError
+from hivescan.wording import count
 
 if TYPE_CHECKING:
     from hivescan.benchmark.ai_images import Verdicts
@@ -161,6 +163,8 @@ def ai_images(
         raise UsageError("--json and --markdown: give one of them")
     if fit not in ("reduce", "cut"):
         raise UsageError(f"--fit {fit}: not one of reduce, cut")
+    if output is not None:
+        _check_writable(output)
     named = {
         Kind.REAL: _named(real, "--real"),
         Kind.AI: _named(ai, "--ai"),
@@ -180,7 +184,12 @@ def ai_images(
     )
     sources = find_sources(folders or (), named)
     with CountProgress("pictures", quiet=quiet) as progress:
-        made = benchmark_ai_images(sources, settings, on_progress=progress)
+        made = benchmark_ai_images(
+            sources,
+            settings,
+            on_progress=progress,
+            on_kept=lambda scores: None if quiet or not scores else say(_kept(scores, results)),
+        )
     if json:
         for line in () if quiet else warnings(made):
             say(f"hivescan: warning: {line}")
@@ -199,6 +208,23 @@ def ai_images(
         emit(as_markdown(benchmark_blocks(made)).rstrip())
     else:
         emit_blocks(benchmark_blocks(made))
+
+
+def _check_writable(output: Path) -> None:
+    """Raises :class:`UsageError` where the file could not be written when all is scored."""
+    if output.is_dir():
+        raise UsageError(f"cannot write {output}: it is a folder")
+    if output.exists() and not output.is_file():
+        return
+    try:
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+
+
+def _kept(scores: int, results: Path) -> str:
+    return f"hivescan: {count(scores, 'score')} found in {results}; only what is not there is scored"
 
 
 def _named(given: list[str] | None, option: str) -> dict[str, Path]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hivescan.errors import CatalogueError
+from hivescan.models.card_parts import CARD_FILE
+from hivescan.models.parse import read_card
+from hivescan.models.schema import Card
 from hivescan.models.toml_table import toml_string
 
 RESAMPLE: Final = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}
@@ -28,6 +33,64 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CatalogueError(f"{path}: is not a JSON object")
     return value
+
+
+def number_in(value: object, where: str) -> float:
+    """A finite number, or :class:`CatalogueError` that begins with ``where``: folder, file and field."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise CatalogueError(f"{where}: {value!r} is not a number")
+    return float(value)
+
+
+def pixels_in(value: object, where: str) -> int:
+    """A number of pixels, 1 or more, or :class:`CatalogueError` that begins with ``where``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise CatalogueError(f"{where}: {value!r} is not a number of pixels")
+    return value
+
+
+def rgb_in(value: object, where: str, *, positive: bool = False) -> list[float]:
+    """Three numbers, or :class:`CatalogueError` that begins with ``where``."""
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise CatalogueError(f"{where}: {value!r} is not three numbers")
+    numbers = [number_in(v, where) for v in value]
+    if positive and min(numbers) <= 0:
+        raise CatalogueError(f"{where}: {value!r} are not all above 0")
+    return numbers
+
+
+def check_free(target: Path, name: str) -> None:
+    """Raises :class:`CatalogueError` where ``target`` has a card of this name."""
+    if (target / name / CARD_FILE).exists():
+        raise CatalogueError(f"{target / name / CARD_FILE} exists already; choose another name or edit it")
+
+
+def write_card(target: Path, name: str, lines: Sequence[str], labels: Sequence[str]) -> Card:
+    """Write ``target/<name>/card.toml`` and, of a classifier, ``classes.txt`` beside it; read it back.
+
+    A card that cannot be read (:class:`CatalogueError`) is not left there.
+    """
+    home = target / name
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".adopting-", dir=target) as scratch:
+            trial = Path(scratch) / name
+            trial.mkdir()
+            if labels:
+                (trial / "classes.txt").write_text(
+                    "".join(f"{label}\n" for label in labels), encoding="utf-8"
+                )
+            (trial / CARD_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+            try:
+                read_card(trial / CARD_FILE)
+            except CatalogueError as error:
+                raise CatalogueError(str(error).replace(str(trial), str(home))) from None
+            home.mkdir(exist_ok=True)
+            for file in sorted(trial.iterdir(), key=lambda path: path.name == CARD_FILE):  # the card last
+                file.replace(home / file.name)
+    except OSError as error:
+        raise CatalogueError(f"{home}: cannot be written: {error.strerror or error}") from None
+    return read_card(home / CARD_FILE)
 
 
 def head_lines(folder: Path, name: str, task: str, consumes: str, *more: str) -> list[str]:

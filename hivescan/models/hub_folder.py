@@ -14,15 +14,18 @@ from typing import Any, Final
 from hivescan.errors import CatalogueError
 from hivescan.models.adopted_card import (
     RESAMPLE,
+    check_free,
     classifier_lines,
     file_lines,
     head_lines,
     input_lines,
+    number_in,
+    pixels_in,
     read_json,
+    rgb_in,
     view_lines,
+    write_card,
 )
-from hivescan.models.card_parts import CARD_FILE
-from hivescan.models.parse import read_card
 from hivescan.models.schema import Card
 from hivescan.models.toml_table import toml_string
 
@@ -54,36 +57,33 @@ def adopt_folder(
         raise CatalogueError(f"{folder}: is no classifier: vectors of faces are never kept")
     if ai_classes and not labels:
         raise CatalogueError(f"{folder}: is no classifier: it has no classes that could mean AI-made")
-    heads = classifier_lines(labels, ai_classes, folder) if labels else _tower_lines(config, name)
-    home = target / name
-    if (home / CARD_FILE).exists():
-        raise CatalogueError(f"{home / CARD_FILE} exists already; choose another name or edit it")
-    home.mkdir(parents=True, exist_ok=True)
-    if labels:
-        (home / "classes.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
-    text = "\n".join(
-        [
-            *head_lines(
-                folder,
-                name,
-                "image classification" if labels else "image embedding",
-                '["image", "video"]',
-                *(['vocabulary = "classes.txt"'] if labels else []),
-            ),
-            *_input_lines(settings, folder, name, of_faces=face_padding is not None),
-            *([] if face_padding is None else ["[crop]", f"padding = {face_padding!r}", ""]),
-            *_backend_lines(labels),
-            *(line for file in _FILES for line in file_lines(folder / file)),
-            *heads,
-        ]
-    )
-    (home / CARD_FILE).write_text(text + "\n", encoding="utf-8")
-    return read_card(home / CARD_FILE)
+    heads = classifier_lines(labels, ai_classes, folder) if labels else _tower_lines(config, folder, name)
+    check_free(target, name)
+    lines = [
+        *head_lines(
+            folder,
+            name,
+            "image classification" if labels else "image embedding",
+            '["image", "video"]',
+            *(['vocabulary = "classes.txt"'] if labels else []),
+        ),
+        *_input_lines(
+            settings, f"{folder}: preprocessor_config.json", name, of_faces=face_padding is not None
+        ),
+        *([] if face_padding is None else ["[crop]", f"padding = {face_padding!r}", ""]),
+        *_backend_lines(labels),
+        *(line for file in _FILES for line in file_lines(folder / file)),
+        *heads,
+    ]
+    return write_card(target, name, lines, labels)
 
 
 def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
     """The classes of a classifier in order; none for a tower."""
-    architectures = " ".join(config.get("architectures") or [])
+    named_networks = config.get("architectures") or []
+    if not isinstance(named_networks, list) or not all(isinstance(n, str) for n in named_networks):
+        raise CatalogueError(f"{folder}: config.json: architectures is no list of names")
+    architectures = " ".join(named_networks)
     if "ForImageClassification" not in architectures:
         if "vision_config" in config:
             return []
@@ -91,39 +91,44 @@ def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
     if config.get("problem_type") == "multi_label_classification":
         raise CatalogueError(f"{folder}: its classes do not exclude one another, which is not supported")
     named = config.get("id2label") or {}
+    if not isinstance(named, dict) or not all(key.isdecimal() for key in named):
+        raise CatalogueError(f"{folder}: config.json: id2label does not number its classes")
     labels = [" ".join(str(named[key]).split()) for key in sorted(named, key=int)]
     if not labels or len(set(labels)) != len(labels) or not all(labels):
         raise CatalogueError(f"{folder}: config.json does not name its classes one by one (id2label)")
     return labels
 
 
-def _input_lines(settings: Mapping[str, Any], folder: Path, name: str, *, of_faces: bool) -> list[str]:
+def _input_lines(settings: Mapping[str, Any], where: str, name: str, *, of_faces: bool) -> list[str]:
     size = settings.get("size")
     crop = settings.get("crop_size") if settings.get("do_center_crop") else None
     if not settings.get("do_resize", True) or size is None:
-        raise CatalogueError(f"{folder}: preprocessor_config.json does not say a size")
+        raise CatalogueError(f"{where} does not say a size")
     if isinstance(size, int):
         size = {"shortest_edge": size} if crop is not None else {"height": size, "width": size}
-    if "shortest_edge" in size:
-        resize, resize_to = "cover", int(size["shortest_edge"])
-    elif "height" in size and size["height"] == size.get("width"):
-        resize, resize_to = "stretch", int(size["height"])
+    if isinstance(size, dict) and "shortest_edge" in size:
+        resize, resize_to = "cover", pixels_in(size["shortest_edge"], f"{where}: size")
+    elif isinstance(size, dict) and "height" in size and size["height"] == size.get("width"):
+        resize, resize_to = "stretch", pixels_in(size["height"], f"{where}: size")
     else:
-        raise CatalogueError(f"{folder}: preprocessor_config.json resizes to {size}, which is not supported")
+        raise CatalogueError(f"{where} resizes to {size}, which is not supported")
     width = height = resize_to
-    if isinstance(crop, int):
-        width = height = crop
+    if isinstance(crop, dict):
+        width, height = (pixels_in(crop.get(edge), f"{where}: crop_size") for edge in ("width", "height"))
     elif crop is not None:
-        width, height = int(crop["width"]), int(crop["height"])
+        width = height = pixels_in(crop, f"{where}: crop_size")
     if of_faces:  # square already, and cut as the card says
         resize, resize_to = "stretch", width
-    resample = RESAMPLE.get(int(settings.get("resample", 2)))
+    number = settings.get("resample", 2)
+    resample = RESAMPLE.get(number) if isinstance(number, int) else None
     if resample is None:
-        raise CatalogueError(f"{folder}: preprocessor_config.json asks for another filter than Pillow's")
-    scale = float(settings.get("rescale_factor", 1 / 255)) if settings.get("do_rescale", True) else 1.0
-    normalize = settings.get("do_normalize", True)
-    mean = [float(v) for v in settings["image_mean"]] if normalize else [0.0] * 3
-    std = [float(v) for v in settings["image_std"]] if normalize else [1.0] * 3
+        raise CatalogueError(f"{where} asks for another filter than Pillow's")
+    scale, mean, std = 1.0, [0.0] * 3, [1.0] * 3
+    if settings.get("do_rescale", True):
+        scale = number_in(settings.get("rescale_factor", 1 / 255), f"{where}: rescale_factor")
+    if settings.get("do_normalize", True):
+        mean = rgb_in(settings.get("image_mean"), f"{where}: image_mean")
+        std = rgb_in(settings.get("image_std"), f"{where}: image_std", positive=True)
     return [
         *input_lines(scale, mean, std),
         *view_lines(name, (width, height), resize, resize_to, resample),
@@ -141,12 +146,16 @@ def _backend_lines(labels: list[str]) -> list[str]:
     ]
 
 
-def _tower_lines(config: Mapping[str, Any], name: str) -> list[str]:
+def _tower_lines(config: Mapping[str, Any], folder: Path, name: str) -> list[str]:
     vision = config["vision_config"]
-    dimensions = config.get("projection_dim") or vision.get("projection_dim") or vision["hidden_size"]
+    if not isinstance(vision, dict):
+        raise CatalogueError(f"{folder}: config.json: vision_config is not an object")
+    dimensions = config.get("projection_dim") or vision.get("projection_dim") or vision.get("hidden_size")
+    if not isinstance(dimensions, int):
+        raise CatalogueError(f"{folder}: config.json does not say how long its vectors are (projection_dim)")
     return [
         "[embedding]",
         f"space = {toml_string(f'{name}/1')}",
-        f"dimensions = {int(dimensions)}",
+        f"dimensions = {dimensions}",
         'output = "image_embeds"',
     ]

@@ -14,15 +14,19 @@ from typing import Any, Final
 from hivescan.errors import CatalogueError
 from hivescan.models.adopted_card import (
     RESAMPLE,
+    check_free,
     classifier_lines,
     file_lines,
     head_lines,
     input_lines,
+    number_in,
+    pixels_in,
     read_json,
+    rgb_in,
     view_lines,
+    write_card,
 )
-from hivescan.models.card_parts import CARD_FILE
-from hivescan.models.parse import read_card
+from hivescan.models.backends.timm import is_architecture
 from hivescan.models.schema import Card
 from hivescan.models.toml_table import toml_string
 
@@ -30,6 +34,7 @@ _WEIGHTS: Final = "model.safetensors"
 _CONFIG: Final = "config.json"
 _KEPT: Final = ("num_classes", "in_chans", "global_pool")
 """Arguments of a network that are looked at here; others change it."""
+_LEAST_CROP: Final = 0.1
 
 
 def is_timm_folder(folder: Path) -> bool:
@@ -52,56 +57,53 @@ def adopt_timm_folder(folder: Path, name: str, target: Path, *, ai_classes: Sequ
     if not (folder / _WEIGHTS).is_file():
         raise CatalogueError(f"{folder}: has no {_WEIGHTS}; pickled weights are not read")
     config = read_json(folder / _CONFIG)
+    if not isinstance(config.get("pretrained_cfg"), dict):
+        raise CatalogueError(f"{folder}: {_CONFIG}: pretrained_cfg is not an object")
     _check_network(config, folder)
     labels = _labels(config, folder)
     heads = classifier_lines(labels, ai_classes, folder)
     prepared = _input_lines(config["pretrained_cfg"], folder, name)
-    home = target / name
-    if (home / CARD_FILE).exists():
-        raise CatalogueError(f"{home / CARD_FILE} exists already; choose another name or edit it")
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "classes.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
-    text = "\n".join(
-        [
-            *head_lines(
-                folder, name, "image classification", '["image", "video"]', 'vocabulary = "classes.txt"'
-            ),
-            *prepared,
-            "[backend]",
-            'kind = "timm"',
-            f"file = {toml_string(_WEIGHTS)}",
-            f"architecture = {toml_string(str(config['architecture']))}",
-            'outputs = ["logits"]',
-            "",
-            *file_lines(folder / _WEIGHTS),
-            *heads,
-        ]
-    )
-    (home / CARD_FILE).write_text(text + "\n", encoding="utf-8")
-    return read_card(home / CARD_FILE)
+    check_free(target, name)
+    lines = [
+        *head_lines(folder, name, "image classification", '["image", "video"]', 'vocabulary = "classes.txt"'),
+        *prepared,
+        "[backend]",
+        'kind = "timm"',
+        f"file = {toml_string(_WEIGHTS)}",
+        f"architecture = {toml_string(config['architecture'])}",
+        'outputs = ["logits"]',
+        "",
+        *file_lines(folder / _WEIGHTS),
+        *heads,
+    ]
+    return write_card(target, name, lines, labels)
 
 
 def _check_network(config: Mapping[str, Any], folder: Path) -> None:
     """Refuse what is not the architecture as timm has it: the weights would not tell."""
     arguments = config.get("model_args") or {}
+    if not isinstance(arguments, dict):
+        raise CatalogueError(f"{folder}: {_CONFIG}: model_args is not an object")
     changes = [name for name in arguments if name not in _KEPT]
     if changes or arguments.get("in_chans", 3) != 3:
         raise CatalogueError(
             f"{folder}: {_CONFIG} has model_args ({', '.join(changes or ['in_chans'])}):"
             " a changed network is not supported"
         )
-    from hivescan.models.torchvision_remedy import import_torchvision
-
-    import_torchvision()
+    architecture = config.get("architecture")
+    if not is_architecture(architecture):
+        raise CatalogueError(
+            f"{folder}: {_CONFIG}: architecture: timm has no network called {architecture!r}"
+        )
     import timm
     import torch
 
-    architecture = str(config["architecture"])
     try:
         with torch.device("meta"):
             network = timm.create_model(architecture, pretrained=False)
     except RuntimeError as error:
-        raise CatalogueError(f"{folder}: timm has no network called {architecture!r}: {error}") from None
+        reason = str(error).partition("\n")[0]
+        raise CatalogueError(f"{folder}: {_CONFIG}: architecture {architecture!r}: {reason}") from None
     pool = getattr(network, "global_pool", None) or getattr(network.get_classifier(), "global_pool", None)
     usual = pool if isinstance(pool, str) else getattr(pool, "pool_type", None)
     asked = arguments.get("global_pool", config.get("global_pool"))
@@ -115,11 +117,13 @@ def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
     """The classes in the order of the output."""
     settings = config["pretrained_cfg"]
     number = config.get("num_classes", settings.get("num_classes"))
-    if not isinstance(number, int) or number < 2:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 2:
         raise CatalogueError(f"{folder}: {_CONFIG} tells of {number} classes; a classifier has two or more")
-    named = config.get("label_names") or settings.get("label_names")
+    named = config.get("label_names") or settings.get("label_names") or None
     if isinstance(named, dict):
         named = [named.get(str(i), f"class {i}") for i in range(number)]
+    if named is not None and not isinstance(named, list):
+        raise CatalogueError(f"{folder}: {_CONFIG}: label_names is no list of names")
     labels = [" ".join(str(label).split()) for label in named or [f"class {i}" for i in range(number)]]
     if len(labels) != number or len(set(labels)) != number or not all(labels):
         raise CatalogueError(f"{folder}: {_CONFIG} does not name its classes one by one (label_names)")
@@ -128,22 +132,32 @@ def _labels(config: Mapping[str, Any], folder: Path) -> list[str]:
 
 def _input_lines(settings: Mapping[str, Any], folder: Path, name: str) -> list[str]:
     """As timm's ``transforms_imagenet_eval`` has it."""
-    size = settings.get("test_input_size") or settings.get("input_size")
+
+    def given(*fields: str, default: object) -> tuple[Any, str]:
+        """The first of these fields that is there, and where it stands."""
+        field = next((f for f in fields if settings.get(f) is not None), fields[-1])
+        value = settings.get(field)
+        return default if value is None else value, f"{folder}: {_CONFIG}: {field}"
+
+    size, where = given("test_input_size", "input_size", default=None)
     if not isinstance(size, list | tuple) or len(size) != 3 or size[0] != 3 or size[1] != size[2]:
-        raise CatalogueError(f"{folder}: {_CONFIG} has the input_size {size}, which is not supported")
-    crop = float(settings.get("test_crop_pct") or settings.get("crop_pct") or 0.875)
+        raise CatalogueError(f"{where}: {size!r} is not supported: only three colours and a square are")
+    side = pixels_in(size[1], where)
+    crop, where = given("test_crop_pct", "crop_pct", default=0.875)
+    crop = number_in(crop, where)
+    if not _LEAST_CROP <= crop <= 1:
+        raise CatalogueError(f"{where}: {crop:g} is not supported: it is a share from {_LEAST_CROP} to 1")
     resize = {"center": "cover", "squash": "stretch"}.get(str(settings.get("crop_mode") or "center"))
     resample = str(settings.get("interpolation") or "bilinear")
     if resize is None or resample not in RESAMPLE.values():
         raise CatalogueError(
             f"{folder}: {_CONFIG} prepares pictures by {settings.get('crop_mode')}, {resample}: not supported"
         )
-    side = int(size[1])
     return [
         *input_lines(
             1 / 255,
-            settings.get("mean") or (0.485, 0.456, 0.406),
-            settings.get("std") or (0.229, 0.224, 0.225),
+            rgb_in(*given("mean", default=(0.485, 0.456, 0.406))),
+            rgb_in(*given("std", default=(0.229, 0.224, 0.225)), positive=True),
         ),
         *view_lines(name, (side, side), resize, math.floor(side / crop), resample),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,20 @@ import pytest
 from PIL import Image
 
 from hivescan.benchmark import ai_images, masks, perturbations, standard
-from hivescan.benchmark.ai_images import Form, Kind, Settings, Verdicts, benchmark_ai_images, find_sources
+from hivescan.benchmark.ai_images import (
+    Benchmark,
+    Form,
+    Kind,
+    Settings,
+    Verdicts,
+    benchmark_ai_images,
+    find_sources,
+)
 from hivescan.benchmark.detectors import Detector, Said, Speaker
-from hivescan.errors import RunInterruptedError, SourceError, UsageError
+from hivescan.benchmark.figures import SourceFigures
+from hivescan.benchmark.layout import benchmark_blocks, warnings
+from hivescan.errors import RunInterruptedError, SourceError, UnreadableError, UsageError
+from hivescan.report.plaintext import plain_text
 from tests.benchmark.conftest import plain
 
 SMALL = Settings(analyzers=("brightness",), perturbations=(), form=Form(side=64), draws=20)
@@ -71,6 +83,9 @@ def test_undecided_is_neither_right_nor_wrong(sources: Path, brightness: str) ->
     assert figures.success_rate.value == 5 / 8
     assert figures.false_negative_rate.value == 2 / 8
     assert figures.accuracy.value == 11 / 16
+    unsure = replace(SMALL, verdicts=Verdicts(1.0, 0.0, own=False))
+    page = plain_text(benchmark_blocks(benchmark_ai_images(find_sources([sources]), unsure)))
+    assert "brightness leaves 100.0 % of the pictures undecided: its error rates speak of the rest" in page
 
 
 def test_a_detector_that_answers_itself_is_taken_at_its_word(
@@ -97,7 +112,7 @@ def test_a_detector_that_answers_itself_is_taken_at_its_word(
 
 
 def test_marked_regions_are_compared_with_masks(
-    sources: Path, brightness: str, monkeypatch: pytest.MonkeyPatch
+    sources: Path, brightness: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look = Detector.look
     left = (0.0, 0.0, 0.5, 0.0, 0.5, 1.0, 0.0, 1.0)
@@ -109,10 +124,26 @@ def test_marked_regions_are_compared_with_masks(
     # Cut to the middle 64 × 64 of 90 × 80, the upper half of it is generated.
     mask = np.zeros((80, 90), np.uint8)
     mask[:40] = 255
-    Image.fromarray(mask).save(sources / "hybrid" / "patch" / "000.mask.png")
-    settings = replace(SMALL, form=Form(side=64, fit="cut"))
-    made = benchmark_ai_images(find_sources([sources]), settings)
-    (patch,) = (s for s in made.of(brightness).sources if s.kind is Kind.HYBRID)
+    settings = replace(SMALL, form=Form(side=64, fit="cut"), results=tmp_path / "kept")
+
+    def patch_with(mask: bytes | None) -> tuple[Benchmark, SourceFigures]:
+        if mask is not None:
+            (sources / "hybrid" / "patch" / "000.mask.png").write_bytes(mask)
+        made = benchmark_ai_images(find_sources([sources]), settings)
+        return made, next(s for s in made.of(brightness).sources if s.kind is Kind.HYBRID)
+
+    _, without = patch_with(None)
+    assert (without.n, without.masks) == (2, 0)
+    for _again in range(2):  # the second time from what was kept
+        made, broken = patch_with(b"no picture")
+        assert (broken.n, broken.masks) == (2, 0)
+        assert made.left_out == {}
+        (told,) = warnings(made)
+        assert told.startswith("source patch: 1 mask not compared: ")
+    stream = BytesIO()
+    Image.fromarray(mask).save(stream, "PNG")
+    made, patch = patch_with(stream.getvalue())
+    assert warnings(made) == []
     assert (patch.n, patch.masks) == (2, 1)
     assert patch.region_precision == pytest.approx(0.5, abs=0.02)
     assert patch.region_recall == pytest.approx(0.5, abs=0.02)
@@ -156,10 +187,34 @@ def test_a_second_run_scores_only_what_is_new(
     assert read == []
     assert again.measured == first.measured
     plain(sources / "ai" / "late", [250])
-    benchmark_ai_images(find_sources([sources]), settings)
+    kept: list[int] = []
+    progress: list[tuple[int, int]] = []
+    benchmark_ai_images(
+        find_sources([sources]),
+        settings,
+        on_progress=lambda *counts: progress.append(counts),
+        on_kept=kept.append,
+    )
+    assert (kept, progress) == ([2 * 18], [(2, 2)])
     assert [path.parent.name for path in read] == ["late"]
     assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".parquet"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "kept").iterdir())
+
+
+def test_a_detector_that_fails_is_asked_again(
+    sources: Path, brightness: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(SMALL, results=tmp_path / "kept")
+
+    def failing(detector: Detector, picture: Path) -> dict[Speaker, Said]:
+        raise UnreadableError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Detector, "look", failing)
+        made = benchmark_ai_images(find_sources([sources]), settings)
+    assert made.left_out["dim"] == {"the disk is full": 4}
+    assert warnings(made)[-1] == "no picture got a score: the disk is full"
+    assert benchmark_ai_images(find_sources([sources]), settings).of(brightness).real == 8
 
 
 def test_what_was_scored_before_an_interruption_is_kept(
@@ -194,13 +249,15 @@ def test_what_cannot_be_scored_is_counted(sources: Path, brightness: str) -> Non
 
 def test_what_tells_the_files_apart_is_said(sources: Path, brightness: str) -> None:
     made = benchmark_ai_images(find_sources([sources]), SMALL)
-    assert {d.trait for d in made.differences}.isdisjoint({"pixels", "being a JPEG"})
+    assert {d.trait for d in made.differences}.isdisjoint({"number of pixels", "being a JPEG"})
     for path in list((sources / "ai").rglob("*.png")):
         with Image.open(path) as picture:
             picture.resize((200, 200)).save(path.with_suffix(".jpg"), quality=77)
         path.unlink()
     made = benchmark_ai_images(find_sources([sources]), SMALL)
-    assert {"pixels", "being a JPEG"} <= {d.trait for d in made.differences}
+    assert {"number of pixels", "being a JPEG"} <= {d.trait for d in made.differences}
+    (told,) = warnings(made)
+    assert all(f"{d.trait} (AUC {d.auc:.2f})" in told for d in made.differences)
     glow = next(s for s in made.sources if s.source == "glow")
     assert (glow.formats, glow.short_side, glow.quality) == ((("jpeg", 4),), 200, 77)
 

@@ -31,6 +31,29 @@ def test_a_benchmark_is_printed(sources: Path, brightness: str, tmp_path: Path) 
     assert "| brightness | glow | AI | 4 |" in page.stdout
 
 
+def test_where_no_picture_has_a_score_one_line_says_why(
+    sources: Path, brightness: str, tmp_path: Path
+) -> None:
+    for form in ([], ["--markdown"]):
+        done = run(*asked(sources, tmp_path), "--side", "200", "--perturb", "blur-2", *form)
+        assert done.exit_code == 0, done.output
+        assert "no picture got a score: smaller than 200 pixels" in done.stdout
+        assert "Detectors" not in done.stdout
+
+
+def test_what_was_found_is_said_once(sources: Path, brightness: str, tmp_path: Path) -> None:
+    options = asked(sources, tmp_path)[:-1]
+    assert "found in" not in run(*options, "--perturb", "none").stderr
+    assert run(*options, "--perturb", "none").stderr.count("hivescan: 18 scores found in") == 1
+
+
+def test_a_file_that_cannot_be_written_is_told_first(sources: Path, tmp_path: Path) -> None:
+    for output in (tmp_path / "nowhere" / "x.md", tmp_path):
+        done = run(*asked(sources, tmp_path), "-o", output)
+        assert str(done.exception).startswith(f"cannot write {output}: ")
+    assert not (tmp_path / "kept").exists()
+
+
 def test_the_document_has_every_figure(sources: Path, brightness: str, tmp_path: Path) -> None:
     target = tmp_path / "made.json"
     done = run(*asked(sources, tmp_path), "--perturb", "none", "--draws", "20", "--json", "-o", target)

@@ -204,6 +204,11 @@ def test_weights_of_another_network_are_refused(classifier: Path, tower: Path, t
         ({"size": {"height": 32, "width": 48}}, "not supported"),
         ({"size": None}, "does not say a size"),
         ({"resample": 0}, "another filter"),
+        ({"image_mean": [0.5]}, r"odd: preprocessor_config.json: image_mean: \[0.5\] is not three numbers"),
+        (
+            {"size": {"shortest_edge": "a"}},
+            "odd: preprocessor_config.json: size: 'a' is not a number of pixels",
+        ),
     ],
 )
 def test_preprocessing_that_cannot_be_kept_is_refused(
@@ -216,6 +221,7 @@ def test_preprocessing_that_cannot_be_kept_is_refused(
     (folder / "preprocessor_config.json").write_text(json.dumps({**PREPROCESSOR, **change}))
     with pytest.raises(CatalogueError, match=complaint):
         adopt_folder(folder, "odd", tmp_path / "cards")
+    assert not (tmp_path / "cards" / "odd").exists()
 
 
 def test_a_card_of_ones_own_is_not_overwritten(classifier: Path, tmp_path: Path) -> None:

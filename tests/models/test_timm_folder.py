@@ -14,6 +14,8 @@ from hivescan.analyzers import registry
 from hivescan.automl.networks.item_views import read_view
 from hivescan.errors import CatalogueError
 from hivescan.media.uri import path_to_uri
+from hivescan.models.network import open_network
+from hivescan.models.parse import read_card
 from hivescan.models.timm_folder import adopt_timm_folder, is_timm_folder
 from hivescan.models.torchvision_remedy import import_torchvision
 
@@ -79,19 +81,43 @@ def test_classes_without_names_are_numbered(folder: Path, tmp_path: Path) -> Non
         ({"model_args": {"depth": 3}}, r"model_args \(depth\): a changed network is not supported"),
         ({"model_args": {}, "global_pool": "max"}, "global_pool max: a changed network is not supported"),
         ({"architecture": "no_such_network"}, "timm has no network called 'no_such_network'"),
+        ({"architecture": "hf-hub:nobody/none"}, "timm has no network called 'hf-hub:nobody/none'"),
+        ({"architecture": "local-dir:/tmp"}, "timm has no network called 'local-dir:/tmp'"),
         ({"num_classes": 0}, "tells of 0 classes"),
         ({"label_names": ["same", "same"]}, "does not name its classes one by one"),
         ({"crop_mode": "border"}, "not supported"),
         ({"input_size": [3, 96, 160]}, "not supported"),
+        ({"input_size": [3, "a", "a"]}, r"odd: config.json: input_size: 'a' is not a number of pixels"),
+        ({"model_args": [1]}, "odd: config.json: model_args is not an object"),
+        ({"crop_pct": "x"}, "odd: config.json: crop_pct: 'x' is not a number"),
+        ({"crop_pct": -1}, "odd: config.json: crop_pct: -1 is not supported"),
+        ({"mean": 0.5}, "odd: config.json: mean: 0.5 is not three numbers"),
+        ({"mean": [0.5]}, r"odd: config.json: mean: \[0.5\] is not three numbers"),
+        ({"std": [0, 1, 1]}, r"odd: config.json: std: \[0, 1, 1\] are not all above 0"),
+        ({"label_names": "ab"}, "odd: config.json: label_names is no list of names"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(
     folder: Path, tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
-    odd = changed(folder, tmp_path / "odd", test_input_size=None, **change)
+    odd = changed(folder, tmp_path / "odd", test_input_size=None, test_crop_pct=None, **change)
     with pytest.raises(CatalogueError, match=words):
         adopt_timm_folder(odd, "odd", tmp_path / "cards")
     assert not (tmp_path / "cards").exists()
+
+
+def test_a_card_that_cannot_be_read_is_not_left(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="card.toml"):
+        adopt_timm_folder(folder, "no name", tmp_path / "cards")
+    assert list((tmp_path / "cards").iterdir()) == []
+
+
+def test_a_card_that_names_a_hub_fetches_nothing(folder: Path, tmp_path: Path) -> None:
+    adopt_timm_folder(folder, "tiny", tmp_path)
+    path = tmp_path / "tiny" / "card.toml"
+    path.write_text(path.read_text().replace('"test_efficientnet"', f'"local-dir:{folder}"'))
+    with pytest.raises(CatalogueError, match="model tiny: timm has no network called 'local-dir:"):
+        open_network(read_card(path))
 
 
 def test_pickled_weights_are_no_model(folder: Path, tmp_path: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 from hivescan.errors import CatalogueError
 from hivescan.models.backends.base import Placement, Tensor
 from hivescan.models.backends.batches import InBatches
 from hivescan.models.backends.torch_common import TorchPlace
 from hivescan.models.schema import Card
+
+_NAME: Final = re.compile(r"\w+(\.\w+)?", re.ASCII)
+"""A network, and after a dot the weights that it may have."""
 
 
 class TimmBackend(InBatches):
@@ -26,6 +30,10 @@ class TimmBackend(InBatches):
 
         if card.backend.architecture is None:
             raise CatalogueError(f"model {card.name}: backend timm needs an architecture")
+        if not is_architecture(card.backend.architecture):
+            raise CatalogueError(
+                f"model {card.name}: timm has no network called {card.backend.architecture!r}"
+            )
         unknown = set(card.backend.outputs) - {"logits", "features"}
         if unknown:
             raise CatalogueError(f"model {card.name}: timm has no output {unknown.pop()!r}")
@@ -53,6 +61,17 @@ class TimmBackend(InBatches):
             if "logits" in self._outputs:
                 values["logits"] = self._model.get_classifier()(features)
             return {name: self._place.array(values[name]) for name in self._outputs}
+
+
+def is_architecture(name: object) -> TypeGuard[str]:
+    """Whether timm makes a network of this name out of its own code. Names of hubs and of folders, which it
+    would fetch or read, are none."""
+    from hivescan.models.torchvision_remedy import import_torchvision
+
+    import_torchvision()
+    import timm
+
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None and bool(timm.is_model(name))
 
 
 def without_classifier(model: Any, state: Mapping[str, Any]) -> dict[str, Any]:
