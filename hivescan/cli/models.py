@@ -146,6 +146,7 @@ def adopt(
     ] = None,
 ) -> None:
     """Write a card for a hub's image classifier, CLIP or Whisper in a folder, so that scans can run it."""
+    from hivescan.analyzers import registry
     from hivescan.automl.home import checked_name
     from hivescan.models.cards import find_card, load_cards, models_folder
     from hivescan.models.hub_folder import adopt_folder
@@ -155,6 +156,8 @@ def adopt(
     checked_name(name, "model")
     if name in load_cards():
         raise UsageError(f"--name {name}: the catalogue has a model of that name")
+    if name in registry.available():
+        raise UsageError(f"--name {name}: an analyzer has that name")
     folder = folder.expanduser()
     if is_speech_folder(folder):
         if face_padding is not None or ai_class:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from hivescan.analyzers import registry
+from hivescan.cli.main import app
 from hivescan.errors import CatalogueError
 from hivescan.models.cards import read_card
 from hivescan.models.hub_folder import adopt_folder
@@ -175,6 +177,16 @@ def test_a_name_that_an_analyzer_has_is_refused(
     adopt_folder(classifier, "nsfw", tmp_path)
     with pytest.raises(CatalogueError, match="the name is taken by an analyzer"):
         registry.available()
+
+
+@pytest.mark.parametrize(("name", "owner"), [("hashes", "an analyzer"), ("yunet", "the catalogue")])
+def test_a_name_that_is_taken_is_refused_before_a_card_is_written(
+    classifier: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, owner: str
+) -> None:
+    monkeypatch.setenv("HIVESCAN_MODELS", str(tmp_path))
+    done = CliRunner().invoke(app, ["models", "adopt", str(classifier), "--name", name])
+    assert f"--name {name}: {owner} has" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pickled_weights_are_refused(classifier: Path, tmp_path: Path) -> None:
