@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hivescan.errors import TrainingError
-from hivescan.models.backends.timm import read_state, without_classifier
+from hivescan.models.backends.timm import is_architecture, read_state, without_classifier
 from hivescan.models.fetch import ensure
 from hivescan.models.schema import Card
 from hivescan.models.torchvision_remedy import import_torchvision
@@ -66,6 +66,8 @@ def create_timm(architecture: str) -> Any:
     import_torchvision()
     import timm
 
+    if not is_architecture(architecture):
+        raise TrainingError(f"timm has no network called {architecture!r}")
     try:
         module = timm.create_model(architecture, pretrained=False, num_classes=0)
     except RuntimeError as error:
