@@ -125,7 +125,7 @@ def lists(draw: st.DrawFn) -> tuple[pa.Table, int | None]:
 
 
 @given(lists())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_list_finds_what_brute_force_finds(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[pa.Table, int | None]
 ) -> None:

@@ -300,7 +300,10 @@ def shared_videos(data: Path) -> list[Path]:
     folders = ("variety", "torchcodec", "decord", "fights/fight", "fights/no_fight")
     files = (p for folder in folders for p in sorted((data / "video" / folder).iterdir()))
     # The two long ones are six minutes of AV1: minutes of CPU in the oracle alone.
-    return [p for p in files if p.suffix not in {".json", ".txt"} and not p.name.startswith("mp4__long_")]
+    clips = [p for p in files if p.suffix not in {".json", ".txt"} and not p.name.startswith("mp4__long_")]
+    # The sixty of fights are of one kind: every fourth.
+    alike = [p for p in clips if p.parent.parent.name == "fights"]
+    return [p for p in clips if p not in alike[1::4] + alike[2::4] + alike[3::4]]
 
 
 @pytest.mark.slow
@@ -317,7 +320,7 @@ def test_every_shared_clip_gives_the_frames_that_ffmpeg_shows(data: Path) -> Non
             # Few frames with gaps to pass over, and many: a third rate costs a third of the minute.
             assert_as_ffmpeg_shows(path, rates=(0.5, 5.0))
             compared += 1
-    assert compared > 120
+    assert compared > 80
 
 
 def test_a_cover_picture_is_no_video(clip: ClipMaker) -> None:

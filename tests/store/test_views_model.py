@@ -210,7 +210,7 @@ def play(store: Store, history: list[Any]) -> Model:
     return model
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(actions, max_size=30))
 def test_views_show_what_a_plain_model_says(history: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -250,7 +250,7 @@ def line(row: Given) -> dict[str, object]:
     }
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows_given, min_size=1, max_size=3))
 @example([[("b", "y", 2, "live", "A1")], [("b", "x", None, "entry", "A1"), ("b", "y", 1, "gone", "A1")]])
 def test_merging_is_what_a_plain_model_says(imports: list[list[Given]]) -> None:
