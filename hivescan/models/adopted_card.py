@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,7 +65,13 @@ def check_free(target: Path, name: str) -> None:
         raise CatalogueError(f"{target / name / CARD_FILE} exists already; choose another name or edit it")
 
 
-def write_card(target: Path, name: str, lines: Sequence[str], labels: Sequence[str]) -> Card:
+def write_card(
+    target: Path,
+    name: str,
+    lines: Sequence[str],
+    labels: Sequence[str] = (),
+    read: Callable[[Path], Card] = read_card,
+) -> Card:
     """Write ``target/<name>/card.toml`` and, of a classifier, ``classes.txt`` beside it; read it back.
 
     A card that cannot be read (:class:`CatalogueError`) is not left there.
@@ -82,7 +88,7 @@ def write_card(target: Path, name: str, lines: Sequence[str], labels: Sequence[s
                 )
             (trial / CARD_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
             try:
-                read_card(trial / CARD_FILE)
+                read(trial / CARD_FILE)
             except CatalogueError as error:
                 raise CatalogueError(str(error).replace(str(trial), str(home))) from None
             home.mkdir(exist_ok=True)
@@ -90,7 +96,7 @@ def write_card(target: Path, name: str, lines: Sequence[str], labels: Sequence[s
                 file.replace(home / file.name)
     except OSError as error:
         raise CatalogueError(f"{home}: cannot be written: {error.strerror or error}") from None
-    return read_card(home / CARD_FILE)
+    return read(home / CARD_FILE)
 
 
 def head_lines(folder: Path, name: str, task: str, consumes: str, *more: str) -> list[str]:

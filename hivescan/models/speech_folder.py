@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hivescan.errors import CatalogueError
-from hivescan.models.adopted_card import file_lines, head_lines
-from hivescan.models.card_parts import CARD_FILE, read_toml
+from hivescan.models.adopted_card import check_free, file_lines, head_lines, write_card
+from hivescan.models.card_parts import read_toml
 from hivescan.models.schema import Card
 from hivescan.models.speech_card import FILES, OPTIONAL, VOCABULARIES, WEIGHTS, parse_speech_card
 
@@ -28,15 +28,11 @@ def adopt_speech_folder(folder: Path, name: str, target: Path) -> Card:
             raise CatalogueError(f"{folder}: has no {needed}")
     if not set(VOCABULARIES) & set(files):
         raise CatalogueError(f"{folder}: has neither {' nor '.join(VOCABULARIES)}")
-    path = target / name / CARD_FILE
-    if path.exists():
-        raise CatalogueError(f"{path} exists already; choose another name or edit it")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_free(target, name)
     lines = [
         *head_lines(folder, name, "speech recognition", '["audio", "video"]'),
         "[speech]",
         "",
         *(line for file in files for line in file_lines(folder / file)),
     ]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return parse_speech_card(path, read_toml(path))
+    return write_card(target, name, lines, read=lambda path: parse_speech_card(path, read_toml(path)))
