@@ -77,12 +77,10 @@ def _places(run: Keys, keys: Keys) -> tuple[npt.NDArray[np.intp], npt.NDArray[np
 
 def _merged(one: Keys, other: Keys) -> Keys:
     """Two sorted runs without repeats as one."""
-    # A stable sort finds the two runs and merges them in one pass.
-    both = np.sort(np.concatenate([one, other]), kind="stable")
-    kept = np.empty(both.size, np.bool_)
-    kept[0] = True
-    np.not_equal(both[1:], both[:-1], out=kept[1:])
-    return both[kept]
+    both = np.concatenate([one, other])
+    both.sort(kind="stable")  # finds the two runs and merges them in one pass, in half as much memory again
+    differs = both[1:] != both[:-1]
+    return both if differs.all() else both[np.r_[True, differs]]
 
 
 def _summed(keys: Keys, counts: Numbers) -> tuple[Keys, Numbers]:

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from hivescan.errors import StoreError
 from hivescan.store import parts, user_columns
 from hivescan.store.arrow_memory import give_back
+from hivescan.store.attempts import Attempts
 from hivescan.store.keys import NO_KEYS, Keys, among, hash_rows
 from hivescan.store.log import Part, Record, Snapshot, append, records_after
 from hivescan.store.log import apply as apply_record
@@ -54,7 +55,7 @@ class StoreWriter:
         self._pending: dict[str, list[pa.Table]] = defaultdict(list)
         self._pending_bytes = 0
         self._unfinished: _Commit | None = None
-        self._attempts = NO_KEYS
+        self._attempts = Attempts()
         self._seen = _Seen()
 
     @property
@@ -93,25 +94,23 @@ class StoreWriter:
             if not self._pending:
                 return
             tables = {name: parts.sort(name, parts.gather(rows)) for name, rows in self._pending.items()}
-            attempts = self._new_attempts(tables)
+            self._take_attempts(tables)
             self._unfinished = _Commit(tables, self._pending_bytes)
             self._pending.clear()
             self._pending_bytes = 0
-            self._attempts = np.concatenate([self._attempts, attempts])
             self._finish(self._unfinished)
             del tables
             give_back()
 
-    def _new_attempts(self, tables: dict[str, pa.Table]) -> Keys:
+    def _take_attempts(self, tables: dict[str, pa.Table]) -> None:
         """Every result row has its attempt in this commit, and this run makes each attempt once."""
         ledger = tables.get("analyses", TABLES["analyses"].empty_table())
         attempts = hash_rows(ledger, _ATTEMPT)
-        if (np.diff(np.sort(attempts)) == 0).any() or among(attempts, self._attempts).any():
-            raise StoreError(f"run {self.run_id} brings the same attempt (content and chain) a second time")
         for name in RESULT_TABLES:
             if name in tables and not among(hash_rows(tables[name], _ATTEMPT), attempts).all():
                 raise StoreError(f"rows of {name} come without their attempt in the ledger (analyses)")
-        return attempts
+        if not self._attempts.take(ledger):
+            raise StoreError(f"run {self.run_id} brings the same attempt (content and chain) a second time")
 
     def _finish(self, commit: _Commit) -> None:
         """Drive one commit to its end; called again with the same one after a failure."""
