@@ -8,7 +8,14 @@ import typer
 
 from hivescan.cli import scan_options as o
 from hivescan.cli.explain import emit_costs
-from hivescan.cli.options import DEFAULT_STORE, JsonOption, QuietOption, StoreOption, StrictOption
+from hivescan.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    QuietOption,
+    StoreOption,
+    StrictOption,
+    names_in,
+)
 from hivescan.cli.output import emit_json, say, stderr
 from hivescan.cli.progress import ScanProgress, human_bytes, human_seconds
 from hivescan.errors import ExitCode, RunInterruptedError, UsageError
@@ -99,7 +106,7 @@ def scan_config(
         sources=named,
         store=store,
         profile=profile,
-        analyzers=None if analyzers is None else tuple(a.strip() for a in analyzers.split(",") if a.strip()),
+        analyzers=None if analyzers is None else names_in(analyzers, "--analyzers"),
         source_options=SourceOptions(
             hidden=settings["hidden"],
             uri_column=settings.get("uri_column"),

@@ -19,6 +19,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from hivescan.cli.wrong_values import expected
 from hivescan.errors import ConfigError
 
 Command = TyperCommand | TyperGroup
@@ -96,5 +97,7 @@ def _value(place: str, command: TyperCommand, option: TyperOption, value: Any) -
     try:
         option.process_value(typer.Context(command), given if option.multiple else given[0])
     except Exception as error:
-        raise ConfigError(f"{place}: {getattr(error, 'message', error)}") from None
+        takes = expected(error)
+        told = getattr(error, "message", error) if takes is None else f"takes {takes}, not {value!r}"
+        raise ConfigError(f"{place}: {told}") from None
     return value if option.is_flag else given if option.multiple else given[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hivescan.cli.options import JsonOption, QuietOption
+from hivescan.cli.options import JsonOption, QuietOption, names_in
 from hivescan.cli.output import emit, emit_json, emit_table
 from hivescan.cli.training_options import DeviceOption, SplitByOption, StoresOption, rounded, typed_command
 from hivescan.errors import UsageError
@@ -105,7 +105,7 @@ def distill(
             device=device,  # type: ignore[arg-type]  # the training checks it
         ),
     )
-    named = [name.strip() for name in teachers.split(",") if name.strip()]
+    named = names_in(teachers, "--teachers")
     with TrainingDisplay(quiet=quiet) as progress:
         made = train(student, named, snapshot=snapshot, folder=data, options=options, on_progress=progress)
     if as_json:

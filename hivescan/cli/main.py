@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from hivescan import __version__
 from hivescan.cli.output import say
+from hivescan.cli.wrong_values import wrong_value
 from hivescan.errors import ExitCode, HivescanError, RunInterruptedError
 
 COMMANDS = (
@@ -117,7 +118,8 @@ def main() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         # With standalone_mode typer would print errors of its own in a box of several lines.
-        code = app(standalone_mode=False)
+        # Named, so that it does not depend on how Python was started.
+        code = app(prog_name="hivescan", standalone_mode=False)
     except HivescanError as error:
         _say_last(f"hivescan: {error}")
         sys.exit(int(error.exit_code))
@@ -126,7 +128,8 @@ def main() -> None:
         sys.exit(int(ExitCode.INTERRUPTED))
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own, which it names differently in each version
-            _say_usage_error(error.format_message(), getattr(error, "ctx", None))
+            told = wrong_value(error) or error.format_message()
+            _say_usage_error(told, getattr(error, "ctx", None))
             sys.exit(int(ExitCode.USAGE))
         # A fault of ours: told in full, with an exit code that means nothing else.
         traceback.print_exc()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hivescan.errors import UsageError
+
 StoreOption = Annotated[
     str,
     typer.Option(
@@ -34,3 +36,11 @@ OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to a file that only you can read."),
 ]
+
+
+def names_in(text: str, option: str) -> tuple[str, ...]:
+    """``a, b`` as names. Raises :class:`UsageError` where one is empty: it may be a name that got lost."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise UsageError(f"{option} {text!r} has an empty name: give names with one comma between them")
+    return names

@@ -25,7 +25,13 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     [
         (["clasify"], "classify"),
         (["classify", "--profil", "fast", "x"], "see `hivescan classify -h`"),
-        (["classify", "x", "--fps", "0"], "--fps"),
+        (["classify", "x", "--fps", "0"], "--fps takes 0.01 or more, not '0'; see `hivescan classify -h`"),
+        (["classify", "x", "--fps", "fast"], "--fps takes a number, not 'fast'"),
+        (["items", "--limit", "x"], "--limit takes a whole number, not 'x'; see `hivescan items -h`"),
+        (["classify", "x", "--worker-memory", "9"], "--worker-memory takes 536870912 or more, not '9'"),
+        (["classify", "x", "--analyzers", "hashes,,nsfw"], "'hashes,,nsfw' has an empty name"),
+        (["classify", "x", "--analyzers", " "], "' ' has an empty name"),
+        (["distill", "small", "--teachers", "a,", "--data", "."], "'a,' has an empty name"),
         (["sweep"], "--head"),
         (["store", "export"], "TARGET"),
         (["classify"], "nothing to scan"),
@@ -65,7 +71,7 @@ def store(tmp_path: Path) -> Path:
     [
         ("[report]\nlimt = 1", "[report] limt: no such option"),
         ("[reprt]", "[reprt] is no command"),
-        ('[report]\nlimit = "many"', "[report] limit: "),
+        ('[report]\nlimit = "many"', "[report] limit: takes a whole number, not 'many'"),
         ("[report]\nlimit = [1]", "takes one value, not a list"),
         ('[report]\nstrict = "yes"', "neither true nor false"),
         ("[report]\naggregate = true", "takes a value, not true"),
