@@ -102,7 +102,7 @@ def _described(review: Review) -> dict[str, object]:
     from dataclasses import asdict
 
     at = review.decided_at
-    return asdict(review) | {"decided_at": None if at is None else at.isoformat()}
+    return asdict(review) | {"why": review.said, "decided_at": None if at is None else at.isoformat()}
 
 
 def _emit(found: Sequence[Review]) -> None:
@@ -116,8 +116,8 @@ def _emit(found: Sequence[Review]) -> None:
     )
     rows = tuple(
         (
-            *(review.state, review.content_id[:12], review.why, review.decided_by or "", review.reason or ""),
-            *(review.since or "", ", ".join(review.uris)),
+            *(review.state, review.content_id[:12], "" if review.said == review.reason else review.said),
+            *(review.decided_by or "", review.reason or "", review.since or "", ", ".join(review.uris)),
         )
         for review in found
     )

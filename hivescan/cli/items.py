@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from hivescan.cli.options import DEFAULT_STORE, JsonOption, StoreOption, WhereOption
-from hivescan.cli.output import say
+from hivescan.cli.output import emit, say
 
 _COLUMNS = ("status", "action", "media_type", "reason", "uri")
 _OF_EVIDENCE = ("says", "kind", "name", "uri")
 _SHOWN = 100
+_NO_EVIDENCE = "no evidence: what says nothing of where it comes from may come from anywhere"
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +53,7 @@ def items(
     from hivescan.store.answers import AnswerFormat, plain_rows, render
     from hivescan.store.items import ERROR_STATUSES, list_evidence, list_items
     from hivescan.store.store import open_store
+    from hivescan.wording import count
 
     if as_json and as_csv:
         raise UsageError("--json and --csv: give one of them")
@@ -62,7 +64,9 @@ def items(
     names: tuple[str, ...] = _OF_EVIDENCE if evidence else _COLUMNS
     listed = look(open_store(store), statuses=wanted, where=where, limit=most + 1 if most else None)
     shown = listed.slice(0, most) if most else listed
-    if plain_text:
+    if plain_text and not listed.num_rows:
+        emit(_NO_EVIDENCE if evidence else count(0, "item"))
+    elif plain_text:
         if not evidence and shown.column("action").null_count == shown.num_rows:
             names = tuple(name for name in names if name != "action")
         columns = tuple(Column(name, path=name == "uri") for name in names)

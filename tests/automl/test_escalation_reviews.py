@@ -170,6 +170,12 @@ def test_the_command_lists_and_decides(store: Store) -> None:
     ).stdout  # fmt: skip
     listed = json.loads(run.invoke(app, ["escalations", "list", "--json", *named]).stdout)
     assert [(one["uris"], one["state"]) for one in listed] == [(["/m/b.jpg"], "confirmed")]
+    assert listed[0]["why"] == "nets says general_nsfw 0.90, ages says yes_child_present 0.60"
+    decided = ["confirm", "/m/plain.jpg", "--why", "seen by hand", "--by", "ben"]
+    run.invoke(app, ["escalations", *decided, *named])
+    told = run.invoke(app, ["escalations", "list", *named]).stdout
+    assert told.count("anna") == 1  # who confirmed it and the reason stand in columns of their own
+    assert told.count("seen by hand") == 1
     cleared = json.loads(
         run.invoke(app, ["escalations", "list", "--state", "cleared", "--json", *named]).stdout
     )

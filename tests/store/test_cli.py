@@ -116,11 +116,19 @@ def test_items_that_fit_a_condition_or_a_limit(store: Store) -> None:
     limited = call(store, "items", "--limit", "1")
     assert "only the first 1: --limit 0 lists all" in limited.stderr
     assert len(json.loads(call(store, "items", "--json", "--limit", "2").stdout)) == 2
+    assert call(store, "items", "--where", "width < 0").stdout == "0 items\n"
+    assert json.loads(call(store, "items", "--json", "--where", "width < 0").stdout) == []
     for condition in ("1) OR (1", "", "nope = 1", "1; DROP VIEW items"):
         with pytest.raises(QueryError):
             call(store, "items", "--where", condition)
     with pytest.raises(UsageError, match="unknown status 'bad'"):
         call(store, "items", "--status", "bad")
+
+
+def test_files_without_evidence_are_one_line_that_promises_nothing(store: Store) -> None:
+    shown = call(store, "items", "--evidence").stdout
+    assert shown == "no evidence: what says nothing of where it comes from may come from anywhere\n"
+    assert json.loads(call(store, "items", "--evidence", "--json").stdout) == []
 
 
 def test_check_says_sound_or_names_the_damage_with_exit_code_2(store: Store) -> None:
