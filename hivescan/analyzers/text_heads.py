@@ -26,7 +26,7 @@ from hivescan.models.network import TEXT_VIEW, Networks, TextNetwork
 from hivescan.models.schema import Card
 from hivescan.models.vector_head import VectorHead
 from hivescan.types import Findings, HeadClass, HeadScores, HeadSpec, Polarity
-from hivescan.words import context, languages, minors, reading, topics, word_list
+from hivescan.words import context, languages, minors, promotions, reading, topics, word_list
 
 NAME: Final = "text_heads"
 ENGLISH: Final = "text_heads"
@@ -54,6 +54,7 @@ def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
         "entities": word_list.REVISION,
         "languages": languages.REVISION,
         "minors": minors.REVISION,
+        "promotions": promotions.REVISION,
         "reading": reading.REVISION,
         "topics": topics.REVISION,
     }

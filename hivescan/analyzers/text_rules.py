@@ -17,6 +17,7 @@ from hivescan.words.clauses import Clauses
 from hivescan.words.languages import language_of
 from hivescan.words.minors import Places
 from hivescan.words.normalise import folded, normalise
+from hivescan.words.promotions import Cue, promotions_in
 from hivescan.words.reading import read_plain
 from hivescan.words.topics import TOPICS, TopicHit, english_topics
 from hivescan.words.word_list import SEVERE, SEXUAL, SLURS, STRONG, Hit, english, expletives
@@ -40,8 +41,9 @@ class Passage:
 
     ``language`` None: too little to tell. ``read`` is what networks see. ``hits`` and ``topics`` are those of
     the English lists, none where the passage is in another language. ``minors``, ``sexual`` and ``phrases``
-    are places. ``is_answer``: it speaks against what it repeats, or tells what somebody said; ``is_denial``:
-    it denies or quotes the insults that are in it.
+    are places. ``promotions`` are the cues by which it is an advert, None where no list knows its language.
+    ``is_answer``: it speaks against what it repeats, or tells what somebody said; ``is_denial``: it denies or
+    quotes the insults that are in it.
     """
 
     text: str
@@ -50,6 +52,7 @@ class Passage:
     is_english: bool
     hits: tuple[Hit, ...]
     topics: tuple[TopicHit, ...]
+    promotions: tuple[Cue, ...] | None
     is_answer: bool
     is_denial: bool
     minors: Places
@@ -77,6 +80,7 @@ def look(text: str) -> Passage:
     plain = normalise(text, _known_words() if is_english else ())
     seen = folded(plain)
     said = Clauses(seen)
+    adverts = promotions_in("en" if is_english else language)
     return Passage(
         text=text,
         language=language,
@@ -84,6 +88,7 @@ def look(text: str) -> Passage:
         is_english=is_english,
         hits=words.hits_in(seen) if is_english else (),
         topics=english_topics().hits(seen, said) if is_english else (),
+        promotions=None if adverts is None else adverts.cues(text, seen, said),
         is_answer=is_english and (context.is_answered(seen.text) or context.is_reported(seen.text)),
         is_denial=is_english and context.denies_insults(said, words.words),
         minors=minors.minors_named(seen, language),
@@ -130,6 +135,16 @@ SEXUAL_HEAD: Final = HeadSpec(
     GROUP,
     description="By words: 3 crude ones that are strong or severe, 1 mild or plain ones; English.",
 )
+PROMOTIONS: Final = HeadSpec(
+    "text_promotions",
+    (
+        HeadClass("yes_text_promotions", Polarity.DESCRIPTIVE),
+        HeadClass("no_text_promotions", Polarity.BENIGN),
+        HeadClass(UNSUPPORTED, Polarity.DESCRIPTIVE),
+    ),
+    GROUP,
+    description="Adverts, by what they say: offers, calls to act, codes; ar, de, en, es, fr, pt.",
+)
 CHILD: Final = HeadSpec(
     "text_child_exploitation",
     (
@@ -149,7 +164,7 @@ TOPIC_HEADS: Final = {
     )
     for topic in TOPICS
 }
-HEADS: Final = (PROFANITY, SEXUAL_HEAD, CHILD, *TOPIC_HEADS.values())
+HEADS: Final = (PROFANITY, SEXUAL_HEAD, CHILD, *TOPIC_HEADS.values(), PROMOTIONS)
 
 
 def scores(passages: Sequence[Passage]) -> tuple[HeadScores, ...]:
@@ -159,12 +174,13 @@ def scores(passages: Sequence[Passage]) -> tuple[HeadScores, ...]:
         _one_hot(SEXUAL_HEAD, [_sexual(p) for p in passages]),
         _one_hot(CHILD, [_child(p) for p in passages]),
         *(_one_hot(head, [_topic(p, topic) for p in passages]) for topic, head in TOPIC_HEADS.items()),
+        _one_hot(PROMOTIONS, [_promotions(p) for p in passages]),
     )
 
 
 def words_found(passage: Passage) -> tuple[Entity, ...]:
     """Where the words stand that the heads go by; the value is the kind of word, never the word. Of topics it
-    is the head with the severity, and words disguised there are not told apart."""
+    is the head with the severity, of adverts what the words are for; disguises are not told apart there."""
     return (
         *(
             Entity(WORD, _kind(hit), hit.start, hit.end, disguised=_is_disguised(passage.text, hit))
@@ -173,6 +189,10 @@ def words_found(passage: Passage) -> tuple[Entity, ...]:
         *(
             Entity(WORD, f"{hit.topic} {hit.severity}", hit.start, hit.end, disguised=False)
             for hit in passage.topics
+        ),
+        *(
+            Entity(WORD, f"promotions {cue.role}", cue.start, cue.end, disguised=False)
+            for cue in passage.promotions or ()
         ),
     )
 
@@ -214,6 +234,12 @@ def _child(passage: Passage) -> str:
         return "yes_text_child_exploitation"
     known = passage.is_english or passage.language in minors.LANGUAGES
     return "no_text_child_exploitation" if known else UNSUPPORTED
+
+
+def _promotions(passage: Passage) -> str:
+    if passage.promotions is None:
+        return UNSUPPORTED
+    return "yes_text_promotions" if passage.promotions else "no_text_promotions"
 
 
 def _topic(passage: Passage, topic: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from hivescan.words.clauses import Clauses
 
-REVISION: Final = 2
+REVISION: Final = 3
 """Raised when the same text is told otherwise."""
 
 INSULTS: Final = Path(__file__).with_name("data") / "insults_en.txt"

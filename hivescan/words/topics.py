@@ -7,16 +7,13 @@ law, help, fiction or jest, stays a mention; violence that was done, also where 
 news. Threats and wishes to die in the first person (``intent``) are lowered by a quotation or a negation
 right before them, by nothing else. Nothing was trained or tuned on labelled texts.
 
-A pattern is words with choices in brackets: ``(sell|selling) (a|my|) gun``. Apostrophes are left out.
+Patterns are as in :mod:`hivescan.words.patterns`.
 """
 
 from __future__ import annotations
 
 import csv
-import re
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,9 +22,9 @@ from typing import Final
 from hivescan.words.clauses import Clauses
 from hivescan.words.context import is_disowned, is_negated, is_plainly_negated, is_quoted
 from hivescan.words.mapped import Mapped
-from hivescan.words.tokens import Token
+from hivescan.words.patterns import Found, Patterns, expanded
 
-REVISION: Final = 2
+REVISION: Final = 3
 """Raised when the same text is told otherwise."""
 
 FILE: Final = Path(__file__).with_name("data") / "topics_en.csv"
@@ -44,9 +41,6 @@ _DONE: Final = "done"
 _PHRASES: Final = {"phrase1": 1, "phrase2": 2, "phrase3": 3, _INTENT: 3, _DONE: 3}
 _RAISING: Final[Mapping[str, int]] = {"offer": 3, "make": 3, "use": 2, "threat": 2}
 _THINGS: Final = frozenset({"term", "slang"})
-_LONGEST: Final = 16
-"""Words of the longest pattern."""
-_PART: Final = re.compile(r"[()|]|[^()|\s]+")
 
 
 @dataclass(frozen=True)
@@ -59,41 +53,14 @@ class TopicHit:
     end: int
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A pattern of the list at words ``first`` to ``last``."""
-
-    topic: str
-    role: str
-    first: int
-    last: int
-
-    def near(self, others: Sequence[_Found], words: int) -> Iterator[_Found]:
-        """Those of ``others``, in order of their first words, within so many words."""
-        at = bisect_left(others, self.first - words - _LONGEST, key=_first)
-        end = bisect_right(others, self.last + words, key=_first)
-        return (other for other in others[at:end] if self.first - other.last <= words)
-
-
-def _first(found: _Found) -> int:
-    return found.first
-
-
 class TopicList:
-    """Patterns by their first word. Made by :func:`english_topics`."""
+    """Made by :func:`english_topics`."""
 
-    def __init__(self, patterns: Iterator[tuple[str, str, tuple[str, ...]]]) -> None:
-        self._by_first: dict[str, dict[tuple[str, ...], set[tuple[str, str]]]] = defaultdict(dict)
-        for topic, role, words in patterns:
-            if len(words) > _LONGEST:
-                raise ValueError(f"more than {_LONGEST} words: {' '.join(words)}")
-            self._by_first[words[0]].setdefault(words, set()).add((topic, role))
-        self._lengths = {
-            first: sorted({*map(len, some)}, reverse=True) for first, some in self._by_first.items()
-        }
+    def __init__(self, patterns: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
+        self._patterns = Patterns(patterns)
         self.words = frozenset(
             first
-            for first, some in self._by_first.items()
+            for first, some in self._patterns.by_first.items()
             if any(role in _THINGS for _, role in some.get((first,), ()))
         )
         """Things of one word: by these doubtful figures are read."""
@@ -104,7 +71,7 @@ class TopicList:
         ``said`` is the same text, where it was cut into clauses already."""
         said = said or Clauses(seen)
         words = said.words
-        found = list(self._found(words))
+        found = list(self._patterns.found([token.word for token in words]))
         if not any(one.role in _THINGS or one.role in _PHRASES for one in found):
             return ()
         lowering = [o for o in found if o.role == "lower" and not is_plainly_negated(said, o.first)]
@@ -121,27 +88,8 @@ class TopicList:
                     hits.append(TopicHit(topic, severity, *place))
         return tuple(sorted(hits, key=lambda hit: (hit.start, hit.topic)))
 
-    def _found(self, words: Sequence[Token]) -> Iterator[_Found]:
-        """The longest patterns first; what an exception covers is nothing else."""
-        said = [token.word for token in words]
-        covered = -1
-        for i, word in enumerate(said):
-            if i <= covered or word not in self._by_first:
-                continue
-            here = self._by_first[word]
-            met: set[tuple[str, str]] = set()
-            for length in self._lengths[word]:
-                if i + length > len(said):
-                    continue
-                for topic, role in here.get(tuple(said[i : i + length]), ()):
-                    if role == "except":
-                        covered = i + length - 1
-                    elif i > covered and (topic, role) not in met:
-                        met.add((topic, role))
-                        yield _Found(topic, role, i, i + length - 1)
 
-
-def _severity(one: _Found, own: Sequence[_Found]) -> int:
+def _severity(one: Found, own: Sequence[Found]) -> int:
     if one.role in _PHRASES:
         return _PHRASES[one.role]
     if one.role not in _THINGS:
@@ -153,7 +101,7 @@ def _severity(one: _Found, own: Sequence[_Found]) -> int:
     return max(raised, default=1 if one.role == "term" else 0)
 
 
-def _is_lowered(one: _Found, said: Clauses, cues: Sequence[_Found]) -> bool:
+def _is_lowered(one: Found, said: Clauses, cues: Sequence[Found]) -> bool:
     if is_quoted(said, one.first, one.last):
         return True
     if one.role == _INTENT:
@@ -165,38 +113,11 @@ def _is_lowered(one: _Found, said: Clauses, cues: Sequence[_Found]) -> bool:
     )
 
 
-def expanded(pattern: str) -> set[tuple[str, ...]]:
-    """Every run of words that a pattern stands for; choices within choices are allowed."""
-    parts = _PART.findall(pattern)
-    runs, rest = _choices(parts, 0)
-    if rest != len(parts):
-        raise ValueError(f"a bracket is closed that was not opened: {pattern}")
-    return runs - {()}
-
-
-def _choices(parts: Sequence[str], at: int) -> tuple[set[tuple[str, ...]], int]:
-    """Runs of the choices from part ``at`` to the bracket that closes them, and where that stands."""
-    whole: set[tuple[str, ...]] = set()
-    runs: set[tuple[str, ...]] = {()}
-    while at < len(parts) and parts[at] != ")":
-        if parts[at] == "|":
-            whole |= runs
-            runs = {()}
-        elif parts[at] == "(":
-            inner, at = _choices(parts, at + 1)
-            runs = {run + more for run in runs for more in inner}
-        else:
-            runs = {(*run, parts[at]) for run in runs}
-        at += 1
-    return whole | runs, at
-
-
 @lru_cache(maxsize=1)
 def english_topics() -> TopicList:
     """The list that hivescan brings along."""
     with FILE.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    patterns = [
+    return TopicList(
         (row["head"], row["role"], words) for row in rows for words in sorted(expanded(row["pattern"]))
-    ]
-    return TopicList(iter(patterns))
+    )

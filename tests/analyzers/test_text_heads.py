@@ -92,6 +92,15 @@ def test_topics_have_severities_by_what_is_said_of_them(text: str, severities: d
     assert labels_of([GERMAN])["text_drugs"] == [UNSUPPORTED]
 
 
+def test_adverts_are_told_in_the_languages_of_the_list() -> None:
+    texts = ["Today only, 20 % off in our shop!", "Nur heute, 20 % Rabatt in unserem Laden!", QUIET, GERMAN]
+    hindi = "यह किताब मुझे बहुत पसंद आई और मैं इसे फिर पढ़ूंगा"
+    said = labels_of([*texts, hindi])["text_promotions"]
+    assert said == ["yes_text_promotions"] * 2 + ["no_text_promotions"] * 2 + [UNSUPPORTED]
+    found = words_found(look(texts[0]))
+    assert {entity.value for entity in found} >= {"promotions urge", "promotions offer", "promotions sell"}
+
+
 def test_the_place_of_a_word_is_told_and_the_word_is_not() -> None:
     text = f"What a {' '.join(STRONG_WORD)} day that was for us"
     (found,) = words_found(look(text))
@@ -191,6 +200,9 @@ def test_the_words_that_a_score_comes_from_are_told(analyzer: HostAnalyzer) -> N
     assert "idiot." in {text[s.start : s.end] for s in rude} and all(0 < s.drop <= 1 for s in rude)
     # Where several say the same, none of them alone is missed.
     assert {RUDE[s.start : s.end] for s in spans(analyzer, RUDE, "text_bullying")} & {"stupid", "idiot."}
+    text = "Selling coke, dm me. It is not far from here. Selling coke, dm me."
+    again = spans(analyzer, text, "text_drugs")
+    assert len(again) == 2 and all("coke" in text[s.start : s.end] and s.drop == 1 for s in again)
     with pytest.raises(UsageError, match="no head 'mood' of texts; there are text_"):
         spans(analyzer, QUIET, "mood")
 

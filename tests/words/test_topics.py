@@ -6,25 +6,7 @@ import pytest
 
 from hivescan.analyzers.text_rules import look
 from hivescan.words.normalise import folded, normalise
-from hivescan.words.topics import TOPICS, TopicList, english_topics, expanded
-
-
-@pytest.mark.parametrize(
-    ("pattern", "runs"),
-    [
-        ("one two", {"one two"}),
-        ("(a|b|) c", {"a c", "b c", "c"}),
-        ("x (a (b|c)|d) y", {"x a b y", "x a c y", "x d y"}),
-        ("a|b c", {"a", "b c"}),
-    ],
-)
-def test_a_pattern_stands_for_every_run_of_its_choices(pattern: str, runs: set[str]) -> None:
-    assert {" ".join(run) for run in expanded(pattern)} == runs
-
-
-def test_a_bracket_that_was_not_opened_is_told() -> None:
-    with pytest.raises(ValueError, match="a bracket is closed"):
-        expanded("a) b")
+from hivescan.words.topics import TOPICS, TopicList, english_topics
 
 
 def test_places_are_those_of_the_text_as_it_was_written() -> None:
@@ -36,13 +18,16 @@ def test_places_are_those_of_the_text_as_it_was_written() -> None:
 
 def test_what_an_exception_covers_is_nothing_else() -> None:
     patterns = [("*", "except", ("water", "gun")), ("weapons", "term", ("gun",))]
-    made = TopicList(iter(patterns))
+    made = TopicList(patterns)
     assert [hit.start for hit in made.hits(folded(normalise("a water gun and a gun")))] == [18]
 
 
 def test_every_pattern_belongs_to_a_topic_or_to_all() -> None:
     kinds = {
-        pair for some in english_topics()._by_first.values() for found in some.values() for pair in found
+        pair
+        for some in english_topics()._patterns.by_first.values()
+        for found in some.values()
+        for pair in found
     }
     assert {topic for topic, _ in kinds} == {*TOPICS, "*"}
     roles = {"except", "lower", "term", "slang", "offer", "make", "use", "threat", "at"}
@@ -98,6 +83,9 @@ def test_a_wish_to_die_stays_one_whatever_stands_around(text: str) -> None:
         ('He wrote "I want to kill myself" on the wall', "self_harm", 1),
         # Within one clause what is around counts, violence that was done within a sentence.
         ("The police arrested two men who were selling cocaine", "drugs", 1),
+        ("The police seized heroin, cocaine and rifles that were for sale", "drugs", 1),
+        ("I sell no weed, pills or cocaine", "drugs", 1),
+        ("Selling weed, pills and cocaine, dm me", "drugs", 3),
         ("Selling cocaine, dm me. Nothing in the news", "drugs", 3),
         ("Selling cocaine and no police is near", "drugs", 3),
         ("I feel suicidal, my therapist left", "self_harm", 2),
