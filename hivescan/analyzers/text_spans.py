@@ -20,6 +20,8 @@ LEAST_DROP: Final = 0.05
 _MOST_PARTS: Final = 64
 _SAID: Final = 0.5
 _MOST_TAKEN: Final = 6
+_TOGETHER: Final = (1, 2, 4, 8)
+"""How many parts side by side are asked what they say by themselves."""
 _WORD: Final = re.compile(r"\S+")
 
 Place = tuple[int, int]
@@ -27,7 +29,8 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Span:
-    """Characters ``start`` to ``end`` of the text, and by how much the score falls without them, 0 to 1."""
+    """Characters ``start`` to ``end`` of the text, and by how much the score falls without them, 0 to 1;
+    where several say the same, without all of them."""
 
     start: int
     end: int
@@ -52,8 +55,8 @@ def spans(analyzer: HostAnalyzer, text: str, head: str) -> tuple[Span, ...]:
     """The words of ``text`` from which the score of ``head`` comes, in their order.
 
     Texts of more than 64 words are looked at in stretches of several. Where words say the same several times,
-    so that no single one is missed, they are taken out one after the other. Raises :class:`UsageError` for a
-    head that the analyzer does not have.
+    so that no single one is missed, they are those that say it by themselves; where there are none, words are
+    taken out one after the other. Raises :class:`UsageError` for a head that the analyzer does not have.
     """
     places = [(found.start(), found.end()) for found in _WORD.finditer(text)]
     width = max(1, -(-len(places) // _MOST_PARTS))
@@ -64,8 +67,31 @@ def spans(analyzer: HostAnalyzer, text: str, head: str) -> tuple[Span, ...]:
     alone = [whole - score for score in _scores(analyzer, head, [_without(text, [p]) for p in parts])]
     found = {place: drop for place, drop in zip(parts, alone, strict=True) if drop >= LEAST_DROP}
     if not found and whole >= _SAID:
-        found = _one_by_one(analyzer, head, text, parts, whole)
+        found = _by_themselves(analyzer, head, text, parts, whole)
+        found = found or _one_by_one(analyzer, head, text, parts, whole)
     return tuple(Span(start, end, round(drop, 4)) for (start, end), drop in sorted(found.items()))
+
+
+def _by_themselves(
+    analyzer: HostAnalyzer, head: str, text: str, parts: Sequence[Place], whole: float
+) -> dict[Place, float]:
+    """The shortest stretches that alone score a half and more, where the score falls without all of them."""
+    for width in _TOGETHER:
+        stretches = [(some[0][0], some[-1][1]) for some in _windows(parts, width)]
+        scores = _scores(analyzer, head, [text[start:end] for start, end in stretches])
+        taken: list[Place] = []
+        for place, score in zip(stretches, scores, strict=True):
+            if score >= _SAID and not (taken and place[0] < taken[-1][1]):
+                taken.append(place)
+        if len(taken) > 1:
+            drop = whole - _scores(analyzer, head, [_without(text, taken)])[0]
+            if drop >= LEAST_DROP:
+                return dict.fromkeys(taken, drop)
+    return {}
+
+
+def _windows(parts: Sequence[Place], width: int) -> list[Sequence[Place]]:
+    return [parts[i : i + width] for i in range(max(1, len(parts) - width + 1))]
 
 
 def _one_by_one(

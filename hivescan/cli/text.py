@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from hivescan.cli.options import JsonOption
-from hivescan.cli.output import emit_json, emit_table
+from hivescan.cli.output import emit, emit_json, emit_table
 from hivescan.errors import UsageError
 
 _SHOWN = 0.01
+_UNKNOWN = 0.5
+_UNSUPPORTED = "unsupported"
 
 
 def register(app: typer.Typer) -> None:
@@ -44,27 +47,39 @@ def text(
     if as_json:
         emit_json(seen)
         return
-    rows: list[tuple[Any, ...]] = []
+    rows = {number: list(_rows(one, why)) for number, one in enumerate(seen, 1)}
+    if any(rows.values()):
+        table = [(number, *row) for number, some in rows.items() for row in some]
+        emit_table(("text", "what", "class or value", "score", "characters"), table)
     for number, one in enumerate(seen, 1):
-        rows += [
-            (number, head, label, round(score, 3), "")
-            for head, scores in one["scores"].items()
-            for label, score in sorted(scores.items(), key=lambda pair: -pair[1])[:1]
-            if score >= _SHOWN and not label.startswith(("no_", "unsupported")) and not label.endswith("_0")
-        ]
-        rows += [
-            (number, found["kind"], found["value"], None, f"{found['start']}–{found['end']}")
-            for found in one["entities"]
-        ]
-        for passage in one["authorship"] or ():
-            label, score = max(passage["scores"].items(), key=lambda pair: pair[1])
-            place = f"{passage['start']}–{passage['end']}"
-            rows.append((number, "ai_text", label, round(score, 3), place))
-        rows += [
-            (number, f"why {why}", "", span["drop"], f"{span['start']}–{span['end']}")
-            for span in one["why"] or ()
-        ]
-    emit_table(("text", "what", "class or value", "score", "characters"), rows)
+        if remarks := list(_remarks(one, why, told=bool(rows[number]))):
+            emit(f"text {number}: {'; '.join(remarks)}")
+
+
+def _rows(one: Mapping[str, Any], why: str | None) -> Iterator[tuple[Any, ...]]:
+    """What is told of a text: what, class or value, score, place."""
+    for head, scores in one["scores"].items():
+        label, score = max(scores.items(), key=lambda pair: pair[1])
+        if score >= _SHOWN and not label.startswith(("no_", _UNSUPPORTED)) and not label.endswith("_0"):
+            yield head, label, round(score, 3), ""
+    for found in one["entities"]:
+        yield found["kind"], found["value"], None, f"{found['start']}–{found['end']}"
+    for passage in one["authorship"] or ():
+        label, score = max(passage["scores"].items(), key=lambda pair: pair[1])
+        yield "ai_text", label, round(score, 3), f"{passage['start']}–{passage['end']}"
+    for span in one["why"] or ():
+        yield f"why {why}", "", span["drop"], f"{span['start']}–{span['end']}"
+
+
+def _remarks(one: Mapping[str, Any], why: str | None, *, told: bool) -> Iterator[str]:
+    """What a reader would miss: that nothing is to tell, and that most heads could not read the text."""
+    if not told:
+        yield "nothing to tell"
+    unknown = [head for head, scores in one["scores"].items() if scores.get(_UNSUPPORTED, 0.0) > _UNKNOWN]
+    if 2 * len(unknown) > len(one["scores"]):
+        yield f"its language ({one['language'] or 'not told'}) is not known to {', '.join(unknown)}"
+    if why is not None and not one["why"] and why not in unknown:
+        yield f"no words were found that the score of {why} comes from"
 
 
 def _typed_in() -> list[str]:

@@ -88,7 +88,7 @@ class Manifest:
             raise
         except Exception as error:  # Arrow's and every remote file system's own kinds
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-            raise SourceError(f"{location}: the manifest cannot be read: {reason}") from error
+            raise SourceError(f"{location}: cannot be read: {reason}") from error
 
     @property
     def has_columns(self) -> bool:
@@ -275,7 +275,7 @@ def _first_keys(stream: IO[bytes]) -> list[str]:
     objects = (value for _, value, _ in json_lines(stream) if isinstance(value, dict))
     first = list(islice(objects, _LOOKED_AT))
     if not first:
-        raise SourceError("the manifest has no line with a JSON object")
+        raise ValueError("no line holds a JSON object")
     return list(dict.fromkeys(key for each in first for key in each))
 
 

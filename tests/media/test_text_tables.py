@@ -70,6 +70,8 @@ def test_several_columns_are_several_sources_and_no_text_is_a_column_of_another(
     ("name", "content", "options", "message"),
     [
         ("t.csv", "a,b\n1,2\n", {}, r"t\.csv: no column 'body'; it has: a, b"),
+        ("t.jsonl", "1\n", {}, r"t\.jsonl: cannot be read: no line holds a JSON object"),
+        ("t.parquet", "x", {}, r"t\.parquet: cannot be read: "),
         ("t.txt", "words", {}, r"t\.txt: --text-col reads the columns of a table, \.csv, "),
         ("folder", None, {}, "folder: --text-col reads the columns of a table"),
         ("t.csv", "body\nx\n", {"include": ("*.csv",)}, "--include and --exclude choose among files"),
