@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from ai_text_rows import HUMAN, LICENCES
+from card_lines import replace_lines
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 
@@ -246,17 +246,12 @@ def write(head: VectorHead, undecided: tuple[float, float]) -> None:
     folder = bundled_folder() / head.name
     path = folder / f"{head.name}.safetensors"
     sha256 = save_head(head, path)
-    card = folder / "card.toml"
-    text = card.read_text(encoding="utf-8")
-    for pattern, by in (
-        (r"(?m)^undecided = \[.*\]$", f"undecided = [{undecided[0]:.3f}, {undecided[1]:.3f}]"),
-        (r'(?m)^sha256 = ".*"$', f'sha256 = "{sha256}"'),
-        (r"(?m)^size = \d+$", f"size = {path.stat().st_size}"),
-    ):
-        text, times = re.subn(pattern, by, text)
-        if times != 1:
-            sys.exit(f"{card}: {times} lines like {pattern}, not one")
-    card.write_text(text, encoding="utf-8")
+    lines = {
+        "undecided": f"[{undecided[0]:.3f}, {undecided[1]:.3f}]",
+        "sha256": f'"{sha256}"',
+        "size": str(path.stat().st_size),
+    }
+    replace_lines(folder / "card.toml", lines)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,12 @@ many clips it has. Nothing is chosen by what comes out: scripts/bench/fight.py m
 from __future__ import annotations
 
 import argparse
-import re
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from card_lines import replace_lines
 from fight_clips import RATES, Clips, read_clips
 from sklearn.linear_model import LogisticRegression
 
@@ -124,17 +123,12 @@ def write(head: MovingHead) -> None:
     folder = bundled_folder() / head.name
     path = folder / f"{head.name}.head.safetensors"
     sha256 = save_moving_head(head, path)
-    card = folder / "card.toml"
-    text = card.read_text(encoding="utf-8")
-    for pattern, by in (
-        (r'(?m)^space = ".*"$', f'space = "{space_of(find_card(NETWORK))}"'),
-        (r'(?m)^sha256 = ".*"$', f'sha256 = "{sha256}"'),
-        (r"(?m)^size = \d+$", f"size = {path.stat().st_size}"),
-    ):
-        text, times = re.subn(pattern, by, text)
-        if times != 1:
-            sys.exit(f"{card}: {times} lines like {pattern}, not one")
-    card.write_text(text, encoding="utf-8")
+    lines = {
+        "space": f'"{space_of(find_card(NETWORK))}"',
+        "sha256": f'"{sha256}"',
+        "size": str(path.stat().st_size),
+    }
+    replace_lines(folder / "card.toml", lines)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Fit the text heads of ``weights/`` on many texts, on vectors that are kept: what text_heads.sh does, for
-sets whose vectors take long.
+"""Fit the text heads of ``weights/``: hate, bullying, spam and gibberish on vectors of MiniLM, abuse on E5's.
 
+    python scripts/train/text_heads.py DATA TABLES       # and spam_texts.py for spam
     python scripts/train/text_fit.py TABLES VECTORS bullying spam [--write] [--and spam_sms]
+    python scripts/train/text_fit.py TABLES VECTORS abuse --shipped      # measures the head that is there
 
 ``TABLES`` has HEAD_train.csv and HEAD_test.csv (text_heads.py, spam_texts.py); ``VECTORS`` is a folder that
 vectors are kept in, and gone on with after an end. Folds of the training part choose settings and
@@ -22,14 +23,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from text_heads_card import DATA, FIGURES, label_of
 
 from hivescan.automl.heads.fit import FitOptions, fit_head
 from hivescan.automl.heads.quality import quality_of
 from hivescan.models.backends.base import Placement
 from hivescan.models.cards import bundled_folder, find_card
 from hivescan.models.text_tower import open_text_tower
-from hivescan.models.vector_head import VectorHead, save_head
+from hivescan.models.vector_head import VectorHead, load_head, save_head
 
 BASE, MODEL = ("minilm_l6", "text_heads")
 OTHERS = {"abuse": ("e5_small", "text_heads_e5")}
@@ -37,6 +37,18 @@ OTHERS = {"abuse": ("e5_small", "text_heads_e5")}
 KINDS = {"gibberish": "mlp", "hate": "mlp", "abuse": "mlp"}
 """Heads that are small networks; others are linear."""
 HARMFUL = {name: (f"{name}_1",) for name in ("spam", "gibberish", "abuse")}
+FIGURES = {
+    "roc_auc": "AUC, mean of each class against the rest",
+    "balanced_accuracy": "mean recall of the classes",
+    "macro_f1": "mean F1 of the classes",
+}
+DATA = {
+    "text_hate": "offensive tweets, toxiGen, implicitHate, toxic_spans: test part",
+    "text_bullying": "toxic_spans, offensive tweets, toxiGen: test part",
+    "text_gibberish": "made of texts of ai_vs_human and tweets: test part with kinds of its own",
+    "text_spam": "mails of SpamAssassin's corpus, SMS Spam Collection, harmless texts: test part",
+    "text_abuse": "MLMA in French and Arabic: test part",
+}
 _AT_ONCE = 512
 
 Row = dict[str, str]
@@ -102,9 +114,30 @@ def report(name: str, head: VectorHead, rows: Sequence[Row], vectors: Half) -> d
     return quality_of(head.labels, scores, targets)
 
 
+def label_of(trained: str) -> str:
+    """The class as the field has it: a severity, or yes and no."""
+    name, _, severity = trained.rpartition("_")
+    if name not in HARMFUL:
+        return trained
+    return f"{'yes' if severity == '1' else 'no'}_text_{name}"
+
+
+def shipped(name: str) -> VectorHead:
+    """The head that lies beside its card, with the labels of the tables."""
+    path = folder_of(name) / f"text_{name}.safetensors"
+    head = load_head(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    if name not in HARMFUL:
+        return head
+    return replace(head, labels=tuple(f"{name}_{int(label.startswith('yes_'))}" for label in head.labels))
+
+
+def folder_of(name: str) -> Path:
+    return bundled_folder() / OTHERS.get(name, (BASE, MODEL))[1]
+
+
 def write(name: str, head: VectorHead, quality: dict[str, float], n: int) -> None:
     """The head into its card's folder, its digest and figures into the card, which must name it."""
-    folder = bundled_folder() / OTHERS.get(name, (BASE, MODEL))[1]
+    folder = folder_of(name)
     file = f"{head.name}.safetensors"
     digest = save_head(replace(head, labels=tuple(map(label_of, head.labels))), folder / file)
     card = folder / "card.toml"
@@ -131,12 +164,19 @@ def main() -> None:
     parser.add_argument("heads", nargs="+")
     parser.add_argument("--and", dest="more", action="append", default=[], help="NAME_train.csv, too")
     parser.add_argument("--write", action="store_true", help="put the heads beside their card")
+    parser.add_argument("--shipped", action="store_true", help="fit nothing: measure what lies there")
     asked = parser.parse_args()
+    if asked.shipped and asked.write:
+        parser.error("--shipped measures what is there: there is nothing to write")
     for name in asked.heads:
         kept = Vectors(asked.vectors, OTHERS.get(name, (BASE, MODEL))[0])
-        parts = [asked.tables / f"{part}_train.csv" for part in (name, *asked.more)]
-        train, test = [row for part in parts for row in table(part)], table(asked.tables / f"{name}_test.csv")
-        head = fitted(name, train, kept.of([row["text"] for row in train]))
+        test = table(asked.tables / f"{name}_test.csv")
+        if asked.shipped:
+            head = shipped(name)
+        else:
+            parts = [asked.tables / f"{part}_train.csv" for part in (name, *asked.more)]
+            train = [row for part in parts for row in table(part)]
+            head = fitted(name, train, kept.of([row["text"] for row in train]))
         vectors = kept.of([row["text"] for row in test])
         quality = report(name, head, test, vectors)
         print("  " + ", ".join(f"{m} {v:.4f}" for m, v in quality.items() if isinstance(v, float)))
