@@ -2,9 +2,9 @@
 
     python scripts/bench/writer_memory.py --contents 1000000 --every 100000 [--chains 3]
 
-Ledger rows of made-up contents go into a store of their own, ``--commit`` contents at a time as a scan of short
-texts does, and their keys into the set of contents that were met. Memory is the process's own: what it has
-after a commit (PSS) and the most since the line before (Linux).
+Ledger rows of made-up contents go into a store of their own, ``--commit`` contents at a time as a scan of
+short texts does, and their keys into the set of contents that were met. Memory is the process's own: what it
+has after a commit (PSS) and the most since the line before (Linux).
 """
 
 from __future__ import annotations
