@@ -20,11 +20,13 @@ pytestmark = [
 ]
 
 SEED = 20
+EVERY = 3
+"""A third of the files: a scan has its start, its commits and its end with them as well."""
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[faults.Bench]:
-    yield faults.Bench(tmp_path_factory.mktemp("faults"), faults.choose_analyzers(), SEED)
+    yield faults.Bench(tmp_path_factory.mktemp("faults"), faults.choose_analyzers(), SEED, EVERY)
 
 
 def check(fault: faults.Fault, runs: int) -> None:

@@ -22,19 +22,22 @@ Survivors = Literal["synced", "names"]
 """What a power cut leaves: only what was synced, or all names with those bytes that were synced. A file
 system may write a name before the bytes that belong to it."""
 
+Verb = Literal["open", "write", "fsync", "link", "unlink", "mkdir"]
+NEEDS_ROOM: frozenset[Verb] = frozenset({"open", "write", "link", "mkdir"})
+
 Inode = int | None
 """None stands for a folder."""
 
 
 class PageCache:
-    """Stands between the store and the disk below ``root``; ``calls`` counts the calls that change it.
+    """Stands between the store and the disk below ``root``; ``seen`` are the calls that change it.
 
     From call ``stop_at`` on every such call stops; from call ``full_at`` on every one that needs room fails.
     """
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
-        self.calls = 0
+        self.seen: list[Verb] = []
         self.stop_at: int | None = None
         self.full_at: int | None = None
         self._watching = True
@@ -96,32 +99,32 @@ class PageCache:
         finally:
             self._watching = True
 
-    def _count(self, *, needs_room: bool) -> None:
-        self.calls += 1
-        if self.stop_at is not None and self.calls >= self.stop_at:
+    def _count(self, verb: Verb) -> None:
+        self.seen.append(verb)
+        if self.stop_at is not None and len(self.seen) >= self.stop_at:
             raise Stopped
-        if needs_room and self.full_at is not None and self.calls >= self.full_at:
+        if verb in NEEDS_ROOM and self.full_at is not None and len(self.seen) >= self.full_at:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def _open(self, real: Callable[..., int], path: Path, flags: int, *mode: int) -> int:
         if flags & os.O_CREAT:
-            self._count(needs_room=True)
+            self._count("open")
         descriptor = real(path, flags, *mode)
         self._descriptors[descriptor] = Path(path)
         if flags & os.O_CREAT:
-            self._inodes[Path(path)] = max(self._inodes.values(), default=0) + self.calls
+            self._inodes[Path(path)] = max(self._inodes.values(), default=0) + len(self.seen)
         return descriptor
 
     def _write(self, real: Callable[..., int], descriptor: int, data: memoryview) -> int:
         try:
-            self._count(needs_room=True)
+            self._count("write")
         except (OSError, Stopped):
             real(descriptor, data[: len(data) // 2])
             raise
         return real(descriptor, data)
 
     def _fsync(self, real: Callable[..., None], descriptor: int) -> None:
-        self._count(needs_room=False)
+        self._count("fsync")
         path = self._descriptors[descriptor]
         if path.is_dir():
             self._synced_names[path] = self._names_in(path)
@@ -129,17 +132,17 @@ class PageCache:
             self._synced_bytes[self._inodes[path]] = path.read_bytes()
 
     def _link(self, real: Callable[..., None], source: Path, target: Path) -> None:
-        self._count(needs_room=True)
+        self._count("link")
         real(source, target)
         self._inodes[target] = self._inodes[source]
 
     def _unlink(self, real: Callable[..., None], path: Path) -> None:
-        self._count(needs_room=False)
+        self._count("unlink")
         real(path)
         del self._inodes[path]
 
     def _mkdir(self, real: Callable[..., None], path: Path, *mode: int) -> None:
-        self._count(needs_room=True)
+        self._count("mkdir")
         real(path, *mode)
 
     def _close(self, real: Callable[..., None], descriptor: int) -> None:
