@@ -104,9 +104,11 @@ def test_every_damaged_file_ends_with_a_reason_and_the_scan_with_zero(tmp_path: 
 def test_damaged_files_go_through_a_real_model(tmp_path: Path) -> None:
     if why := registry.missing("nsfw"):
         pytest.skip(why)
-    write_mutated(tmp_path / "bad", good_files(), 400, SEED + 1)
+    good = good_files()
+    count = 2 * len(good)  # each of them twice, damaged in two ways
+    write_mutated(tmp_path / "bad", good, count, SEED + 1)
     scan(tmp_path / "bad", tmp_path / "store", tmp_path / "temp", "hashes,nsfw")
-    check_outcomes(tmp_path / "store", 400)
+    check_outcomes(tmp_path / "store", count)
     unlike = hivescan.open(tmp_path / "store").sql(
         "SELECT content_id FROM analyses WHERE chain IN ('hashes', 'nsfw')"
         " GROUP BY content_id HAVING count(DISTINCT (status, reason, samples)) > 1"

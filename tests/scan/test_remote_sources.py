@@ -27,8 +27,9 @@ def photo(photos: Path) -> bytes:
     return (photos / "chessboard_GRAY.png").read_bytes()
 
 
-def scan(source: str, store: str | Path, **settings: Any) -> RunSummary:
-    return run_scan(ScanConfig(sources=(source,), store=store, analyzers=("hashes",), workers=1, **settings))
+def scan(source: str, store: str | Path, workers: int = 1, **settings: Any) -> RunSummary:
+    config = ScanConfig(sources=(source,), store=store, analyzers=("hashes",), workers=workers, **settings)
+    return run_scan(config)
 
 
 def test_a_scan_sees_the_environment_of_its_own_time(bucket: str, photo: bytes, tmp_path: Path) -> None:
@@ -95,7 +96,9 @@ def test_a_list_of_urls_ends_with_a_reason_for_each(
     }
     urls = [server.url(path) for path in (*server.pages, "/none.png")]
     (tmp_path / "list.txt").write_text("\n".join(urls))
-    summary = scan(f"@{tmp_path}/list.txt", tmp_path / "store", limits=Limits(file_timeout_s=4.0))
+    # A worker each: most of the time is pauses between attempts.
+    limits = Limits(file_timeout_s=4.0)
+    summary = scan(f"@{tmp_path}/list.txt", tmp_path / "store", workers=len(urls), limits=limits)
     items = open_store(tmp_path / "store").sql("SELECT uri, status, reason FROM items").to_pylist()
     told = {item["uri"].rpartition("/")[2]: (item["status"], item["reason"] or "") for item in items}
     assert told["good.png"] == ("done", "")

@@ -219,20 +219,21 @@ def run_with(store: Path, folder: Path, tell: Callable[[Progress], None], **sett
     )
 
 
-def many_clips(folder: Path, count: int = 12) -> Path:
-    folder.mkdir()
-    for i in range(count):
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve clips, each different, that take a while."""
+    folder = tmp_path_factory.mktemp("clips")
+    for i in range(12):
         make_clip(folder / f"{i:02}.mp4", seconds=20 + i)
     return folder
 
 
-def test_a_killed_worker_costs_the_file_it_was_on(tmp_path: Path, store: Path) -> None:
-    folder = many_clips(tmp_path / "clips")
-    summary = run_with(store, folder, _once(lambda p: os.kill(p.pid, signal.SIGKILL), "hivescan-decode"))
+def test_a_killed_worker_costs_the_file_it_was_on(clips: Path, store: Path) -> None:
+    summary = run_with(store, clips, _once(lambda p: os.kill(p.pid, signal.SIGKILL), "hivescan-decode"))
     assert summary.files == 12 and summary.failed + summary.partial <= 1
     for row in rows(store, "SELECT reason FROM items WHERE status <> 'done'"):
         assert "killed" in row["reason"]
-    again = scan(store, folder, retry_errors=True)
+    again = scan(store, clips, retry_errors=True)
     assert again.failed == again.partial == 0
     assert set(statuses(store).values()) == {"done"}
 
@@ -280,14 +281,13 @@ def test_what_comes_behind_the_pictures_is_looked_at_when_their_decoder_is_lost(
     assert rows(store, "SELECT chain FROM analyses WHERE status <> 'done'") == []
 
 
-def test_a_hung_worker_is_given_up_and_its_file_can_be_retried(tmp_path: Path, store: Path) -> None:
-    folder = many_clips(tmp_path / "clips")
+def test_a_hung_worker_is_given_up_and_its_file_can_be_retried(clips: Path, store: Path) -> None:
     stop = _once(lambda p: os.kill(p.pid, signal.SIGSTOP), "hivescan-decode")
-    summary = run_with(store, folder, stop, limits=Limits(file_timeout_s=8))
+    summary = run_with(store, clips, stop, limits=Limits(file_timeout_s=4))
     assert summary.failed + summary.partial <= 1
     for row in rows(store, "SELECT reason FROM items WHERE status <> 'done'"):
         assert "no sign of life" in row["reason"]
-    assert scan(store, folder, retry_errors=True).failed == 0
+    assert scan(store, clips, retry_errors=True).failed == 0
 
 
 def test_a_file_over_a_limit_is_a_row_with_that_reason(folder: Path, store: Path) -> None:
