@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hivescan.analyzers.base import SIZES, AnalyzerSpec, HostAnalyzer
-from hivescan.analyzers.classifiers import classifier_spec
+from hivescan.analyzers.classifiers import classifier_spec, open_network
 from hivescan.models.backends.base import Placement, Precision
-from hivescan.models.network import Network, Networks
+from hivescan.models.network import Networks
 from hivescan.models.schema import Card, DetectorSpec
 from hivescan.types import Findings, HeadScores, HeadSpec, Region, View
 
@@ -53,15 +53,12 @@ class BodyParts:
     """A :class:`~hivescan.analyzers.base.HostAnalyzer`."""
 
     def __init__(self, cards: Sequence[Card], placement: Placement, networks: Networks) -> None:
-        (card,) = cards
         self.spec = spec(cards, placement.precision)
-        self._detector = _detector(card)
+        self._networks = networks
+        self._network = open_network(cards, placement, networks)
+        self._detector = _detector(self._network.card)
         labels = [kind.label for kind in self._detector.kinds]
         self._columns = [[labels.index(kind) for kind in head.kinds] for head in self._detector.heads]
-        self._networks = networks
-        network = networks.open(card, placement)
-        assert isinstance(network, Network)
-        self._network = network
 
     @property
     def batch_size(self) -> int:

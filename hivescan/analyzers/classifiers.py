@@ -74,6 +74,37 @@ def _base_space(card: Card, precision: Precision) -> str:
     return space
 
 
+def card_spec(
+    name: str,
+    revision: int,
+    card: Card,
+    settings: tuple[tuple[str, str], ...] = (),
+    derives: Level | None = None,
+) -> AnalyzerSpec:
+    """What an analyzer of pictures is that does with its one card what no classifier does. ``settings`` are
+    those besides the card's revision. Loads nothing."""
+    return AnalyzerSpec(
+        name=name,
+        consumes=card.consumes,
+        runs_in="host",
+        revision=revision,
+        weights=card.weights,
+        views=dict(card.views),
+        heads={card.name: card.heads},
+        settings=(("model", f"revision {card.revision}"), *settings),
+        level=Level.FRAME,
+        derives=derives,
+    )
+
+
+def open_network(cards: Sequence[Card], placement: Placement, networks: Networks) -> Network:
+    """The network of an analyzer that has one, open and healthy."""
+    (card,) = cards
+    network = networks.open(card, placement)
+    assert isinstance(network, Network)
+    return network
+
+
 class Classifier:
     """A :class:`~hivescan.analyzers.base.HostAnalyzer` over one or more opened models."""
 

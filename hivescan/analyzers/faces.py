@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from hivescan.analyzers.base import SIZES, AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.body_parts import content_size
-from hivescan.analyzers.classifiers import classifier_spec
+from hivescan.analyzers.classifiers import classifier_spec, open_network
 from hivescan.analyzers.face_crops import CROPS, QUALITY_VIEW, alignments, crop, qualities
 from hivescan.analyzers.shots import look
 from hivescan.analyzers.yunet import LANDMARKS, Detections, candidates, strongest, together, turned_back
 from hivescan.models.backends.base import Placement, Precision
-from hivescan.models.network import Network, Networks
+from hivescan.models.network import Networks
 from hivescan.models.schema import Card, FaceSpec
 from hivescan.types import Derived, Findings, Level, Pixels, Region, Vectors
 
@@ -70,13 +70,9 @@ class Faces:
     """A :class:`~hivescan.analyzers.base.HostAnalyzer`."""
 
     def __init__(self, cards: Sequence[Card], placement: Placement, networks: Networks) -> None:
-        (card,) = cards
         self.spec = spec(cards, placement.precision)
-        self._faces = _faces(card)
-        self._networks = networks
-        network = networks.open(card, placement)
-        assert isinstance(network, Network)
-        self._network = network
+        self._network = open_network(cards, placement, networks)
+        self._faces = _faces(self._network.card)
 
     @property
     def batch_size(self) -> int:

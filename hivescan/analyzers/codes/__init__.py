@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hivescan.analyzers.base import AnalyzerSpec, HostAnalyzer
+from hivescan.analyzers.classifiers import card_spec
 from hivescan.models.backends.base import Placement, Precision
 from hivescan.models.network import Networks
 from hivescan.models.schema import Card
@@ -25,18 +26,7 @@ REVISION: Final = 1
 def spec(cards: Sequence[Card], precision: Precision = "auto") -> AnalyzerSpec:
     """What the engine plans with; nothing here has a ``precision``."""
     (card,) = cards
-    return AnalyzerSpec(
-        name=NAME,
-        consumes=card.consumes,
-        runs_in="host",
-        revision=REVISION,
-        weights=card.weights,
-        views=dict(card.views),
-        heads={card.name: card.heads},
-        settings=(("model", f"revision {card.revision}"),),
-        level=Level.FRAME,
-        derives=Level.PASSAGE,
-    )
+    return card_spec(NAME, REVISION, card, derives=Level.PASSAGE)
 
 
 def load(cards: Sequence[Card], placement: Placement, networks: Networks) -> HostAnalyzer:
