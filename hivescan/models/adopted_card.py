@@ -19,9 +19,22 @@ from hivescan.models.toml_table import toml_string
 RESAMPLE: Final = {1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "area"}
 """Pillow's numbers, which preprocessor_config.json uses."""
 
+CONFIG: Final = "config.json"
+WEIGHTS: Final = "model.safetensors"
+
 _TOP: Final = 5
 _MANY: Final = 20
 """Heads of more classes keep the best few only."""
+
+
+def folder_with(folder: Path, files: Sequence[str]) -> Path:
+    """The folder's own path, from the root on; :class:`CatalogueError` where one of ``files`` is missing."""
+    folder = folder.resolve()
+    for needed in files:
+        if not (folder / needed).is_file():
+            hint = "; pickled weights are not read" if needed == WEIGHTS else ""
+            raise CatalogueError(f"{folder}: has no {needed}{hint}")
+    return folder
 
 
 def read_json(path: Path) -> dict[str, Any]:

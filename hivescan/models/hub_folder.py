@@ -13,10 +13,13 @@ from typing import Any, Final
 
 from hivescan.errors import CatalogueError
 from hivescan.models.adopted_card import (
+    CONFIG,
     RESAMPLE,
+    WEIGHTS,
     check_free,
     classifier_lines,
     file_lines,
+    folder_with,
     head_lines,
     input_lines,
     number_in,
@@ -29,7 +32,7 @@ from hivescan.models.adopted_card import (
 from hivescan.models.schema import Card
 from hivescan.models.toml_table import toml_string
 
-_FILES: Final = ("config.json", "model.safetensors")
+_PREPARATION: Final = "preprocessor_config.json"
 
 
 def adopt_folder(
@@ -46,12 +49,8 @@ def adopt_folder(
     ``ai_classes``, those of its classes that mean AI-made, its head is ``ai_generated``. The weights stay
     where they are. Raises ``CatalogueError`` where the folder is not one that transformers can run.
     """
-    folder = folder.resolve()
-    for needed in (*_FILES, "preprocessor_config.json"):
-        if not (folder / needed).is_file():
-            hint = "; pickled weights are not read" if needed == "model.safetensors" else ""
-            raise CatalogueError(f"{folder}: has no {needed}{hint}")
-    config, settings = (read_json(folder / file) for file in ("config.json", "preprocessor_config.json"))
+    folder = folder_with(folder, (CONFIG, WEIGHTS, _PREPARATION))
+    config, settings = (read_json(folder / file) for file in (CONFIG, _PREPARATION))
     labels = _labels(config, folder)
     if face_padding is not None and not labels:
         raise CatalogueError(f"{folder}: is no classifier: vectors of faces are never kept")
@@ -67,12 +66,10 @@ def adopt_folder(
             '["image", "video"]',
             *(['vocabulary = "classes.txt"'] if labels else []),
         ),
-        *_input_lines(
-            settings, f"{folder}: preprocessor_config.json", name, of_faces=face_padding is not None
-        ),
+        *_input_lines(settings, f"{folder}: {_PREPARATION}", name, of_faces=face_padding is not None),
         *([] if face_padding is None else ["[crop]", f"padding = {face_padding!r}", ""]),
         *_backend_lines(labels),
-        *(line for file in _FILES for line in file_lines(folder / file)),
+        *(line for file in (CONFIG, WEIGHTS) for line in file_lines(folder / file)),
         *heads,
     ]
     return write_card(target, name, lines, labels)
@@ -140,7 +137,7 @@ def _backend_lines(labels: list[str]) -> list[str]:
     return [
         "[backend]",
         'kind = "transformers"',
-        'file = "model.safetensors"',
+        f"file = {toml_string(WEIGHTS)}",
         f"outputs = [{toml_string(output)}]",
         "",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hivescan.errors import CatalogueError
-from hivescan.models.adopted_card import check_free, file_lines, head_lines, write_card
+from hivescan.models.adopted_card import check_free, file_lines, folder_with, head_lines, write_card
 from hivescan.models.card_parts import read_toml
 from hivescan.models.schema import Card
 from hivescan.models.speech_card import FILES, OPTIONAL, VOCABULARIES, WEIGHTS, parse_speech_card
@@ -21,11 +21,8 @@ def adopt_speech_folder(folder: Path, name: str, target: Path) -> Card:
 
     The weights stay where they are. Raises ``CatalogueError`` where files are missing.
     """
-    folder = folder.resolve()
+    folder = folder_with(folder, FILES)
     files = [*FILES, *(f for f in (*VOCABULARIES, *OPTIONAL) if (folder / f).is_file())]
-    for needed in FILES:
-        if not (folder / needed).is_file():
-            raise CatalogueError(f"{folder}: has no {needed}")
     if not set(VOCABULARIES) & set(files):
         raise CatalogueError(f"{folder}: has neither {' nor '.join(VOCABULARIES)}")
     check_free(target, name)
