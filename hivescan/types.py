@@ -401,7 +401,8 @@ class Derived:
     - ``parents`` is ``int [M]``, ascending: the row of the batch that each was found in. Among those of one
       parent the order is theirs, and their ordinal becomes the ``region`` of all rows about them;
     - ``views`` have M rows each: crops ``uint8 [M, S, S, 3]`` RGB under ``face`` (more sizes under other
-      names), strings ``object [M]`` under ``text``;
+      names), strings ``object [M]`` under ``text``. What is costly may be made when it is asked for, and is
+      not asked for where nothing stands behind;
     - ``times`` are milliseconds after the parent's own start, from and to; None: the parent's times.
     """
 

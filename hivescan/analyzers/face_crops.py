@@ -11,8 +11,8 @@ within. What lies outside of the picture is black. :data:`CROPS` has all sizes, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +79,28 @@ def misfits(landmarks: Floats, lies: Complex) -> Floats:
     apart = (points - lies[:, 1:]) / lies[:, :1] - np.array(TEMPLATE)
     distances: Floats = np.sqrt((np.abs(apart) ** 2).mean(axis=1))
     return distances
+
+
+class Crops(Mapping[str, npt.NDArray[Any]]):
+    """The derived views of M faces, cut when they are asked for: nobody may stand behind who found them, or
+    only some that want one size. ``qualities`` is ``float32 [M]``."""
+
+    def __init__(self, faces: Sequence[tuple[Pixels, Complex]], qualities: npt.NDArray[np.float32]) -> None:
+        self._faces = faces
+        self._qualities = qualities
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        if name == QUALITY_VIEW:
+            return self._qualities
+        size, padding = CROPS[name]
+        made = [crop(picture, lies, size, padding) for picture, lies in self._faces]
+        return np.array(made, np.uint8).reshape(-1, size, size, 3)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*CROPS, QUALITY_VIEW))
+
+    def __len__(self) -> int:
+        return len(CROPS) + 1
 
 
 def crop(picture: Pixels, lies: Complex, size: int, padding: float) -> Pixels:

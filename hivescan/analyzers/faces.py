@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hivescan.analyzers.base import SIZES, AnalyzerSpec, HostAnalyzer
 from hivescan.analyzers.body_parts import content_size
 from hivescan.analyzers.classifiers import classifier_spec, open_network
-from hivescan.analyzers.face_crops import CROPS, QUALITY_VIEW, alignments, crop, qualities
+from hivescan.analyzers.face_crops import Complex, Crops, alignments, qualities
 from hivescan.analyzers.shots import look
 from hivescan.analyzers.yunet import LANDMARKS, Detections, candidates, strongest, together, turned_back
 from hivescan.models.backends.base import Placement, Precision
@@ -85,7 +85,7 @@ class Faces:
         pictures = views[name]
         regions: list[tuple[Region, ...]] = []
         parents: list[int] = []
-        crops: dict[str, list[Pixels]] = {size: [] for size in CROPS}
+        cut: list[tuple[Pixels, Complex]] = []
         quality = [np.zeros(0, np.float32)]
         looks = []
         for row, faces in enumerate(self.detect(pictures, views[SIZES])):
@@ -96,17 +96,11 @@ class Faces:
             seen = faces.of(slice(MOST_CROPS))
             lies = alignments(seen.boxes, seen.landmarks)
             parents += [row] * len(seen)
-            for size, shape in CROPS.items():
-                crops[size] += [crop(pictures[row], each, *shape) for each in lies]
+            cut += [(pictures[row], each) for each in lies]
             # Of a picture that the view enlarges, the picture's own pixels count.
             scale = min(1.0, max(width, height) / view.resize_to)
             quality.append(qualities(lies, seen.landmarks, seen.confidence, scale))
-        stacks: dict[str, npt.NDArray[Any]] = {
-            size: np.array(made, np.uint8).reshape(-1, CROPS[size][0], CROPS[size][0], 3)
-            for size, made in crops.items()
-        }
-        stacks[QUALITY_VIEW] = np.concatenate(quality)
-        derived = Derived(Level.FACE, np.array(parents, np.intp), stacks)
+        derived = Derived(Level.FACE, np.array(parents, np.intp), Crops(cut, np.concatenate(quality)))
         seen_as = Vectors(LOOKS, np.array(looks, np.float16))
         return Findings(regions=tuple(regions), vectors=(seen_as,), derived=derived)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -99,9 +99,10 @@ class Looking:
         """
         indices = tuple(sorted(own.union(*others.values())))
         at_once = max(self._models.by_chain[chain].batch_size, FEWEST_PARENTS)
+        wanted = frozenset(name for other in others for name in self._models.by_chain[other].spec.views or {})
         gathered = Gathered()
         for start in range(0, len(indices), at_once):
-            pieces = self._infer(chain, indices[start : start + at_once])
+            pieces = self._infer(chain, indices[start : start + at_once], derived_views=wanted)
             for piece in pieces:
                 if piece.findings.derived is not None:
                     gathered.add(piece.samples, piece.findings.derived)
@@ -110,8 +111,8 @@ class Looking:
                 self._hand_on(gathered, others)
         self._hand_on(gathered, others)
         lost = self.trouble.pop(chain, {})
-        for other, wanted in {chain: own, **others}.items():
-            for index in wanted & lost.keys():
+        for other, samples in {chain: own, **others}.items():
+            for index in samples & lost.keys():
                 self.trouble.setdefault(other, {})[index] = lost[index]
 
     def _hand_on(self, gathered: Gathered, others: Mapping[str, frozenset[int]]) -> None:
@@ -127,19 +128,26 @@ class Looking:
             if piece.samples:
                 kept.append(replace(piece, findings=replace(piece.findings, derived=None)))
 
-    def _infer(self, chain: str, samples: tuple[int, ...], found: Portion | None = None) -> list[Piece]:
-        """What a chain says of ``samples``, or of what was ``found`` within them."""
+    def _infer(
+        self,
+        chain: str,
+        samples: tuple[int, ...],
+        found: Portion | None = None,
+        derived_views: Collection[str] = (),
+    ) -> list[Piece]:
+        """What a chain says of ``samples``, or of what was ``found`` within them; ``derived_views`` are those
+        that chains behind it want of what it finds."""
         self._clock.now(chain)
         analyzer = self._models.by_chain[chain]
         everything = slice(0, len(samples))
         try:
             try:
                 views = self._views(analyzer, samples, found, everything)
-                pieces = [(everything, views, analyzer.infer(views))]
+                pieces = [(everything, views, _derived(analyzer.infer(views), derived_views))]
             except ModelUnhealthyError:
                 raise
             except Exception:  # one odd sample, or no memory for so many: each alone shows which
-                pieces = list(self._one_by_one(chain, analyzer, samples, found))
+                pieces = list(self._one_by_one(chain, analyzer, samples, found, derived_views))
             for _, views, findings in pieces:
                 check_finite(chain, findings)
                 if analyzer.spec.weights:  # rules may say the same of a thousand texts
@@ -153,13 +161,18 @@ class Looking:
         ]
 
     def _one_by_one(
-        self, chain: str, analyzer: HostAnalyzer, samples: tuple[int, ...], found: Portion | None
+        self,
+        chain: str,
+        analyzer: HostAnalyzer,
+        samples: tuple[int, ...],
+        found: Portion | None,
+        derived_views: Collection[str],
     ) -> Iterator[tuple[slice, Views, Findings]]:
         for row, index in enumerate(samples):
             rows = slice(row, row + 1)
             try:
                 views = self._views(analyzer, samples, found, rows)
-                yield rows, views, analyzer.infer(views)
+                yield rows, views, _derived(analyzer.infer(views), derived_views)
             except ModelUnhealthyError:
                 raise
             except Exception as error:
@@ -178,6 +191,14 @@ class Looking:
         if rows == slice(0, len(samples)):
             return wanted  # these very arrays: networks that others run, too, run once over them
         return {name: stack[rows] for name, stack in wanted.items()}
+
+
+def _derived(findings: Findings, names: Collection[str]) -> Findings:
+    """With those views of what was found that somebody wants; making them may be work."""
+    if findings.derived is None:
+        return findings
+    views = {name: findings.derived.views[name] for name in names}
+    return replace(findings, derived=replace(findings.derived, views=views))
 
 
 def _of(piece: Piece, samples: frozenset[int]) -> Piece:

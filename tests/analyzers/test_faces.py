@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import hivescan
-from hivescan.analyzers import registry
+from hivescan.analyzers import face_crops, registry
 from hivescan.analyzers.base import SIZES, HostAnalyzer
 from hivescan.analyzers.face_crops import CROPS
 from hivescan.analyzers.face_readings import unsure
@@ -66,6 +66,24 @@ def test_a_portrait_has_one_face_with_its_landmarks_within(faces: HostAnalyzer, 
         assert y0 < min(ys) < max(ys) < y1
         assert xs[0] < xs[1]  # the eye on the left of the picture first
         assert max(ys[:2]) < ys[2] < min(ys[3:])  # eyes above the nose above the mouth
+
+
+def test_crops_are_cut_for_those_who_ask(
+    faces: HostAnalyzer, people, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def crop(picture: np.ndarray, lies: np.ndarray, size: int, padding: float) -> np.ndarray:
+        asked.append(size)
+        return np.zeros((size, size, 3), np.uint8)
+
+    monkeypatch.setattr(face_crops, "crop", crop)
+    found = looked(faces, *people[:2])
+    assert found.derived is not None and set(found.derived.views) == {*CROPS, "quality"}
+    assert len(found.derived.views["quality"]) == 2
+    assert asked == [], "nobody stands behind"
+    assert found.derived.views["face_64"].shape == (2, 64, 64, 3)
+    assert asked == [64, 64]
 
 
 def test_crops_are_upright_and_of_all_sizes_in_the_order_of_the_regions(faces: HostAnalyzer, people) -> None:

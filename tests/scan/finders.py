@@ -60,6 +60,14 @@ def how_many(picture: npt.NDArray[np.uint8]) -> int:
     return int(picture.astype(np.int64).sum()) % (MOST + 1)
 
 
+class Wanted(dict[str, npt.NDArray[Any]]):
+    """Views of what was found: only those are made that somebody stands behind for."""
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        assert name == "face", f"nobody wants {name}"
+        return super().__getitem__(name)
+
+
 class Finder:
     """Finds up to four corners of a picture. It fails on one that is all white."""
 
@@ -84,7 +92,7 @@ class Finder:
             parents += [row] * len(corners)
             crops += corners
         stack = np.array(crops, np.uint8).reshape(-1, 16, 16, 3)
-        derived = Derived(Level.FACE, np.array(parents, np.intp), {"face": stack, "unused": stack})
+        derived = Derived(Level.FACE, np.array(parents, np.intp), Wanted(face=stack, unused=stack))
         return Findings(regions=tuple(regions), derived=derived)
 
 
