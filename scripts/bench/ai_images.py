@@ -58,6 +58,13 @@ REDUCED = Form(side=320, fit="reduce")
 MARKS = ("<!-- ai-images: begin -->", "<!-- ai-images: end -->")
 MOST = 100
 HYBRIDS = 30
+GRAPHS = {
+    "2_pass_txt2img__hiresfix_latent_workflow.png",
+    "3d__stable_zero123_example.png",
+    "area_composition__workflow_night_evening_day_morning.png",
+    "gligen__gligen_textbox_example.png",
+}
+"""Screenshots of the program with its graph: no generator painted what they show."""
 LIBRARIES = ("onnxruntime", "torch", "pillow")
 
 
@@ -106,7 +113,7 @@ def gather(work: Path, data: Path, packages: Path, taef2: Path) -> Path:
         "real/painted portraits": pictures(wesnoth, 60, "**/portraits/**/*"),
         "real/nebulae": pictures(stars, 40),
         "ai/stable diffusion 3": pictures(data / "ai_images/portraits_sd3", MOST),
-        "ai/comfyui": pictures(data / "ai_images/comfyui", 50),
+        "ai/comfyui": [p for p in pictures(data / "ai_images/comfyui", 50) if p.name not in GRAPHS],
     }.items():
         linked(sources / name, files)
     photos = pictures(data / "objects", 2 * HYBRIDS)

@@ -1,12 +1,12 @@
-"""Networks of `ai_traces` side by side on whole sources, and how fast the shipped one is.
+"""What `ai_traces` is made of, and how fast it is.
 
-    python scripts/bench/trace_networks.py sources A.pt B.pt --real NAME=FOLDER ... --ai NAME=FOLDER ...
-    python scripts/bench/trace_networks.py speed --real NAME=FOLDER
+    python scripts/bench/trace_networks.py ablation WORK
+    python scripts/bench/trace_networks.py speed FOLDER
 
-``sources``: for each state that scripts/train/ai_traces.py wrote, the AUC of each generator against real
-sources, pictures as they are: the mean over these, and that against the source that looks most generated.
-``speed``: pictures a CPU second of the analyzer, of its network alone and of the CLIP that other analyzers
-stand on. Of a folder at most --most files are taken, always the same.
+``ablation``: of the features that scripts/train/ai_traces.py wrote into WORK, some alone: the AUC by pictures
+when whole sources are held out in turn, and how many AI-made pictures score above 97.5 % of the worst real
+source. ``speed``: pictures a CPU second of the analyzer, of its network alone and of the CLIP that other
+analyzers stand on, over at most --most pictures of a folder.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "train")]
 
-import torch  # noqa: E402
-from ai_traces import VIEW, margins_of, tiles_of_picture  # noqa: E402
+from ai_traces import LEAST as COUNTS_FROM  # noqa: E402
+from ai_traces import held_out, means_by  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
-from trace_network import TraceNetwork  # noqa: E402
+from trace_network import CHANNELS  # noqa: E402
 
 from hivescan.analyzers import registry  # noqa: E402
 from hivescan.analyzers.base import SIZES  # noqa: E402
@@ -39,7 +39,7 @@ from hivescan.models.cards import find_card  # noqa: E402
 from hivescan.models.network import Network, Networks  # noqa: E402
 from hivescan.types import Pixels  # noqa: E402
 
-LEAST = VIEW.resize_to
+LEAST = 192
 
 
 def pictures(folder: Path, most: int) -> Iterator[Pixels]:
@@ -59,40 +59,36 @@ def pictures(folder: Path, most: int) -> Iterator[Pixels]:
             yield pixels
 
 
-def sources(options: argparse.Namespace) -> None:
-    networks = {}
-    for path in options.states:
-        networks[path.stem] = TraceNetwork()
-        networks[path.stem].load_state_dict(torch.load(path, weights_only=True))
-    margins: dict[str, dict[str, np.ndarray]] = {name: {} for name in networks}
-    for name, folder in (*options.real, *options.ai):
-        found: dict[str, list[float]] = {network: [] for network in networks}
-        for pixels in pictures(folder, options.most):
-            tiles = tiles_of_picture(pixels)
-            for network, values in found.items():
-                values.append(float(margins_of(networks[network], tiles).mean()))
-        for network, values in found.items():
-            margins[network][name] = np.array(values)
-        print(f"<!-- {name}: {len(values)} pictures -->", flush=True)
-    print("| network | generator | pictures | AUC | against the worst source | which |")
-    print("| --- | --- | ---: | ---: | ---: | --- |")
-    for network, by_source in margins.items():
-        for name, _ in options.ai:
-            areas = {real: area(by_source[real], by_source[name]) for real, _ in options.real}
-            worst = min(areas, key=lambda real: areas[real])
-            mean = np.mean(list(areas.values()))
-            row = (network, name, len(by_source[name]), f"{mean:.3f}", f"{areas[worst]:.3f}", worst)
-            print("| " + " | ".join(str(cell) for cell in row) + " |")
-
-
-def area(real: np.ndarray, generated: np.ndarray) -> float:
-    truth = np.repeat([0, 1], (len(real), len(generated)))
-    return float(roc_auc_score(truth, np.concatenate([real, generated])))
+def ablation(options: argparse.Namespace) -> None:
+    data = np.load(options.work / "features.npz")
+    values, (made, sources, names) = data["features"], data["about"].T
+    truth = made == "ai"
+    edges = np.cumsum([0, *(width for channels in CHANNELS for width in (channels, channels))])
+    means, spreads = ([np.arange(edges[2 * i + k], edges[2 * i + k + 1]) for i in range(5)] for k in (0, 1))
+    kinds = {
+        "all": ([*means, *spreads], 0.02),
+        "all, a stronger prior (C 0.002)": ([*means, *spreads], 0.002),
+        "all, a weaker prior (C 0.2)": ([*means, *spreads], 0.2),
+        "standard deviations": (spreads, 0.02),
+        "means": (means, 0.02),
+        "the first three maps": ([*means[:3], *spreads[:3]], 0.02),
+        "the last two maps": ([*means[3:], *spreads[3:]], 0.02),
+    }
+    print(f"{len(np.unique(names))} pictures, {len(truth)} pieces")
+    print("| features | how many | AUC, sources held out | AI-made above the worst real source |")
+    print("| --- | ---: | ---: | ---: |")
+    for kind, (parts, strength) in kinds.items():
+        columns = np.concatenate(parts)
+        margins, first = means_by(held_out(values[:, columns], truth, sources, strength), names)
+        of_ai, by = truth[first], sources[first]
+        real = [margins[~of_ai & (by == source)] for source in np.unique(by[~of_ai])]
+        high = max(np.quantile(of, 0.975) for of in real if len(of) >= COUNTS_FROM)
+        area = roc_auc_score(of_ai, margins)
+        print(f"| {kind} | {len(columns)} | {area:.3f} | {(margins[of_ai] >= high).mean():.0%} |", flush=True)
 
 
 def speed(options: argparse.Namespace) -> None:
-    ((_, folder),) = options.real
-    seen = list(pictures(folder, options.most))
+    seen = list(pictures(options.folder, options.most))
     analyzer = registry.load("ai_images", Placement(device="cpu", threads=1))
     views = [make_views(picture, analyzer.spec.views or {}) for picture in seen]
     stacks = [
@@ -123,24 +119,16 @@ def rate(run, count: int) -> float:  # noqa: ANN001
     return count / (time.process_time() - began)
 
 
-def named(text: str) -> tuple[str, Path]:
-    name, _, folder = text.partition("=")
-    return name, Path(folder)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     steps = parser.add_subparsers(required=True)
-    comparing, timing = steps.add_parser("sources"), steps.add_parser("speed")
-    for step in (comparing, timing):
-        step.add_argument("--real", type=named, action="append", required=True, metavar="NAME=FOLDER")
-        step.add_argument("--most", type=int, default=60, help="pictures of a source")
-    comparing.add_argument("--ai", type=named, action="append", required=True, metavar="NAME=FOLDER")
-    comparing.add_argument("states", type=Path, nargs="+")
-    comparing.set_defaults(run=sources)
+    comparing, timing = steps.add_parser("ablation"), steps.add_parser("speed")
+    comparing.add_argument("work", type=Path)
+    comparing.set_defaults(run=ablation)
+    timing.add_argument("folder", type=Path)
+    timing.add_argument("--most", type=int, default=20, help="pictures")
     timing.set_defaults(run=speed)
     options = parser.parse_args()
-    torch.set_num_threads(1)
     options.run(options)
 
 

@@ -1,103 +1,84 @@
-"""Pairs of patches, one of a real picture and one of its fake, that went the same ways through the world.
+"""Pieces of pictures that went through the world: reduced, softened, made noisy, recompressed.
 
-Both are cut at the same place and resized, softened, made noisy, cropped and encoded alike, so that nothing
-tells them apart but what the fake's decoder left.
+Real and AI-made ones go the same ways, so that how a picture was treated says nothing of who made it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-SIDE = 128
+SIDE = 192
+_ROOM = 64
 _WAYS = (
+    Image.Resampling.LANCZOS,
     Image.Resampling.LANCZOS,
     Image.Resampling.BICUBIC,
     Image.Resampling.BILINEAR,
     Image.Resampling.BOX,
 )
-Pictures = list[Image.Image]
 
 
-def worn(
-    pictures: Sequence[np.ndarray], chance: random.Random, strength: float, compressed: float
-) -> np.ndarray:
-    """``uint8 [N, 128, 128, 3]`` of pictures of one size, all of which had the same fate; the likelier one as
-    hard as any, the larger ``strength`` is (0 to 1)."""
-    images = [Image.fromarray(picture) for picture in pictures]
-    if chance.random() < compressed:
-        # A decoder wipes out what compression had left in the crop: that must not be what is learned.
-        images = encoded(images, chance)
-    side = images[0].width
-    if chance.random() < 0.7 * strength:
-        least = SIDE / side
-        scale = min(1.6, max(least, 0.45 * (1.5 / 0.45) ** chance.random()))
-        whole, way = max(SIDE, round(side * scale)), chance.choice(_WAYS)
-        images = [image.resize((whole, whole), way) for image in images]
-    if chance.random() < strength:
-        images = softened(images, chance)
-    # JPEG's blocks begin at the picture's corner: patches mostly do so too, as tiles of a picture will.
-    room = images[0].width - SIDE
-    margin = min(room, 16)
-    left, top = (chance.randint(0, (room - margin) // 8) * 8 for _ in range(2))
-    images = [image.crop((left, top, left + SIDE + margin, top + SIDE + margin)) for image in images]
-    if chance.random() < 0.25 * strength:
-        images = encoded(images, chance)
-        off = (chance.randint(0, margin // 2), chance.randint(0, margin // 2))
-        images = [
-            image.crop((*off, off[0] + SIDE + margin // 2, off[1] + SIDE + margin // 2)) for image in images
-        ]
-    if chance.random() < 0.5 + 0.4 * strength:
-        images = encoded(images, chance)
-    step = 8 if chance.random() < 0.75 else 1
-    extra = images[0].width - SIDE
-    left, top = (chance.randint(0, extra // step) * step for _ in range(2))
-    return np.stack([np.asarray(image.crop((left, top, left + SIDE, top + SIDE))) for image in images])
+def worn(picture: np.ndarray, thumbnail: bool, chance: random.Random) -> np.ndarray:
+    """``uint8 [192, 192, 3]`` of a picture of at least that size. Those that are no thumbnails become some,
+    half of them: most AI-made ones that are learned from are."""
+    image = Image.fromarray(picture)
+    short = min(image.size)
+    if not thumbnail and chance.random() < 0.5 and short > 360:
+        image = resized(image, chance.randint(340, min(short, 520)), chance)
+        if chance.random() < 0.7:
+            image = encoded(image, "WEBP", chance.randint(60, 92), method=2)
+    short, way = min(image.size), chance.random()
+    if way < 0.3 and short > 260:
+        image = resized(image, chance.randint(max(SIDE, int(short * 0.45)), short), chance)
+    elif 0.3 <= way < 0.36:
+        image = resized(image, round(short * chance.uniform(1.0, 1.5)), chance)
+    image = softened(cut(image, min(SIDE + _ROOM, *image.size), 8, chance), chance)
+    if chance.random() < 0.85:
+        quality = round(97 - 57 * chance.random() ** 1.6)
+        if chance.random() < 0.12:
+            image = encoded(image, "WEBP", quality, method=2)
+        else:
+            image = encoded(image, "JPEG", quality, subsampling=chance.choice((0, 2, 2)))
+    return np.asarray(cut(image, SIDE, 8 if chance.random() < 0.6 else 1, chance))
 
 
-def softened(images: Pictures, chance: random.Random) -> Pictures:
-    if chance.random() < 0.15:
-        blur = ImageFilter.GaussianBlur(chance.uniform(0.3, 1.4))
-        images = [image.filter(blur) for image in images]
+def softened(image: Image.Image, chance: random.Random) -> Image.Image:
+    if chance.random() < 0.12:
+        image = image.filter(ImageFilter.GaussianBlur(chance.uniform(0.3, 2.0)))
     if chance.random() < 0.08:
-        images = [image.filter(ImageFilter.MedianFilter(3)) for image in images]
+        sharp = ImageFilter.UnsharpMask(chance.uniform(0.6, 2), chance.randint(30, 120), 0)
+        image = image.filter(sharp)
     if chance.random() < 0.12:
-        sharp = ImageFilter.UnsharpMask(chance.uniform(0.6, 2), chance.randint(30, 150), 0)
-        images = [image.filter(sharp) for image in images]
+        rng, sigma = np.random.default_rng(chance.randrange(2**32)), chance.uniform(1, 12)
+        noise = rng.normal(0, sigma, (image.height, image.width, chance.choice((1, 3))))
+        image = Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8))
     if chance.random() < 0.2:
-        sigma, tinted = chance.uniform(0.7, 6), chance.random() < 0.5
-        rng = np.random.default_rng(chance.randrange(2**32))
-        shape = (images[0].height, images[0].width, 3 if tinted else 1)
-        noise = rng.normal(0, sigma, shape)
-        images = [
-            Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)) for image in images
-        ]
-    if chance.random() < 0.15:
-        contrast, colour = chance.uniform(0.6, 1.3), chance.choice((0, 0.5, 1, 1.3))
-        images = [ImageEnhance.Contrast(image).enhance(contrast) for image in images]
-        images = [ImageEnhance.Color(image).enhance(colour) for image in images]
-    if chance.random() < 0.5:
-        turn = chance.choice((Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.TRANSPOSE))
-        images = [image.transpose(turn) for image in images]
-    return images
+        image = ImageEnhance.Contrast(image).enhance(chance.uniform(0.7, 1.3))
+    if chance.random() < 0.2:
+        image = ImageEnhance.Color(image).enhance(chance.choice((0, 0.5, 0.8, 1.2, 1.4)))
+    if chance.random() < 0.1:
+        image = ImageEnhance.Brightness(image).enhance(chance.uniform(0.7, 1.3))
+    return ImageOps.mirror(image) if chance.random() < 0.5 else image
 
 
-def encoded(images: Pictures, chance: random.Random) -> Pictures:
-    if chance.random() < 0.12:
-        how = {"format": "WEBP", "quality": chance.randint(50, 95), "method": 2}
-    else:
-        how = {
-            "format": "JPEG",
-            "quality": round(97 - 52 * chance.random() ** 1.7),
-            "subsampling": chance.choice((0, 2, 2)),
-        }
-    made = []
-    for image in images:
-        buffer = BytesIO()
-        image.save(buffer, **how)
-        made.append(Image.open(buffer).convert("RGB"))
-    return made
+def resized(image: Image.Image, short: int, chance: random.Random) -> Image.Image:
+    scale = short / min(image.size)
+    size = (max(short, round(image.width * scale)), max(short, round(image.height * scale)))
+    return image.resize(size, chance.choice(_WAYS))
+
+
+def encoded(image: Image.Image, kind: str, quality: int, **options: Any) -> Image.Image:
+    buffer = BytesIO()
+    image.save(buffer, kind, quality=quality, **options)
+    return Image.open(buffer).convert("RGB")
+
+
+def cut(image: Image.Image, side: int, step: int, chance: random.Random) -> Image.Image:
+    """A square of it, on JPEG's blocks with a step of 8."""
+    left, top = (chance.randint(0, length - side) // step * step for length in image.size)
+    return image.crop((left, top, left + side, top + side))

@@ -16,7 +16,7 @@ from hivescan.media.views import make_views, tile_corners
 from hivescan.models.cards import find_card
 from hivescan.types import Findings, Pixels, View
 
-VIEW = View(512, 512, "tiles", 128)
+VIEW = View(576, 576, "tiles", 192)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_a_row_does_not_depend_on_its_neighbours(analyzer: HostAnalyzer, coffee:
 
 
 def test_nothing_is_said_of_pictures_smaller_than_a_tile(analyzer: HostAnalyzer, coffee: Pixels) -> None:
-    found = seen(analyzer, coffee[:127, :300].copy())
+    found = seen(analyzer, coffee[:191, :300].copy())
     assert all(np.isnan(head.scores).all() for head in found.scores)
     assert found.regions == ((),)
 
@@ -69,37 +69,31 @@ def test_answers_follow_from_the_score() -> None:
 
 
 def test_the_map_shows_the_tiles_that_look_generated() -> None:
-    tiles = np.full(16, 0.2, np.float32)
-    tiles[5], tiles[15] = 0.95, 0.99
+    tiles = np.full(9, 0.2, np.float32)
+    tiles[5], tiles[8] = 0.95, 0.99
     size = (1000, 600)
     first, second = regions_of(tiles, size, VIEW, "ai_traces")
-    left, top = tile_corners(size, VIEW)[15]
+    left, top = tile_corners(size, VIEW)[8]
     assert first.polygon[:2] == (left / 1000, top / 600)
-    assert first.polygon[4:6] == ((left + 128) / 1000, (top + 128) / 600)
+    assert first.polygon[4:6] == ((left + 192) / 1000, (top + 192) / 600)
     assert (first.kind, second.confidence) == ("ai_generated", pytest.approx(0.95))
 
 
 def test_tiles_that_stand_one_on_the_other_are_one_region() -> None:
-    assert len(list(regions_of(np.ones(16, np.float32), (128, 300), VIEW, "ai_traces"))) == 4
+    assert len(list(regions_of(np.ones(9, np.float32), (192, 300), VIEW, "ai_traces"))) == 3
 
 
-def test_what_a_decoder_painted_scores_higher_than_what_it_was_given(
-    analyzer: HostAnalyzer, photos: Path
-) -> None:
-    """A step of enlarging as networks have it: rows and columns of zeros, filled in by one kernel."""
-    names = ("coffee.png", "astronaut.png", "chelsea.png")
-    pictures = [np.asarray(Image.open(photos / name).convert("RGB").crop((0, 0, 384, 288))) for name in names]
-    found = seen(analyzer, *pictures, *(enlarged(picture) for picture in pictures)).scores[0].scores[:, 0]
-    assert (found[3:] > found[:3]).mean() > 0.5
-
-
-def enlarged(picture: Pixels) -> Pixels:
-    small = picture.astype(np.float32).reshape(144, 2, 192, 2, 3).mean(axis=(1, 3))
-    zeros = np.zeros((290, 386, 3), np.float32)
-    zeros[1:-1:2, 1:-1:2] = small
-    kernel = np.outer([0.45, 1, 0.55], [0.45, 1, 0.55])
-    made = sum(kernel[i, j] * zeros[i : i + 288, j : j + 384] for i in range(3) for j in range(3))
-    return np.clip(np.round(np.asarray(made)), 0, 255).astype(np.uint8)
+def test_pictures_of_a_generator_score_higher_than_photographs(analyzer: HostAnalyzer, shared: Path) -> None:
+    """Of a generator, and of photographs, that it was not shown."""
+    data = shared / "data"
+    portraits = sorted((data / "ai_images" / "portraits_sd3").rglob("*.jpg"))[::16]
+    objects = sorted((data / "objects").rglob("*.jpg"))[::12]
+    pictures = [np.asarray(Image.open(path).convert("RGB")) for path in (*portraits, *objects)]
+    scores = np.array([seen(analyzer, picture).scores[0].scores[0, 0] for picture in pictures])
+    made, real = scores[: len(portraits)], scores[len(portraits) :]
+    assert len(made) >= 10 and len(real) >= 10
+    assert (made[:, np.newaxis] > real).mean() > 0.8
+    assert (real >= SURE).mean() <= 0.1
 
 
 def test_a_scan_stores_both_heads_and_the_tiles(tmp_path: Path, photos: Path) -> None:
