@@ -222,14 +222,13 @@ def load(
 
 
 def _deployed() -> tuple[str, ...]:
-    """Models that are analyzers by themselves: those of the user, and heads on vectors and models of faces
-    that ship and are no part of another analyzer."""
+    """Models that are analyzers by themselves: those of the user, and heads on vectors, models of faces and
+    vectors of pictures that ship and are no part of another analyzer."""
     of_others = {model for module in _HOST.values() for model in module.MODELS}
     own = [
         card
         for card in load_cards().values()
-        if card.folder.parent == models_folder()
-        or ((card.base or card.crop is not None) and card.name not in of_others)
+        if card.folder.parent == models_folder() or (_runs_alone(card) and card.name not in of_others)
     ]
     names = tuple(card.name for card in own if card.heads or card.embedding)
     for name in (*names, *(card.name for card in own if card.speech)):
@@ -238,6 +237,11 @@ def _deployed() -> tuple[str, ...]:
                 f"{models_folder() / name}: the name is taken by an analyzer; choose another"
             )
     return names
+
+
+def _runs_alone(card: Card) -> bool:
+    gives_vectors = card.embedding is not None and bool(card.views)
+    return card.base is not None or card.crop is not None or gives_vectors
 
 
 def _speakers() -> tuple[str, ...]:

@@ -103,3 +103,13 @@ def test_precision_is_part_of_the_fingerprint_of_the_models_that_it_concerns() -
 def test_a_precision_that_a_model_lacks_is_refused_in_one_line() -> None:
     with pytest.raises(UsageError, match="bfloat16"):
         registry.spec_of("nsfw", precision="bfloat16")
+
+
+def test_textures_are_an_analyzer_of_their_own_and_in_no_profile() -> None:
+    spec = registry.spec_of("texture_lite2")
+    assert not spec.heads
+    assert {view.resize_to for view in spec.views.values()} == {320}  # type: ignore[union-attr]
+    assert all("texture_lite2" not in registry.profile(name) for name in registry.PROFILES)
+    assert "minilm_l6" not in registry.available(), (
+        "vectors of texts are read by the heads that stand on them"
+    )

@@ -31,6 +31,7 @@ SHIPPED = (
     "nsfwjs",
     "nudenet",
     "opennsfw",
+    "texture_lite2",
     *TEXTS,
 )
 SOURCE = f'{{ kind = "github", repository = "some/one", commit = "{COMMIT}", path = "net.bin" }}'

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hivescan.errors import CatalogueError
 from hivescan.models.cards import find_card
 from hivescan.models.convert import convert
-from hivescan.models.convert.efficientnet_lite import build
+from hivescan.models.convert.efficientnet_lite import build, build_textures
 from hivescan.models.convert.tfjs import TfjsGraph, parse_object, read_base64, unpack_weights
 from hivescan.models.convert.tfjs_onnx import graph_to_onnx
 from hivescan.models.fetch import ensure
@@ -172,6 +172,112 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PK not a checkpoint")
     with pytest.raises(CatalogueError, match=r"other.pth: is no file of weights"):
         convert("efficientnet_lite_to_onnx", {"other.pth": path}, tmp_path / "out.onnx")
+
+
+def lite_weights(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """A small network of EfficientNet-lite's form, under the port's names: seven stages, the second of two
+    blocks."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def layer(convolution: str, norm: str, shape: tuple[int, ...]) -> None:
+        arrays[f"{convolution}.weight"] = rng.normal(0, 0.3, shape)
+        for part, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0)):
+            arrays[f"{norm}.{part}"] = value + rng.normal(0, 0.2, shape[0])
+        arrays[f"{norm}.running_var"] = rng.uniform(0.5, 2.0, shape[0])
+
+    layer("_conv_stem", "_bn0", (4, 3, 3, 3))
+    channels, index = 4, 0
+    stages = ((3, 4, 1), (3, 5, 2), (5, 6, 1), (3, 7, 1), (5, 8, 1), (5, 9, 1), (3, 10, 1))
+    for stage, (kernel, out, count) in enumerate(stages):
+        for _ in range(count):
+            prefix, wide = f"_blocks.{index}", channels * (2 if stage else 1)
+            if stage:
+                layer(f"{prefix}._expand_conv", f"{prefix}._bn0", (wide, channels, 1, 1))
+            layer(f"{prefix}._depthwise_conv", f"{prefix}._bn1", (wide, 1, kernel, kernel))
+            layer(f"{prefix}._project_conv", f"{prefix}._bn2", (out, wide, 1, 1))
+            channels, index = out, index + 1
+    return {name: value.astype(np.float32) for name, value in arrays.items()}
+
+
+def textures_by_definition(arrays: dict[str, np.ndarray], picture: np.ndarray) -> np.ndarray:
+    """In float64, convolution by convolution, batch normalisation apart; TensorFlow's padding written out."""
+    values = {name: value.astype(np.float64) for name, value in arrays.items()}
+
+    def convolved(x: np.ndarray, convolution: str, norm: str, stride: int = 1, groups: int = 1) -> np.ndarray:
+        weights = values[f"{convolution}.weight"]
+        kernel = weights.shape[2]
+        out = [-(-side // stride) for side in x.shape[1:]]
+        total = [max((o - 1) * stride + kernel - side, 0) for o, side in zip(out, x.shape[1:], strict=True)]
+        padded = np.pad(x, [(0, 0), *((t // 2, t - t // 2) for t in total)])
+        y = np.empty((len(weights), *out))
+        for row in range(out[0]):
+            for column in range(out[1]):
+                top, left = row * stride, column * stride
+                patch = padded[:, top : top + kernel, left : left + kernel]
+                summed = (
+                    (weights[:, 0] * patch).sum((1, 2))
+                    if groups > 1
+                    else np.einsum("oihw,ihw", weights, patch)
+                )
+                y[:, row, column] = summed
+        scale, shift, mean, variance = (
+            values[f"{norm}.{part}"][:, None, None]
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        return (y - mean) / np.sqrt(variance + 1e-3) * scale + shift
+
+    def relu6(x: np.ndarray) -> np.ndarray:
+        return np.clip(x, 0, 6)
+
+    x = relu6(convolved(picture, "_conv_stem", "_bn0", 2))
+    found: list[np.ndarray] = []
+    for index, stride in enumerate((1, 2, 1, 2, 2, 1)):
+        prefix, before = f"_blocks.{index}", x
+        if index:
+            x = relu6(convolved(x, f"{prefix}._expand_conv", f"{prefix}._bn0"))
+        x = relu6(convolved(x, f"{prefix}._depthwise_conv", f"{prefix}._bn1", stride, len(x)))
+        x = convolved(x, f"{prefix}._project_conv", f"{prefix}._bn2")
+        if x.shape == before.shape:
+            x = x + before
+        if index != 1:  # the first block of a stage of two
+            found += [x.mean((1, 2)), x.std((1, 2))]
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (37, 50)])
+def test_textures_are_means_and_deviations_of_what_ends_each_of_five_stages(size: tuple[int, int]) -> None:
+    """Against nested loops; nothing of the later stages is in the graph."""
+    rng = np.random.default_rng(size[0])
+    arrays = lite_weights(rng)
+    graph = build_textures(arrays)
+    assert not any(i.name.startswith(("_blocks.6", "_conv_head", "_fc")) for i in graph.graph.initializer)
+    pictures = rng.normal(size=(2, 3, *size)).astype(np.float32)
+    (got,) = onnxruntime.InferenceSession(graph.SerializeToString()).run(None, {"input": pictures})
+    expected = np.stack([textures_by_definition(arrays, picture.astype(np.float64)) for picture in pictures])
+    assert got.shape == (2, 2 * (4 + 5 + 6 + 7 + 8))
+    assert np.allclose(got, expected, atol=2e-4)
+
+
+def test_textures_of_the_shipped_weights_are_those_of_the_whole_network(tmp_path: Path) -> None:
+    """Its taps as outputs of the graph that ``objects`` runs, mean and deviation taken of them here."""
+    import onnx
+
+    card = find_card("texture_lite2")
+    files = ensure(card)
+    weights = next(name for name in files if name.endswith(".pth"))
+    convert("efficientnet_lite_to_onnx", {weights: files[weights]}, tmp_path / "whole.onnx")
+    taps = ["_blocks.0._project_conv.out", *(f"_blocks.{index}.sum" for index in (3, 6, 10, 14))]
+    whole = onnx.shape_inference.infer_shapes(onnx.load(tmp_path / "whole.onnx"))
+    early = onnx.utils.Extractor(whole).extract_model(["input"], taps)
+    picture = np.random.default_rng(5).normal(size=(1, 3, 320, 320)).astype(np.float32)
+    maps = onnxruntime.InferenceSession(early.SerializeToString()).run(taps, {"input": picture})
+    expected = np.concatenate([part for m in maps for part in (m.mean((2, 3)), m.std((2, 3)))], axis=1)
+    session = onnxruntime.InferenceSession(files["texture-lite2.onnx"])
+    (got,) = session.run(["textures"], {"input": picture})
+    assert got.shape == (1, 592)
+    assert card.embedding is not None
+    assert card.embedding.dimensions == 592
+    assert np.allclose(got, expected, atol=1e-4)
 
 
 @pytest.mark.slow

