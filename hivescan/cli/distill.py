@@ -39,6 +39,14 @@ def distill(
     base: Annotated[
         str, typer.Option("--base", metavar="MODEL", help="The network that the student starts from.")
     ] = "efficientnet_lite2",
+    join: Annotated[
+        str,
+        typer.Option(
+            "--join",
+            metavar="WAY",
+            help="Heads of one name: mean, or max (any of the teachers says so) for specialists.",
+        ),
+    ] = "mean",
     temperature: Annotated[
         float, typer.Option("--temperature", help="Softens what the teachers say; 1 takes it as it is.")
     ] = 2.0,
@@ -86,6 +94,7 @@ def distill(
 
     options = DistillOptions(
         base=base,
+        join=join,  # type: ignore[arg-type]  # the training checks it
         temperature=temperature,
         label_share=label_share,
         validation_split=test_split,

@@ -128,6 +128,7 @@ def test_distillation_goes_on_after_a_kill(tmp_path: Path, home: Path) -> None:
         ({"folder": Path("x"), "snapshot": "toys@1"}, "one of them"),
         ({}, "one of them"),
         ({"folder": Path("x"), "options": DistillOptions(temperature=0)}, "--temperature"),
+        ({"folder": Path("x"), "options": DistillOptions(join="least")}, "--join least: there are mean and"),
         ({"folder": Path("x"), "options": DistillOptions(label_share=2)}, "--label-share"),
     ],
 )

@@ -45,7 +45,7 @@ from hivescan.automl.networks.heads_work import (
     Selection,
     Targets,
 )
-from hivescan.automl.networks.teachers import Taught, ask, combined
+from hivescan.automl.networks.teachers import JOINS, Join, Taught, ask, combined
 from hivescan.automl.networks.training_loop import History, prepare_torch, train_network
 from hivescan.automl.networks.training_state import checkpoint_folder, forget_training
 from hivescan.automl.networks.tuned_vectors import vectors_by
@@ -66,7 +66,8 @@ _COMMAND: Final = "hivescan distill"
 class DistillOptions:
     """How a student is taught.
 
-    ``base`` is the network that it starts from. ``temperature`` softens what teachers and student say;
+    ``base`` is the network that it starts from. ``join`` says how teachers of one head become one
+    (:data:`~hivescan.automl.networks.teachers.Join`). ``temperature`` softens what teachers and student say;
     ``label_share`` is what labels count, 0 to 1, where an item has one beside the teachers' word.
     ``validation_split`` of the items is held out, whole groups of the column ``split_by`` together.
     ``own`` is a snapshot of data of one's own, which no teacher was trained on: where it is named, the
@@ -75,6 +76,7 @@ class DistillOptions:
     """
 
     base: str = "efficientnet_lite2"
+    join: Join = "mean"
     temperature: float = 2.0
     label_share: float = 0.3
     validation_split: float = 0.15
@@ -131,8 +133,8 @@ def distill(
     and keep it as a new version of ``student``.
 
     Teachers are trained models, or models of the catalogue with heads; heads of one name are taught
-    together. What they say is computed once and kept. A training that was killed goes on when it is asked
-    for again. Raises :class:`UsageError` and :class:`TrainingError`.
+    together, as ``options.join`` says. What they say is computed once and kept. A training that was killed
+    goes on when it is asked for again. Raises :class:`UsageError` and :class:`TrainingError`.
     """
     options = options or DistillOptions()
     _check(student, teachers, snapshot, folder, options)
@@ -186,6 +188,8 @@ def _check(
         raise UsageError("distill: name the teachers (--teachers A,B,C)")
     if (snapshot is None) == (folder is None):
         raise UsageError("distill: give --snapshot NAME@N or --data FOLDER, one of them")
+    if options.join not in JOINS:
+        raise UsageError(f"--join {options.join}: there are {' and '.join(JOINS)}")
     if options.temperature <= 0:
         raise UsageError(f"--temperature {options.temperature:g}: is not above 0")
     if not 0 <= options.label_share <= 1:
@@ -229,7 +233,7 @@ def _part(
         device=options.tune.device,
         on_progress=on_progress,
     )
-    taught = combined(said)
+    taught = combined(said, options.join)
     labels = labels_of(items, {head: entry.labels for head, entry in taught.items()})
     return _Part(items, taught, labels)
 

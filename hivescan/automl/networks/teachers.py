@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +23,23 @@ from hivescan.automl.progress import OnProgress, TrainingProgress, ignore_progre
 from hivescan.automl.trained import open_model, trained_names
 from hivescan.errors import TrainingError
 from hivescan.scan.config import Progress
+from hivescan.types import Polarity
 
 _FOLDER: Final = "predictions"
 _FORMAT: Final = "hivescan-predictions-1"
 
 Matrix = npt.NDArray[np.float32]
+Join = Literal["mean", "max"]
+"""How heads of one name become one. ``mean``: the mean of what teachers say that know the same. ``max``: any
+of them says so, for specialists that each know one kind of it: a class is as likely as the teacher says that
+thinks it likeliest, and the benign class, nothing found, is what is left to 1."""
+JOINS: Final[tuple[Join, ...]] = get_args(Join)
 
 
 @dataclass(frozen=True)
 class Taught:
-    """What the teachers of a head say together: the mean of their probabilities, ``float32 [N, C]``, NaN
-    rows where none says anything. ``polarity`` is what the first of them knows of its classes."""
+    """What the teachers of a head say together (:data:`Join`), ``float32 [N, C]``, NaN rows where none says
+    anything. ``polarity`` is what the first of them knows of its classes."""
 
     labels: tuple[str, ...]
     soft: Matrix
@@ -70,10 +76,11 @@ def ask(
     return found
 
 
-def combined(predictions: Sequence[Predictions]) -> dict[str, Taught]:
+def combined(predictions: Sequence[Predictions], join: Join = "mean") -> dict[str, Taught]:
     """By head what its teachers say together. Heads of one name must have the same classes.
 
-    Raises :class:`TrainingError` where they differ.
+    Raises :class:`TrainingError` where they differ, or where ``max`` finds no class that stands for nothing
+    found.
     """
     by_head: dict[str, list[Predictions]] = {}
     for said in predictions:
@@ -81,10 +88,10 @@ def combined(predictions: Sequence[Predictions]) -> dict[str, Taught]:
             by_head.setdefault(head, []).append(said)
     if not by_head:
         raise TrainingError("the teachers have no heads that a student could learn")
-    return {head: _together(head, teachers) for head, teachers in by_head.items()}
+    return {head: _together(head, teachers, join) for head, teachers in by_head.items()}
 
 
-def _together(head: str, teachers: Sequence[Predictions]) -> Taught:
+def _together(head: str, teachers: Sequence[Predictions], join: Join) -> Taught:
     labels = teachers[0].heads[head][0]
     tables = []
     for said in teachers:
@@ -96,15 +103,48 @@ def _together(head: str, teachers: Sequence[Predictions]) -> Taught:
             )
         tables.append(table[:, [own.index(label) for label in labels]])
     stack = np.stack(tables).astype(np.float64)
+    polarity, group = _about(teachers[0].reference, head)
+    if join == "max" and len(teachers) > 1:
+        soft = _any_of(stack, _nothing_found(head, labels, polarity))
+    else:
+        soft = _mean_of(stack)
+    return Taught(labels, soft.astype(np.float32), tuple(t.reference for t in teachers), polarity, group)
+
+
+def _mean_of(stack: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """``float64 [T, N, C]`` → ``[N, C]``, over the teachers that say something."""
     there: npt.NDArray[np.bool_] = np.asarray(np.isfinite(stack).all(axis=2))
     count = np.asarray(there.sum(axis=0))[:, np.newaxis]
     total = np.where(there[:, :, np.newaxis], stack, 0.0).sum(axis=0)
-    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    # Scores of catalogue models need not sum to 1.
-    sums = mean.sum(axis=1, keepdims=True)
-    soft = np.where(sums > 0, mean / np.where(sums > 0, sums, 1.0), np.nan)
-    polarity, group = _about(teachers[0].reference, head)
-    return Taught(labels, soft.astype(np.float32), tuple(t.reference for t in teachers), polarity, group)
+    return _summing_to_1(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def _any_of(stack: npt.NDArray[np.float64], rest: int) -> npt.NDArray[np.float64]:
+    """As :func:`_mean_of`: of each class the most that a teacher says; class ``rest`` takes what is left."""
+    said = _summing_to_1(stack)
+    there: npt.NDArray[np.bool_] = np.asarray(np.isfinite(said).all(axis=2))
+    found = np.where(there[:, :, np.newaxis], said, 0.0).max(axis=0)
+    found[:, rest] = 0.0
+    found[:, rest] = np.maximum(1.0 - found.sum(axis=1), 0.0)
+    return _summing_to_1(np.where(there.any(axis=0)[:, np.newaxis], found, np.nan))
+
+
+def _summing_to_1(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Scores of catalogue models need not; NaN where there are none."""
+    sums = scores.sum(axis=-1, keepdims=True)
+    scaled: npt.NDArray[np.float64] = np.where(sums > 0, scores / np.where(sums > 0, sums, 1.0), np.nan)
+    return scaled
+
+
+def _nothing_found(head: str, labels: tuple[str, ...], polarity: Mapping[str, str]) -> int:
+    benign = [label for label in labels if polarity.get(label) == Polarity.BENIGN.value]
+    if len(benign) != 1:
+        told = ", ".join(benign) or "none"
+        raise TrainingError(
+            f"head {head}: --join max needs one benign class, which means that nothing was found; there is:"
+            f" {told}. Train the teachers with --benign CLASS"
+        )
+    return labels.index(benign[0])
 
 
 def _about(reference: str, head: str) -> tuple[dict[str, str], str]:
