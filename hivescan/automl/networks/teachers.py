@@ -126,7 +126,7 @@ def _any_of(stack: npt.NDArray[np.float64], rest: int) -> npt.NDArray[np.float64
     found = np.where(there[:, :, np.newaxis], said, 0.0).max(axis=0)
     found[:, rest] = 0.0
     found[:, rest] = np.maximum(1.0 - found.sum(axis=1), 0.0)
-    return _summing_to_1(np.where(there.any(axis=0)[:, np.newaxis], found, np.nan))
+    return _summing_to_1(np.where(np.asarray(there.any(axis=0))[:, np.newaxis], found, np.nan))
 
 
 def _summing_to_1(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
