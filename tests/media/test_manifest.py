@@ -154,7 +154,7 @@ def test_the_column_is_found_by_name_best_first_or_named(folder: Path) -> None:
         ("l.csv", b"id,n\n1,2\n", {}, "no column holds a path.*id, n"),
         ("l.csv", b"path\na.jpg\n", {"uri_column": "p"}, "no column 'p'; it has: path"),
         ("l.csv", b"", {}, "no column holds a path"),
-        ("l.jsonl", b"5\n", {}, "no line with a JSON object"),
+        ("l.jsonl", b"5\n", {}, "no line holds a JSON object"),
         ("l.parquet", b"PAR1nonsense", {}, "cannot be read"),
         ("l.xlsx", b"", {}, "not a manifest by its ending"),
     ],

@@ -109,7 +109,7 @@ def test_two_scans_at_once_write_nothing_twice(folder: Path, tmp_path: Path) -> 
 
 
 def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
-    make_long_clips(folder, 12)
+    make_long_clips(folder, 24)
     store = tmp_path / "store"
     command = [sys.executable, "-m", "hivescan", "classify", str(folder), "--store", str(store)]
     process = subprocess.Popen(
@@ -130,7 +130,7 @@ def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(folder: Path, tmp_
 
 
 def test_a_second_ctrl_c_ends_at_once_with_one_line(folder: Path, tmp_path: Path) -> None:
-    make_long_clips(folder, 12)
+    make_long_clips(folder, 24)
     command = [sys.executable, "-m", "hivescan", "classify", str(folder), "--store", str(tmp_path / "store")]
     process = subprocess.Popen(
         [*command, "--analyzers", "hashes", "--workers", "1", "--fps", "20"],
@@ -154,7 +154,7 @@ def test_a_second_ctrl_c_ends_at_once_with_one_line(folder: Path, tmp_path: Path
 
 def test_a_signal_to_all_processes_fails_no_file(folder: Path, tmp_path: Path) -> None:
     """``timeout`` sends SIGTERM to the process and to its whole group, systemd to the whole service."""
-    make_long_clips(folder, 12)
+    make_long_clips(folder, 24)
     for name in ("cut.jpg", "bad header.jpg"):
         (folder / name).unlink()
     store = tmp_path / "store"
